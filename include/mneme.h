@@ -48,15 +48,15 @@ extern "C" {
 
 /* What a call can answer. Never renumbered. */
 enum mn_status {
-    MN_OK = 0,           /* done */
-    MN_ROW = 1,          /* mn_step: a row is ready */
-    MN_DONE = 2,         /* mn_step: no more rows */
-    MN_WAIT = 3,         /* mn_step of a WATCH: nothing yet */
-    MN_ERROR = 4,        /* a rule of the language was broken that no other code names */
-    MN_SYNTAX = 5,       /* the text is not a statement */
-    MN_SCHEMA = 6,       /* a table, column, function or index is unknown or does not fit */
-    MN_TYPE = 7,         /* a value has the wrong type */
-    MN_RANGE = 8,        /* a value is outside its range: overflow, division by zero, NaN in a vector */
+    MN_OK = 0,     /* done */
+    MN_ROW = 1,    /* mn_step: a row is ready */
+    MN_DONE = 2,   /* mn_step: no more rows */
+    MN_WAIT = 3,   /* mn_step of a WATCH: nothing yet */
+    MN_ERROR = 4,  /* a rule of the language was broken that no other code names */
+    MN_SYNTAX = 5, /* the text is not a statement */
+    MN_SCHEMA = 6, /* a table, column, function or index is unknown or does not fit */
+    MN_TYPE = 7,   /* a value has the wrong type */
+    MN_RANGE = 8,  /* a value is outside its range: overflow, division by zero, NaN in a vector */
     MN_CONSTRAINT = 9,   /* UNIQUE, NOT NULL, CHECK or a relation's ends forbid the change */
     MN_NOTFOUND = 10,    /* the file, savepoint or parameter does not exist */
     MN_EXISTS = 11,      /* the name is taken */
@@ -80,9 +80,9 @@ enum mn_status {
 enum mn_type {
     MN_TYPE_NULL = 0,
     MN_TYPE_BOOL = 1,
-    MN_TYPE_INT = 2,       /* int64_t */
-    MN_TYPE_FLOAT = 3,     /* double */
-    MN_TYPE_TEXT = 4,      /* UTF-8 without NUL */
+    MN_TYPE_INT = 2,   /* int64_t */
+    MN_TYPE_FLOAT = 3, /* double */
+    MN_TYPE_TEXT = 4,  /* UTF-8 without NUL */
     MN_TYPE_BLOB = 5,
     MN_TYPE_TIMESTAMP = 6, /* int64_t microseconds since 1970-01-01T00:00:00Z */
     MN_TYPE_DURATION = 7,  /* int64_t microseconds */

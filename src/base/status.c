@@ -82,11 +82,11 @@ void mn_error_clear(void)
 const char *mn_status_name(enum mn_status code)
 {
     static const char *const names[] = {
-        "MN_OK",       "MN_ROW",         "MN_DONE",     "MN_WAIT",        "MN_ERROR",
-        "MN_SYNTAX",   "MN_SCHEMA",      "MN_TYPE",     "MN_RANGE",       "MN_CONSTRAINT",
-        "MN_NOTFOUND", "MN_EXISTS",      "MN_BUSY",     "MN_READONLY_DB", "MN_IOERR",
-        "MN_FULL",     "MN_CORRUPT",     "MN_NOTADB",   "MN_NOMEM",       "MN_INTERRUPT",
-        "MN_MISUSE",   "MN_GONE",        "MN_TOOBIG",   "MN_VERSION",     "MN_UNSUPPORTED",
+        "MN_OK",       "MN_ROW",     "MN_DONE",   "MN_WAIT",        "MN_ERROR",
+        "MN_SYNTAX",   "MN_SCHEMA",  "MN_TYPE",   "MN_RANGE",       "MN_CONSTRAINT",
+        "MN_NOTFOUND", "MN_EXISTS",  "MN_BUSY",   "MN_READONLY_DB", "MN_IOERR",
+        "MN_FULL",     "MN_CORRUPT", "MN_NOTADB", "MN_NOMEM",       "MN_INTERRUPT",
+        "MN_MISUSE",   "MN_GONE",    "MN_TOOBIG", "MN_VERSION",     "MN_UNSUPPORTED",
         "MN_UNCERTAIN"};
 
     if ((unsigned)code >= sizeof names / sizeof names[0]) return "MN_UNKNOWN";
