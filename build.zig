@@ -270,40 +270,92 @@ fn addShell(b: *std.Build, o: Options, files: Files, lib: *std.Build.Step.Compil
     return b.addExecutable(.{ .name = "mneme", .root_module = mod });
 }
 
-/// One program a file tests/test_*.c, with tests/support/*.c compiled in. What a test may need from outside:
-/// MNEME_TEST_DATA (folder of data sets), MNEME_TEST_SHELL (a shell built like the test), MNEME_TEST_SOURCE
-/// (the root of the source tree), MNEME_TEST_SEED and, for long runs, MNEME_TEST_DEEP=1.
+/// One program a file tests/test_*.c, with tests/support/*.c in reach, and one a fuzz target, which replays its corpus
+/// and seeded inputs. src/tool/runner.c runs and counts them. What a test may need from outside is in its environment:
+/// MNEME_TEST_DATA (folder of data sets), MNEME_TEST_SHELL (a shell built like the test), MNEME_TEST_SOURCE (the root
+/// of the source tree), MNEME_TEST_SEED and, for long runs, MNEME_TEST_DEEP=1; see tests/support/test.h.
 fn addTests(b: *std.Build, o: Options, files: Files, generated: Generated, step: *std.Build.Step, check: *std.Build.Step) void {
+    const run = b.addRunArtifact(addTool(b, "runner"));
+    run.stdio = .inherit;
+    run.setCwd(b.path(""));
+    run.addArgs(&.{ b.getInstallPath(.{ .custom = "test" }, ""), "0", if (o.deep) "7200" else "900" });
+    run.setEnvironmentVariable("MNEME_TEST_DATA", b.pathFromRoot(o.data));
+    run.setEnvironmentVariable("MNEME_TEST_SOURCE", b.pathFromRoot(""));
+    run.setEnvironmentVariable("MNEME_TEST_SEED", b.fmt("{d}", .{o.seed}));
+    if (o.deep) run.setEnvironmentVariable("MNEME_TEST_DEEP", "1");
+
     const t = o.testing(.undefined);
     const lib = addLibrary(b, t, files, generated, .static);
-    var shell: ?*std.Build.Step.InstallArtifact = null;
+    const support = addSupport(b, t, files);
     if (files.shell.len > 0) {
-        shell = b.addInstallArtifact(addShell(b, t, files, lib), .{ .dest_dir = .{ .override = .{ .custom = "test" } } });
+        const shell = b.addInstallArtifact(addShell(b, t, files, lib), .{ .dest_dir = .{ .override = .{ .custom = "test" } } });
+        run.setEnvironmentVariable("MNEME_TEST_SHELL", b.getInstallPath(.{ .custom = "test" }, "mneme"));
+        run.step.dependOn(&shell.step);
     }
     for (files.tests) |path| {
         const name = std.fs.path.stem(path);
         if (!o.wants(name)) continue;
-        const mod = t.module(b, .inside);
-        mod.addIncludePath(b.path("tests"));
-        mod.addCSourceFile(.{ .file = b.path(path), .flags = c_flags });
-        mod.addCSourceFiles(.{ .files = files.support, .flags = c_flags });
-        mod.linkLibrary(lib);
-        mod.linkSystemLibrary("cmocka", .{});
-        const exe = b.addExecutable(.{ .name = name, .root_module = mod });
+        const exe = addTest(b, t, path, name, lib, support);
         check.dependOn(&exe.step);
-        const run = b.addRunArtifact(exe);
-        run.stdio = .inherit;
-        run.setCwd(b.path(""));
-        run.setEnvironmentVariable("MNEME_TEST_DATA", b.pathFromRoot(o.data));
-        run.setEnvironmentVariable("MNEME_TEST_SOURCE", b.pathFromRoot(""));
-        run.setEnvironmentVariable("MNEME_TEST_SEED", b.fmt("{d}", .{o.seed}));
-        if (o.deep) run.setEnvironmentVariable("MNEME_TEST_DEEP", "1");
-        if (shell) |s| {
-            run.setEnvironmentVariable("MNEME_TEST_SHELL", b.getInstallPath(.{ .custom = "test" }, "mneme"));
-            run.step.dependOn(&s.step);
-        }
-        step.dependOn(&run.step);
+        run.addArgs(&.{ "--", name });
+        run.addArtifactArg(exe);
     }
+    for (files.fuzzers) |path| {
+        const name = std.fs.path.stem(path);
+        if (!o.wants(name)) continue;
+        const exe = addTest(b, t, path, name, lib, support);
+        exe.root_module.addCSourceFile(.{ .file = b.path("fuzz/driver.c"), .flags = c_flags });
+        check.dependOn(&exe.step);
+        run.addArgs(&.{ "--", name });
+        run.addArtifactArg(exe);
+        run.addArgs(&.{ b.pathFromRoot(corpus(b, name)), b.fmt("{d}", .{o.seed}), if (o.deep) "1000000" else "2000" });
+    }
+    addThreadTests(b, o, files, generated, run);
+    step.dependOn(&run.step);
+}
+
+/// The programs tests/test_*_threads.c once more, with the whole library, under the thread sanitizer.
+fn addThreadTests(b: *std.Build, o: Options, files: Files, generated: Generated, run: *std.Build.Step.Run) void {
+    if (o.sanitize != null) return; // one sanitizer was asked for, and all tests run with it already
+    const t = o.testing(.thread);
+    var lib: ?*std.Build.Step.Compile = null;
+    for (files.tests) |path| {
+        const stem = std.fs.path.stem(path);
+        const name = b.fmt("{s}_tsan", .{stem});
+        if (!std.mem.endsWith(u8, stem, "_threads") or !o.wants(name)) continue;
+        if (lib == null) lib = addLibrary(b, t, files, generated, .static);
+        run.addArgs(&.{ "--", name });
+        run.addArtifactArg(addTest(b, t, path, name, lib.?, addSupport(b, t, files)));
+    }
+}
+
+fn addSupport(b: *std.Build, o: Options, files: Files) *std.Build.Step.Compile {
+    const mod = o.module(b, .inside);
+    mod.addIncludePath(b.path("tests"));
+    mod.addCSourceFiles(.{ .files = files.support, .flags = c_flags });
+    return b.addLibrary(.{ .name = "support", .linkage = .static, .root_module = mod });
+}
+
+fn addTest(b: *std.Build, o: Options, path: []const u8, name: []const u8, lib: *std.Build.Step.Compile, support: *std.Build.Step.Compile) *std.Build.Step.Compile {
+    const mod = o.module(b, .inside);
+    mod.addIncludePath(b.path("tests"));
+    mod.addCSourceFile(.{ .file = b.path(path), .flags = c_flags });
+    mod.linkLibrary(support);
+    mod.linkLibrary(lib);
+    mod.linkSystemLibrary("cmocka", .{});
+    return b.addExecutable(.{ .name = name, .root_module = mod });
+}
+
+/// fuzz_parse -> fuzz/corpus/parse
+fn corpus(b: *std.Build, name: []const u8) []const u8 {
+    return b.fmt("fuzz/corpus/{s}", .{name["fuzz_".len..]});
+}
+
+/// A program of src/tool, for the machine that builds.
+fn addTool(b: *std.Build, name: []const u8) *std.Build.Step.Compile {
+    const mod = b.createModule(.{ .target = b.graph.host, .optimize = .Debug, .link_libc = true });
+    mod.addCSourceFile(.{ .file = b.path(b.fmt("src/tool/{s}.c", .{name})), .flags = c_flags });
+    return b.addExecutable(.{ .name = name, .root_module = mod });
 }
 
 fn addFormat(b: *std.Build, files: Files, fmt: *std.Build.Step, check: *std.Build.Step) void {

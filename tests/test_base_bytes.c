@@ -3,12 +3,7 @@
  */
 #include "base/bytes.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "support/test.h"
 
 /* A varint that is read back equals what was written, at every length and at both ends of it. */
 static void varint_survives_a_round_trip(void **state)
