@@ -1,0 +1,51 @@
+/*
+ * kernel: the arithmetic of vectors, in the form this machine does best.
+ *
+ * One source, kernel_impl.c, is compiled once for each level of the machine (baseline, AVX2, AVX-512,
+ * dot product on ARM). The first call chooses the highest level that both the processor and the
+ * system support; the environment variable MNEME_KERNEL names a level to pin it in tests.
+ *
+ * Kernels work in f32 and add in their own order, so their last bits differ between levels. What a
+ * user sees comes from distance.h, which adds in double and in one order.
+ */
+#ifndef MN_INDEX_VECTOR_KERNEL_H
+#define MN_INDEX_VECTOR_KERNEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Rows of one slab: row i begins at base + i * stride. Nothing need be aligned. */
+struct mn_kernel_rows {
+    const float *base;
+    size_t stride; /* in floats, at least dims */
+    size_t count;
+    size_t dims;
+};
+
+/* Every function is defined for any size, 0 included, and reads nothing beyond it. */
+struct mn_kernels {
+    const char *name;
+
+    float (*dot)(const float *a, const float *b, size_t dims);  /* sum of a[i] * b[i] */
+    float (*l2sq)(const float *a, const float *b, size_t dims); /* sum of (a[i] - b[i])^2 */
+    float (*norm2)(const float *a, size_t dims);                /* sum of a[i]^2 */
+
+    /* One query against rows->count rows. The last form also gives each row's norm2: what cosine
+     * needs, in one pass over memory. */
+    void (*dot_rows)(const float *query, const struct mn_kernel_rows *rows, float *out);
+    void (*l2sq_rows)(const float *query, const struct mn_kernel_rows *rows, float *out);
+    void (*cosine_rows)(const float *query, const struct mn_kernel_rows *rows, float *dots,
+                        float *norms2);
+
+    /* IEEE half floats to f32; denormals, infinities and NaN are kept. For .npy files. */
+    void (*from_half)(const uint16_t *halves, size_t count, float *out);
+};
+
+/* The chosen level; the same for the whole process, never NULL, safe from any thread. */
+const struct mn_kernels *mn_kernels(void);
+
+/* A level by its name ("baseline", "avx2", "avx512", "dotprod"), NULL where this machine or this
+ * build has it not. "baseline" is always there. */
+const struct mn_kernels *mn_kernels_named(const char *name);
+
+#endif
