@@ -92,6 +92,220 @@ enum mn_type {
     MN_TYPE_LIST = 11      /* values of one scalar type */
 };
 
+/* The largest sizes; a longer one is MN_TOOBIG. */
+enum {
+    MN_VECTOR_MAX = 8192,          /* dimensions of a vector */
+    MN_SQL_MAX = 16 * 1024 * 1024, /* bytes of one statement's text */
+    MN_PARAMS_MAX = 32768          /* parameters of one statement */
+};
+
+/* A length that means: up to the terminating NUL. */
+#define MN_ALL ((size_t)-1)
+
+/* How to open; flags are or-ed. */
+#define MN_READONLY 1u   /* no statement may change the file */
+#define MN_CREATE 2u     /* make the file when it is not there */
+#define MN_MEMORY 4u     /* in memory, gone at close; the path is not looked at */
+#define MN_EXCLUSIVE 8u  /* no other process may open the file */
+#define MN_UNTRUSTED 16u /* the file may be hostile: read it by copies, not through a map */
+
+/* Who keeps the bytes of a bound text, blob or vector. */
+#define MN_STATIC 0u /* the caller, until the parameter is bound anew or the statement finalized */
+#define MN_COPY 1u   /* the statement, in a copy of its own */
+
+/* What mn_begin begins. */
+#define MN_BEGIN_DEFERRED 0u /* reads; becomes a writer at its first change */
+#define MN_BEGIN_READ 1u     /* reads only */
+#define MN_BEGIN_WRITE 2u    /* writes: waits for its turn now */
+
+/* When a commit is on the device. */
+#define MN_SYNC_FULL 0u /* when the commit returns */
+
+typedef struct mn_db mn_db;     /* an open file, shared by threads */
+typedef struct mn_stmt mn_stmt; /* a prepared statement, of one thread at a time */
+
+/* A notice, a warning or a failure that has no caller, for the host's log. May be called from any
+ * thread that is inside the library; may not call the library. */
+typedef void (*mn_log_fn)(void *context, int code, const char *message);
+
+/* Zeroed but for size it means the defaults. Later versions add fields at the end. */
+typedef struct mn_options {
+    size_t size;           /* sizeof(mn_options) */
+    unsigned flags;        /* as mn_open */
+    unsigned page_size;    /* of a new file: 512 to 65536, a power of two; 0: 4096 */
+    unsigned sync;         /* MN_SYNC_FULL */
+    int busy_ms;           /* how long a writer waits for its turn; 0: 5000, negative: not at all */
+    uint64_t memory_limit; /* bytes one statement may take; 0: 256 MiB */
+    mn_log_fn log;         /* NULL: none */
+    void *log_context;
+} mn_options;
+
+/* Facts of an open file, as of the version that is newest at the call. */
+typedef struct mn_stats {
+    size_t size; /* sizeof(mn_stats), set by the caller */
+    uint64_t version;
+    uint64_t durable_version;
+    uint64_t page_size;
+    uint64_t page_count; /* of the file, free ones too */
+    uint64_t free_pages; /* that the next commits may use */
+    uint64_t file_bytes;
+    uint64_t tables;
+    uint64_t relations;
+    uint64_t indexes;
+    uint64_t rows; /* of all tables and relations */
+} mn_stats;
+
+/* One row of mn_exec: read it by mn_col_*. Anything but 0 ends mn_exec with MN_INTERRUPT. */
+typedef int (*mn_row_fn)(void *context, mn_stmt *row);
+/* One finding of mn_check. */
+typedef void (*mn_report_fn)(void *context, const char *finding);
+/* Work done of a total, in the same unit; total is 0 where it is unknown. Anything but 0 ends the
+ * work with MN_INTERRUPT. */
+typedef int (*mn_progress_fn)(void *context, uint64_t done, uint64_t total);
+
+/* ---- version and memory -------------------------------------------------------------------- */
+
+MN_API const char *mn_version(void); /* "0.1.0" */
+MN_API int mn_version_number(void);  /* 1.2.3 is 1002003 */
+
+typedef struct mn_allocator {
+    size_t size; /* sizeof(mn_allocator) */
+    void *context;
+    void *(*allocate)(void *context, size_t size_bytes, size_t align_bytes);
+    void *(*resize)(void *context, void *memory, size_t size_bytes);
+    void (*release)(void *context, void *memory);
+} mn_allocator;
+
+/* The memory of all handles comes from it. Only before the first open: MN_MISUSE later. */
+MN_API int mn_set_allocator(const mn_allocator *allocator);
+/* Gives back what a function of this header allocated for its caller (char * results). */
+MN_API void mn_free(void *memory);
+
+/* ---- the database -------------------------------------------------------------------------- */
+
+/* A path of NULL or ":memory:" means MN_MEMORY. When it fails, *db is NULL and mn_errmsg(NULL)
+ * tells why. */
+MN_API int mn_open(const char *path, unsigned flags, mn_db **db);
+MN_API int mn_open_with(const char *path, const mn_options *options, mn_db **db);
+
+/* MN_MISUSE while a statement of it lives; the open transaction of a thread is rolled back. */
+MN_API int mn_close(mn_db *db);
+
+/* Waits until every commit that returned is on the device. */
+MN_API int mn_sync(mn_db *db);
+
+/* Reads every page, tree and index of the newest version; each finding is reported, and MN_CORRUPT
+ * returned when there was one. */
+MN_API int mn_check(mn_db *db, mn_report_fn report, void *context);
+MN_API int mn_stat(mn_db *db, mn_stats *stats);
+
+typedef struct mn_backup_options {
+    size_t size;             /* sizeof(mn_backup_options) */
+    bool replace;            /* put it in the place of a file that is there; else MN_EXISTS */
+    mn_progress_fn progress; /* NULL: none; it counts rows and index entries */
+    void *progress_context;
+} mn_backup_options;
+
+/* Writes the version that is newest now to a new file, while others go on writing. The new file
+ * appears under its name only when it is whole and on the device. options may be NULL. */
+MN_API int mn_backup(mn_db *db, const char *path, const mn_backup_options *options);
+/* The same from one file to another that no process has open: checks the backup, then puts a copy
+ * of it at path. */
+MN_API int mn_restore(const char *backup, const char *path, const mn_backup_options *options);
+
+/* Ends what runs on the handle, in any thread, with MN_INTERRUPT; what is begun later is not
+ * touched. From any thread and from signal handlers. */
+MN_API void mn_interrupt(mn_db *db);
+
+/* Calls back every every_ms milliseconds while a statement runs; NULL ends it. */
+MN_API int mn_progress(mn_db *db, mn_progress_fn progress, void *context, int every_ms);
+
+/* ---- errors -------------------------------------------------------------------------------- */
+
+/* The last failure of the calling thread on this handle; with NULL: on any. MN_OK and "" when its
+ * last call succeeded. Texts are valid until the thread's next call on the handle. */
+MN_API int mn_errcode(mn_db *db);
+MN_API const char *mn_errmsg(mn_db *db);
+MN_API const char *mn_error_hint(mn_db *db); /* "" when there is none */
+/* {"code":"MN_SYNTAX","message":...,"hint":...,"offset":7,"length":3} */
+MN_API const char *mn_error_json(mn_db *db);
+MN_API int mn_error_offset(mn_db *db); /* bytes into the text of the statement; -1: no place */
+MN_API int mn_error_length(mn_db *db);
+
+/* ---- statements ---------------------------------------------------------------------------- */
+
+/* Runs every statement of the text; stops at the first failure. Earlier ones stay. row may be NULL. */
+MN_API int mn_exec(mn_db *db, const char *sql, mn_row_fn row, void *context);
+
+/* Prepares the first statement of the text. *tail (if asked for) points behind it; *stmt is NULL
+ * where the text holds no statement, which is not an error. */
+MN_API int mn_prepare(mn_db *db, const char *sql, size_t length, mn_stmt **stmt, const char **tail);
+
+MN_API int mn_step(mn_stmt *stmt);     /* MN_ROW, MN_DONE or a failure */
+MN_API int mn_reset(mn_stmt *stmt);    /* ready to step anew; parameters stay bound */
+MN_API int mn_clear(mn_stmt *stmt);    /* reset, and no parameter is bound */
+MN_API int mn_finalize(mn_stmt *stmt); /* the statement is gone, whatever is answered */
+
+MN_API int mn_readonly(mn_stmt *stmt); /* 1 when it cannot change the database */
+/* The plan as text, an operator a line; analyze runs the statement and adds rows and time. NULL on
+ * failure; else given back by mn_free. */
+MN_API char *mn_explain(mn_stmt *stmt, int analyze);
+
+/* Rows that the calling thread's last statement inserted, updated or deleted. */
+MN_API int64_t mn_changes(mn_db *db);
+MN_API uint64_t mn_current_version(mn_db *db); /* of the newest commit */
+
+/* Parameters are numbered from 1; ? and $name take the next number, ?3 and $3 are number 3. */
+MN_API int mn_param_count(mn_stmt *stmt);
+MN_API int mn_param_index(mn_stmt *stmt, const char *name); /* without the $; 0: no such name */
+MN_API const char *mn_param_name(mn_stmt *stmt, int param); /* NULL when it has only a number */
+
+MN_API int mn_bind_null(mn_stmt *stmt, int param);
+MN_API int mn_bind_bool(mn_stmt *stmt, int param, int value);
+MN_API int mn_bind_int(mn_stmt *stmt, int param, int64_t value);
+MN_API int mn_bind_float(mn_stmt *stmt, int param, double value);
+MN_API int mn_bind_time(mn_stmt *stmt, int param, int64_t us);
+MN_API int mn_bind_duration(mn_stmt *stmt, int param, int64_t us);
+MN_API int mn_bind_uuid(mn_stmt *stmt, int param, const uint8_t uuid[16]);
+/* length may be MN_ALL. Text is taken for a timestamp, duration, UUID, JSON or vector where the
+ * statement needs one. */
+MN_API int mn_bind_text(mn_stmt *stmt, int param, const char *text, size_t length, unsigned keep);
+MN_API int mn_bind_blob(mn_stmt *stmt, int param, const void *bytes, size_t length, unsigned keep);
+MN_API int mn_bind_json(mn_stmt *stmt, int param, const char *text, size_t length, unsigned keep);
+MN_API int mn_bind_vector(mn_stmt *stmt, int param, const float *vector, size_t dims,
+                          unsigned keep);
+
+/* Columns are numbered from 0. A NULL, or a column of another type that does not convert, reads as
+ * 0, 0.0 or NULL. mn_col_text gives every type in its written form. */
+MN_API int mn_col_count(mn_stmt *stmt);
+MN_API const char *mn_col_name(mn_stmt *stmt, int column);
+/* enum mn_type of the value in this row; before the first row, of the column as prepared. */
+MN_API int mn_col_type(mn_stmt *stmt, int column);
+MN_API int mn_col_is_null(mn_stmt *stmt, int column);
+MN_API int mn_col_bool(mn_stmt *stmt, int column);
+MN_API int64_t mn_col_int(mn_stmt *stmt, int column);
+MN_API double mn_col_float(mn_stmt *stmt, int column);
+MN_API int64_t mn_col_time(mn_stmt *stmt, int column);
+MN_API int64_t mn_col_duration(mn_stmt *stmt, int column);
+MN_API const uint8_t *mn_col_uuid(mn_stmt *stmt, int column);
+/* length and dims may be NULL. */
+MN_API const char *mn_col_text(mn_stmt *stmt, int column, size_t *length);
+MN_API const void *mn_col_blob(mn_stmt *stmt, int column, size_t *length);
+MN_API const float *mn_col_vector(mn_stmt *stmt, int column, size_t *dims);
+/* The row as one JSON object, equal names told apart as id, id_2; NULL on failure; else given back
+ * by mn_free. */
+MN_API char *mn_row_json(mn_stmt *stmt);
+
+/* ---- transactions, of the calling thread --------------------------------------------------- */
+
+MN_API int mn_begin(mn_db *db, unsigned mode);
+MN_API int mn_commit(mn_db *db);
+MN_API int mn_rollback(mn_db *db);
+MN_API int mn_savepoint(mn_db *db, const char *name);
+MN_API int mn_rollback_to(mn_db *db, const char *name);
+MN_API int mn_release_savepoint(mn_db *db, const char *name);
+MN_API int mn_in_transaction(mn_db *db); /* 1 inside one of the calling thread */
+
 #ifdef __cplusplus
 }
 #endif
