@@ -1,0 +1,296 @@
+/*
+ * kernel_impl: the kernels of one level of the machine.
+ *
+ * This file is compiled once for each level, as a target of its own whose name is MN_KERNEL_LEVEL.
+ * SIMDe turns the same words into what that target has: registers of 512, 256 or 128 bits (SSE2 on
+ * x86, NEON on ARM). Nothing but static kernels may be here: a function that another object shares
+ * could be linked in its AVX-512 form and stop an older machine.
+ *
+ *   (K1) every function reads exactly the floats it is told; the tail is read by lanes or masks;
+ *   (K2) rows go four at a time, so that a query's register is loaded once for four rows and four
+ *        chains of additions hide each other's latency;
+ *   (K3) each row asks for the memory PREFETCH_BYTES further on: slabs of a table lie one behind
+ *        another in the file, so it is right to ask beyond the end of the block as well.
+ */
+#include "index/vector/kernel.h"
+
+#include <string.h>
+
+#include <simde/x86/avx512.h>
+#include <simde/x86/f16c.h>
+
+#if defined(SIMDE_X86_AVX512F_NATIVE)
+
+enum { LANES = 16 };
+typedef simde__m512 lanes;
+#define LANES_LOAD simde_mm512_loadu_ps
+#define LANES_ZERO simde_mm512_setzero_ps
+#define LANES_FMA simde_mm512_fmadd_ps
+#define LANES_SUB simde_mm512_sub_ps
+
+static inline simde__m128 lanes_fold(lanes v)
+{
+    simde__m256d high = simde_mm512_extractf64x4_pd(simde_mm512_castps_pd(v), 1);
+    simde__m256 half =
+        simde_mm256_add_ps(simde_mm512_castps512_ps256(v), simde_mm256_castpd_ps(high));
+
+    return simde_mm_add_ps(simde_mm256_castps256_ps128(half), simde_mm256_extractf128_ps(half, 1));
+}
+
+/* The first `count` < LANES floats, zeros behind them. SIMDe has no name for the masked load yet. */
+static inline lanes lanes_tail(const float *at, size_t count)
+{
+    return _mm512_maskz_loadu_ps((simde__mmask16)((1u << count) - 1u), at);
+}
+
+#elif defined(SIMDE_X86_AVX2_NATIVE)
+
+enum { LANES = 8 };
+typedef simde__m256 lanes;
+#define LANES_LOAD simde_mm256_loadu_ps
+#define LANES_ZERO simde_mm256_setzero_ps
+#define LANES_FMA simde_mm256_fmadd_ps
+#define LANES_SUB simde_mm256_sub_ps
+
+static inline simde__m128 lanes_fold(lanes v)
+{
+    return simde_mm_add_ps(simde_mm256_castps256_ps128(v), simde_mm256_extractf128_ps(v, 1));
+}
+
+static inline lanes lanes_tail(const float *at, size_t count)
+{
+    static const int32_t mask[2 * LANES] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    const int32_t *from = mask + LANES - count;
+
+    return simde_mm256_maskload_ps(at, simde_mm256_loadu_si256((const simde__m256i *)from));
+}
+
+#else
+
+enum { LANES = 4 };
+typedef simde__m128 lanes;
+#define LANES_LOAD simde_mm_loadu_ps
+#define LANES_ZERO simde_mm_setzero_ps
+#define LANES_FMA simde_mm_fmadd_ps
+#define LANES_SUB simde_mm_sub_ps
+
+static inline simde__m128 lanes_fold(lanes v)
+{
+    return v;
+}
+
+static inline lanes lanes_tail(const float *at, size_t count)
+{
+    float padded[LANES] = {0};
+
+    memcpy(padded, at, count * sizeof *at);
+    return simde_mm_loadu_ps(padded);
+}
+
+#endif
+
+enum { TOGETHER = 4, PREFETCH_BYTES = 4096, FLOATS_A_LINE = 16 };
+
+static inline float lanes_sum(lanes v)
+{
+    simde__m128 four = lanes_fold(v);
+    simde__m128 two = simde_mm_add_ps(four, simde_mm_movehl_ps(four, four));
+
+    return simde_mm_cvtss_f32(simde_mm_add_ss(two, simde_mm_shuffle_ps(two, two, 1)));
+}
+
+/* The sums of four registers, stored to out. */
+static inline void lanes_sum4(const lanes v[TOGETHER], float *out)
+{
+    simde__m128 a = lanes_fold(v[0]), b = lanes_fold(v[1]);
+    simde__m128 c = lanes_fold(v[2]), d = lanes_fold(v[3]);
+    simde__m128 ab = simde_mm_add_ps(simde_mm_unpacklo_ps(a, b), simde_mm_unpackhi_ps(a, b));
+    simde__m128 cd = simde_mm_add_ps(simde_mm_unpacklo_ps(c, d), simde_mm_unpackhi_ps(c, d));
+
+    simde_mm_storeu_ps(out,
+                       simde_mm_add_ps(simde_mm_movelh_ps(ab, cd), simde_mm_movehl_ps(cd, ab)));
+}
+
+/* What is added for one register of a and b. */
+enum sum { SUM_DOT, SUM_L2SQ };
+
+static inline lanes lanes_step(enum sum sum, lanes a, lanes b, lanes total)
+{
+    if (sum == SUM_DOT) return LANES_FMA(a, b, total);
+    lanes difference = LANES_SUB(a, b);
+    return LANES_FMA(difference, difference, total);
+}
+
+static inline float pair_sum(enum sum sum, const float *a, const float *b, size_t dims)
+{
+    lanes total[4] = {LANES_ZERO(), LANES_ZERO(), LANES_ZERO(), LANES_ZERO()};
+    size_t i = 0;
+
+    for (; i + 4 * LANES <= dims; i += 4 * LANES) {
+        for (size_t j = 0; j < 4; j++) {
+            size_t at = i + j * LANES;
+            total[j] = lanes_step(sum, LANES_LOAD(a + at), LANES_LOAD(b + at), total[j]);
+        }
+    }
+    for (; i + LANES <= dims; i += LANES) {
+        total[0] = lanes_step(sum, LANES_LOAD(a + i), LANES_LOAD(b + i), total[0]);
+    }
+    if (i < dims) {
+        total[1] =
+            lanes_step(sum, lanes_tail(a + i, dims - i), lanes_tail(b + i, dims - i), total[1]);
+    }
+    float sums[4];
+    lanes_sum4(total, sums);
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+static float kernel_dot(const float *a, const float *b, size_t dims)
+{
+    return pair_sum(SUM_DOT, a, b, dims);
+}
+
+static float kernel_l2sq(const float *a, const float *b, size_t dims)
+{
+    return pair_sum(SUM_L2SQ, a, b, dims);
+}
+
+static float kernel_norm2(const float *a, size_t dims)
+{
+    return pair_sum(SUM_DOT, a, a, dims);
+}
+
+/* An address that may lie beyond the block, hence computed as a number. */
+static inline void memory_ask(const float *at)
+{
+    __builtin_prefetch((const void *)((uintptr_t)at + PREFETCH_BYTES), 0, 3);
+}
+
+/* Four rows from `row` on. norms2 is NULL where they are not wanted; known where this is inlined. */
+static inline void rows_sum4(enum sum sum, const float *query, const struct mn_kernel_rows *rows,
+                             const float *row, float *out, float *norms2)
+{
+    lanes total[TOGETHER] = {LANES_ZERO(), LANES_ZERO(), LANES_ZERO(), LANES_ZERO()};
+    lanes square[TOGETHER] = {LANES_ZERO(), LANES_ZERO(), LANES_ZERO(), LANES_ZERO()};
+    size_t i = 0;
+
+    for (; i + LANES <= rows->dims; i += LANES) {
+        lanes q = LANES_LOAD(query + i);
+
+        for (size_t j = 0; j < TOGETHER; j++) {
+            const float *at = row + j * rows->stride + i;
+            lanes x = LANES_LOAD(at);
+
+            if (i % FLOATS_A_LINE == 0) memory_ask(at);
+            total[j] = lanes_step(sum, q, x, total[j]);
+            if (norms2) square[j] = LANES_FMA(x, x, square[j]);
+        }
+    }
+    if (i < rows->dims) {
+        lanes q = lanes_tail(query + i, rows->dims - i);
+
+        for (size_t j = 0; j < TOGETHER; j++) {
+            const float *at = row + j * rows->stride + i;
+            lanes x = lanes_tail(at, rows->dims - i);
+
+            memory_ask(at);
+            total[j] = lanes_step(sum, q, x, total[j]);
+            if (norms2) square[j] = LANES_FMA(x, x, square[j]);
+        }
+    }
+    lanes_sum4(total, out);
+    if (norms2) lanes_sum4(square, norms2);
+}
+
+static void kernel_dot_rows(const float *query, const struct mn_kernel_rows *rows, float *out)
+{
+    size_t i = 0;
+
+    for (; i + TOGETHER <= rows->count; i += TOGETHER) {
+        rows_sum4(SUM_DOT, query, rows, rows->base + i * rows->stride, out + i, NULL);
+    }
+    for (; i < rows->count; i++) {
+        out[i] = pair_sum(SUM_DOT, query, rows->base + i * rows->stride, rows->dims);
+    }
+}
+
+static void kernel_l2sq_rows(const float *query, const struct mn_kernel_rows *rows, float *out)
+{
+    size_t i = 0;
+
+    for (; i + TOGETHER <= rows->count; i += TOGETHER) {
+        rows_sum4(SUM_L2SQ, query, rows, rows->base + i * rows->stride, out + i, NULL);
+    }
+    for (; i < rows->count; i++) {
+        out[i] = pair_sum(SUM_L2SQ, query, rows->base + i * rows->stride, rows->dims);
+    }
+}
+
+static void kernel_cosine_rows(const float *query, const struct mn_kernel_rows *rows, float *dots,
+                               float *norms2)
+{
+    size_t i = 0;
+
+    for (; i + TOGETHER <= rows->count; i += TOGETHER) {
+        rows_sum4(SUM_DOT, query, rows, rows->base + i * rows->stride, dots + i, norms2 + i);
+    }
+    for (; i < rows->count; i++) {
+        const float *row = rows->base + i * rows->stride;
+
+        dots[i] = pair_sum(SUM_DOT, query, row, rows->dims);
+        norms2[i] = pair_sum(SUM_DOT, row, row, rows->dims);
+    }
+}
+
+/*
+ * One half by integers. A normal half is shifted into place and its exponent re-biased; a denormal
+ * is counted in units of 2^-24, which f32 holds exactly.
+ */
+static inline float half_widen(uint16_t half)
+{
+    uint32_t sign = (uint32_t)(half & 0x8000u) << 16, bits = half & 0x7fffu;
+    float value;
+
+    if (bits >= 0x7c00u) {
+        bits = 0x7f800000u | (bits & 0x3ffu) << 13; /* infinity or NaN */
+        if (bits != 0x7f800000u) bits |= 0x400000u; /* a quiet NaN, as the machine makes it */
+    } else if (bits >= 0x400u) {
+        bits = (bits << 13) + ((127u - 15u) << 23);
+    } else {
+        value = (float)bits * 0x1p-24f;
+        memcpy(&bits, &value, sizeof bits);
+    }
+    bits |= sign;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static void kernel_from_half(const uint16_t *halves, size_t count, float *out)
+{
+    size_t i = 0;
+
+#if defined(SIMDE_X86_F16C_NATIVE)
+    for (; i + 8 <= count; i += 8) {
+        simde__m128i eight = simde_mm_loadu_si128((const simde__m128i *)(const void *)(halves + i));
+        simde_mm256_storeu_ps(out + i, simde_mm256_cvtph_ps(eight));
+    }
+#endif
+    for (; i < count; i++) out[i] = half_widen(halves[i]);
+}
+
+#define TEXT_OF(word) #word
+#define TEXT(word) TEXT_OF(word)
+#define JOIN_OF(left, right) left##right
+#define JOIN(left, right) JOIN_OF(left, right)
+
+extern const struct mn_kernels JOIN(mn_kernels_, MN_KERNEL_LEVEL);
+
+const struct mn_kernels JOIN(mn_kernels_, MN_KERNEL_LEVEL) = {
+    .name = TEXT(MN_KERNEL_LEVEL),
+    .dot = kernel_dot,
+    .l2sq = kernel_l2sq,
+    .norm2 = kernel_norm2,
+    .dot_rows = kernel_dot_rows,
+    .l2sq_rows = kernel_l2sq_rows,
+    .cosine_rows = kernel_cosine_rows,
+    .from_half = kernel_from_half,
+};
