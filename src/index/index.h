@@ -19,7 +19,7 @@
  * next column between two bounds. A bound excludes NULLs; without both, NULLs of the next column
  * are in.
  */
-struct mn_range {
+struct mn_index_range {
     const struct mn_value *equal; /* one for each of the first columns, of the columns' kinds */
     uint32_t equal_count;
     const struct mn_value *low, *high; /* NULL pointers: no bound */
@@ -37,13 +37,13 @@ void mn_key_range_release(struct mn_key_range *range);
 
 /* Values are of the index columns' kinds (INT already made FLOAT where the column is FLOAT); index
  * NULL: the range is over the row id, and FLOAT bounds are accepted. MN_TYPE. */
-enum mn_status mn_range_keys(const struct mn_table *table, const struct mn_index *index,
-                             const struct mn_range *range, struct mn_key_range *keys);
+enum mn_status mn_index_range_keys(const struct mn_table *table, const struct mn_index *index,
+                                   const struct mn_index_range *range, struct mn_key_range *keys);
 
 /* The exact number of entries of a range in O(log n). */
-enum mn_status mn_range_count(struct mn_view *view, const struct mn_table *table,
-                              const struct mn_index *index, const struct mn_key_range *keys,
-                              uint64_t *count);
+enum mn_status mn_index_range_count(struct mn_view *view, const struct mn_table *table,
+                                    const struct mn_index *index, const struct mn_key_range *keys,
+                                    uint64_t *count);
 
 struct mn_index_scan;
 
