@@ -1,55 +1,57 @@
-//! The build of mneme. Sources are found by their place: a C file put into src/<layer>/, tests/, fuzz/ or bench/,
-//! or a scanner put into grammar/, is built without a word here. `./zigw build --help` lists steps and options.
+//! The build of mneme. Sources are found by their place: a C file put into src/<layer>/, tests/,
+//! fuzz/ or bench/, or a scanner put into grammar/, is built without a word here.
+//! `./zigw build --help` lists the steps and the options.
 const std = @import("std");
+const Build = std.Build;
+const LazyPath = Build.LazyPath;
+const Compile = Build.Step.Compile;
 const manifest = @import("build.zig.zon");
 const version = std.SemanticVersion.parse(manifest.version) catch unreachable;
 
-pub fn build(b: *std.Build) void {
-    const o: Options = .{
-        .target = b.standardTargetOptions(.{}),
-        .optimize = b.option(std.builtin.OptimizeMode, "optimize", "Default: ReleaseSafe, optimised with assertions") orelse .ReleaseSafe,
-        .sanitize = b.option(Sanitize, "sanitize", "Default: undefined for tests, none for what is installed"),
-        .seed = b.option(u64, "seed", "Seed of random tests and of fuzz runs (default 1)") orelse 1,
-        .filter = b.option([]const u8, "test-filter", "Only the test and fuzz programs whose name contains this"),
-        .data = b.option([]const u8, "data", "Folder of the real data sets that tests read (default ../shared/data)") orelse "../shared/data",
-        .deep = b.option(bool, "deep", "The long form of tests that have one") orelse false,
-    };
+pub fn build(b: *Build) void {
+    const o: Options = .read(b);
 
     // Every step, in one place, so that this block reads as the table of contents of the build.
     const steps = .{
         .install = b.getInstallStep(),
         .run = b.step("run", "Run the shell; its arguments follow --"),
-        .@"test" = b.step("test", "Build and run all tests, with assertions and the undefined-behaviour sanitizer"),
-        .check = b.step("check", "Compile everything, check format, style, layering and exported names"),
+        .@"test" = b.step("test", "Run all tests, with assertions and sanitizers"),
+        .check = b.step("check", "Compile all; check format, style, layers and exported names"),
         .fmt = b.step("fmt", "Reformat C and Zig sources in place"),
+        .bench = b.step("bench", "Build in ReleaseFast and compare with the peers of bench/"),
+        .fuzz = b.step("fuzz", "Fuzz each target for -Dfuzz-seconds, by clang's libFuzzer"),
     };
 
-    const files = Files.find(b);
-    const generated = generate(b, files);
+    const files: Files = .find(b);
+    const generated: Generated = .make(b, files);
+    const house: House = .{ .b = b, .o = o, .files = files, .generated = generated };
 
-    const static = addLibrary(b, o.product(), files, generated, .static);
-    const shared = addLibrary(b, o.product(), files, generated, .dynamic);
-    installLibrary(b, static, shared);
-    steps.check.dependOn(&static.step);
-    steps.check.dependOn(&shared.step);
-
+    const static = house.addLibrary(o.product(), files.library, .static);
+    const shared = house.addLibrary(o.product(), files.library, .dynamic);
+    house.installLibrary(static, shared);
     if (files.shell.len > 0) {
-        const shell = addShell(b, o.product(), files, static);
+        const shell = house.addShell(o.product(), static);
         b.installArtifact(shell);
-        steps.check.dependOn(&shell.step);
         const run = b.addRunArtifact(shell);
         if (b.args) |args| run.addArgs(args);
         steps.run.dependOn(&run.step);
     }
+    steps.check.dependOn(steps.install);
 
-    addTests(b, o, files, generated, steps.@"test", steps.check);
-    addFormat(b, files, steps.fmt, steps.check);
+    house.addTests(static, steps.@"test", steps.check);
+    house.addFuzzers(steps.fuzz);
+    house.addBenches(steps.bench);
+    house.addFormat(steps.fmt, steps.check);
+    house.addTidy(steps.check);
+    house.addSymbols(static, shared, steps.check);
 }
+
+const Strings = []const []const u8;
 
 const Sanitize = enum { none, undefined, thread };
 
 const Options = struct {
-    target: std.Build.ResolvedTarget,
+    target: Build.ResolvedTarget,
     optimize: std.builtin.OptimizeMode,
     sanitize: ?Sanitize,
     slow_checks: bool = false,
@@ -57,6 +59,22 @@ const Options = struct {
     filter: ?[]const u8,
     data: []const u8,
     deep: bool,
+    fuzz_seconds: u32,
+
+    fn read(b: *Build) Options {
+        const mode = std.builtin.OptimizeMode;
+        return .{
+            .target = b.standardTargetOptions(.{}),
+            .optimize = b.option(mode, "optimize", "Default ReleaseSafe") orelse .ReleaseSafe,
+            .sanitize = b.option(Sanitize, "sanitize", "Default: undefined for tests, else none"),
+            .seed = b.option(u64, "seed", "Seed of tests and fuzzing (default 1)") orelse 1,
+            .filter = b.option([]const u8, "test-filter", "Only programs whose name contains this"),
+            .data = b.option([]const u8, "data", "Test data (default ../shared/data)") orelse
+                "../shared/data",
+            .deep = b.option(bool, "deep", "The long form of tests that have one") orelse false,
+            .fuzz_seconds = b.option(u32, "fuzz-seconds", "For each target (default 10)") orelse 10,
+        };
+    }
 
     /// What is installed: no sanitizer unless asked for.
     fn product(o: Options) Options {
@@ -65,7 +83,7 @@ const Options = struct {
         return r;
     }
 
-    /// What tests are linked with: whole structures are walked by MN_ASSERT_SLOW.
+    /// What tests are linked with: MN_ASSERT_SLOW walks whole structures.
     fn testing(o: Options, default: Sanitize) Options {
         var r = o;
         r.sanitize = o.sanitize orelse default;
@@ -73,57 +91,43 @@ const Options = struct {
         return r;
     }
 
-    fn wants(o: Options, name: []const u8) bool {
-        return if (o.filter) |f| std.mem.indexOf(u8, name, f) != null else true;
+    /// What is measured.
+    fn fast(o: Options) Options {
+        var r = o;
+        r.optimize = .ReleaseFast;
+        r.sanitize = .none;
+        return r;
     }
 
-    /// A module of C code with the public header in reach, and src/ only if it is a room of the library or a test.
-    fn module(o: Options, b: *std.Build, place: enum { inside, outside }) *std.Build.Module {
-        const mod = b.createModule(.{
-            .target = o.target,
-            .optimize = o.optimize,
-            .link_libc = true,
-            .pic = true,
-            .sanitize_c = if (o.sanitize == .undefined) .full else .off,
-            .sanitize_thread = o.sanitize == .thread,
-        });
-        mod.addIncludePath(b.path("include"));
-        if (place == .inside) mod.addIncludePath(b.path("src"));
-        if (o.sanitize != .none) mod.addCMacro("MN_SANITIZED", "1");
-        if (o.slow_checks) mod.addCMacro("MN_SLOW_CHECKS", "1");
-        return mod;
+    fn wants(o: Options, name: []const u8) bool {
+        return if (o.filter) |f| std.mem.indexOf(u8, name, f) != null else true;
     }
 };
 
 /// What lies in the source tree, each list sorted; paths are relative to the root.
 const Files = struct {
-    library: []const []const u8,
-    shell: []const []const u8,
-    scanners: []const []const u8,
+    library: Strings,
+    shell: Strings,
+    scanners: Strings,
     parser: bool,
     kernels: bool,
-    support: []const []const u8,
-    tests: []const []const u8,
-    fuzzers: []const []const u8,
-    formatted: []const []const u8,
+    support: Strings,
+    tests: Strings,
+    fuzzers: Strings,
+    benches: Strings,
+    c: Strings, // every C file and header
+    text: Strings, // all that tidy reads
 
     const kernel_source = "src/index/vector/kernel_impl.c";
 
-    fn find(b: *std.Build) Files {
-        var library: List = .empty;
-        for (glob(b, "src", "", ".c")) |path| {
-            if (std.mem.startsWith(u8, path, "src/shell/") or std.mem.startsWith(u8, path, "src/tool/")) continue;
-            if (std.mem.eql(u8, path, kernel_source)) continue;
-            library.append(b.allocator, path) catch @panic("OOM");
-        }
-        var formatted: List = .empty;
-        for ([_][]const u8{ "src", "include", "tests", "fuzz", "bench" }) |dir| {
-            for ([_][]const u8{ ".c", ".h" }) |ext| {
-                formatted.appendSlice(b.allocator, glob(b, dir, "", ext)) catch @panic("OOM");
-            }
-        }
+    fn find(b: *Build) Files {
+        const code: Strings = &.{ "src", "include", "tests", "fuzz", "bench" };
+        const c = globAll(b, code, &.{ ".c", ".h" });
+        const others = globAll(b, code ++ .{"grammar"}, &.{ ".re", ".y", ".sh" });
+        const top: Strings = &.{ "build.zig", "zigw", ".ci/run" };
+        const text = std.mem.concat(b.allocator, []const u8, &.{ c, others, top });
         return .{
-            .library = library.items,
+            .library = pick(b, glob(b, "src", "", ".c"), libraryHas),
             .shell = glob(b, "src/shell", "", ".c"),
             .scanners = glob(b, "grammar", "", ".re"),
             .parser = exists(b, "grammar/query.y"),
@@ -131,19 +135,45 @@ const Files = struct {
             .support = glob(b, "tests/support", "", ".c"),
             .tests = glob(b, "tests", "test_", ".c"),
             .fuzzers = glob(b, "fuzz", "fuzz_", ".c"),
-            .formatted = formatted.items,
+            .benches = glob(b, "bench", "bench_", ".c"),
+            .c = c,
+            .text = text catch @panic("OOM"),
         };
+    }
+
+    fn libraryHas(path: []const u8) bool {
+        return !std.mem.startsWith(u8, path, "src/shell/") and
+            !std.mem.startsWith(u8, path, "src/tool/") and
+            !std.mem.eql(u8, path, kernel_source);
+    }
+
+    fn outsideOs(path: []const u8) bool {
+        return !std.mem.startsWith(u8, path, "src/os/");
     }
 
     const List = std.ArrayList([]const u8);
 
-    fn exists(b: *std.Build, path: []const u8) bool {
+    fn pick(b: *Build, paths: Strings, keep: fn ([]const u8) bool) Strings {
+        var list: List = .empty;
+        for (paths) |path| if (keep(path)) list.append(b.allocator, path) catch @panic("OOM");
+        return list.items;
+    }
+
+    fn exists(b: *Build, path: []const u8) bool {
         b.build_root.handle.access(b.graph.io, path, .{}) catch return false;
         return true;
     }
 
+    fn globAll(b: *Build, dirs: Strings, suffixes: Strings) Strings {
+        var list: List = .empty;
+        for (dirs) |dir| for (suffixes) |suffix| {
+            list.appendSlice(b.allocator, glob(b, dir, "", suffix)) catch @panic("OOM");
+        };
+        return list.items;
+    }
+
     /// All files below dir whose name begins and ends so; none if there is no such folder.
-    fn glob(b: *std.Build, dir: []const u8, prefix: []const u8, suffix: []const u8) []const []const u8 {
+    fn glob(b: *Build, dir: []const u8, prefix: []const u8, suffix: []const u8) Strings {
         const io = b.graph.io;
         var list: List = .empty;
         var root = b.build_root.handle.openDir(io, dir, .{ .iterate = true }) catch return &.{};
@@ -165,224 +195,459 @@ const Files = struct {
     }
 };
 
-/// The parser by lemon and the scanners by re2c. They are written into the build cache, never into the source tree.
+/// The parser by lemon, the scanners by re2c: written into the build cache, never into the tree.
 const Generated = struct {
-    parser: ?std.Build.LazyPath, // folder of query.c and query.h, the token codes
-    scanners: []const std.Build.LazyPath,
+    parser: ?LazyPath, // folder of query.c and query.h, the token codes
+    scanners: []const LazyPath,
+
+    fn make(b: *Build, files: Files) Generated {
+        var parser: ?LazyPath = null;
+        if (files.parser) {
+            const lemon = b.addSystemCommand(&.{ "lemon", "-q", "-l" });
+            parser = lemon.addPrefixedOutputDirectoryArg("-d", "grammar");
+            lemon.addFileArg(b.path("grammar/query.y"));
+        }
+        const scanners = b.allocator.alloc(LazyPath, files.scanners.len) catch @panic("OOM");
+        for (files.scanners, scanners) |source, *out| {
+            const re2c = b.addSystemCommand(&.{ "re2c", "-W", "-Werror", "-i" });
+            re2c.addArgs(&.{ "--no-generation-date", "-o" });
+            out.* = re2c.addOutputFileArg(b.fmt("{s}.c", .{std.fs.path.stem(source)}));
+            re2c.addFileArg(b.path(source));
+        }
+        return .{ .parser = parser, .scanners = scanners };
+    }
 };
 
-fn generate(b: *std.Build, files: Files) Generated {
-    var parser: ?std.Build.LazyPath = null;
-    if (files.parser) {
-        const lemon = b.addSystemCommand(&.{ "lemon", "-q", "-l" });
-        parser = lemon.addPrefixedOutputDirectoryArg("-d", "grammar");
-        lemon.addFileArg(b.path("grammar/query.y"));
-    }
-    const scanners = b.allocator.alloc(std.Build.LazyPath, files.scanners.len) catch @panic("OOM");
-    for (files.scanners, scanners) |source, *out| {
-        const re2c = b.addSystemCommand(&.{ "re2c", "-W", "-Werror", "-i", "--no-generation-date", "-o" });
-        out.* = re2c.addOutputFileArg(b.fmt("{s}.c", .{std.fs.path.stem(source)}));
-        re2c.addFileArg(b.path(source));
-    }
-    return .{ .parser = parser, .scanners = scanners };
-}
-
-fn addLibrary(b: *std.Build, o: Options, files: Files, generated: Generated, linkage: std.builtin.LinkMode) *std.Build.Step.Compile {
-    const mod = o.module(b, .inside);
-    mod.addCMacro("MN_VERSION_TEXT", b.fmt("\"{s}\"", .{manifest.version}));
-    mod.addCSourceFiles(.{ .files = files.library, .flags = c_flags });
-    if (generated.parser) |dir| {
-        mod.addIncludePath(dir);
-        mod.addCSourceFile(.{ .file = dir.path(b, "query.c"), .flags = generated_flags });
-    }
-    for (generated.scanners) |file| mod.addCSourceFile(.{ .file = file, .flags = generated_flags });
-    if (files.kernels) addKernels(b, o, mod);
-    for (system_libraries) |name| mod.linkSystemLibrary(name, .{});
-    return b.addLibrary(.{ .name = "mneme", .linkage = linkage, .version = version, .root_module = mod });
-}
-
-/// The vector kernels: one source, compiled once for each level of the machine. A level is a target of its own,
-/// because feature flags among a file's flags are overruled by the target's list. Only kernels may lie in that
-/// source, or the linker could keep a shared inline function in its AVX-512 form and crash an older machine.
-fn addKernels(b: *std.Build, o: Options, into: *std.Build.Module) void {
-    const arch = o.target.result.cpu.arch;
-    for (kernel_levels) |level| {
-        if (level.arch) |only| if (only != arch) continue;
-        var query = o.target.query;
-        query.cpu_model = .baseline;
-        switch (arch) {
-            .x86_64 => query.cpu_features_add.addFeatureSet(std.Target.x86.featureSet(level.x86)),
-            .aarch64 => query.cpu_features_add.addFeatureSet(std.Target.aarch64.featureSet(level.aarch64)),
-            else => {},
-        }
-        var at_level = o;
-        at_level.target = b.resolveTargetQuery(query);
-        const mod = at_level.module(b, .inside);
-        mod.addCMacro("MN_KERNEL_LEVEL", level.name);
-        mod.addCSourceFile(.{ .file = b.path(Files.kernel_source), .flags = c_flags });
-        into.addObject(b.addObject(.{ .name = b.fmt("kernel_{s}", .{level.name}), .root_module = mod }));
-    }
-}
+/// The vector kernels are one source, compiled once for each level of the machine. A level is a
+/// target of its own: the target's list of features overrules flags among those of a file.
+/// Only kernels may lie in that source, or the linker could keep a shared inline function in its
+/// AVX-512 form and crash an older machine.
+const x86 = std.Target.x86;
+const arm = std.Target.aarch64;
 
 const KernelLevel = struct {
     name: []const u8,
     arch: ?std.Target.Cpu.Arch = null,
-    x86: []const std.Target.x86.Feature = &.{},
-    aarch64: []const std.Target.aarch64.Feature = &.{},
+    x86: []const x86.Feature = &.{},
+    aarch64: []const arm.Feature = &.{},
+    clang: Strings = &.{}, // the same for clang, which builds the fuzzers
 };
 
 const kernel_levels: []const KernelLevel = &.{
     .{ .name = "baseline" },
-    .{ .name = "avx2", .arch = .x86_64, .x86 = &.{ .avx2, .fma, .f16c } },
-    .{ .name = "avx512", .arch = .x86_64, .x86 = &.{ .avx2, .fma, .f16c, .avx512f, .avx512bw, .avx512dq, .avx512vl, .avx512vnni } },
-    .{ .name = "dotprod", .arch = .aarch64, .aarch64 = &.{.dotprod} },
+    .{
+        .name = "avx2",
+        .arch = .x86_64,
+        .x86 = &.{ .avx2, .fma, .f16c },
+        .clang = &.{ "-mavx2", "-mfma", "-mf16c" },
+    },
+    .{
+        .name = "avx512",
+        .arch = .x86_64,
+        .x86 = &.{ .avx2, .fma, .f16c, .avx512f, .avx512bw, .avx512dq, .avx512vl, .avx512vnni },
+        .clang = &.{
+            "-mavx2",     "-mfma",      "-mf16c",     "-mavx512f",
+            "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni",
+        },
+    },
+    .{
+        .name = "dotprod",
+        .arch = .aarch64,
+        .aarch64 = &.{.dotprod},
+        .clang = &.{"-march=armv8.2-a+dotprod"},
+    },
 };
 
-fn installLibrary(b: *std.Build, static: *std.Build.Step.Compile, shared: *std.Build.Step.Compile) void {
-    static.installHeader(b.path("include/mneme.h"), "mneme.h");
-    b.installArtifact(static);
-    b.installArtifact(shared);
-    var private: []const u8 = "";
-    for (system_libraries) |name| private = b.fmt("{s} -l{s}", .{ private, name });
-    const pc = b.addWriteFiles().add("mneme.pc", b.fmt(
-        \\prefix=${{pcfiledir}}/../..
-        \\includedir=${{prefix}}/include
-        \\libdir=${{prefix}}/lib
-        \\
-        \\Name: mneme
-        \\Description: Embedded database for vector, time and relation questions
-        \\Version: {s}
-        \\Cflags: -I${{includedir}}
-        \\Libs: -L${{libdir}} -lmneme
-        \\Libs.private:{s} -lpthread
-        \\
-    , .{ manifest.version, private }));
-    b.getInstallStep().dependOn(&b.addInstallFile(pc, "lib/pkgconfig/mneme.pc").step);
-}
+/// One function for each thing that is built.
+const House = struct {
+    b: *Build,
+    o: Options,
+    files: Files,
+    generated: Generated,
 
-fn addShell(b: *std.Build, o: Options, files: Files, lib: *std.Build.Step.Compile) *std.Build.Step.Compile {
-    const mod = o.module(b, .outside); // the shell sees the public header only
-    mod.addCSourceFiles(.{ .files = files.shell, .flags = c_flags });
-    mod.addIncludePath(b.path("src/shell"));
-    mod.addCMacro("MN_VERSION_TEXT", b.fmt("\"{s}\"", .{manifest.version}));
-    mod.linkLibrary(lib);
-    mod.linkSystemLibrary("edit", .{});
-    return b.addExecutable(.{ .name = "mneme", .root_module = mod });
-}
+    const Place = enum { inside, outside };
 
-/// One program a file tests/test_*.c, with tests/support/*.c in reach, and one a fuzz target, which replays its corpus
-/// and seeded inputs. src/tool/runner.c runs and counts them. What a test may need from outside is in its environment:
-/// MNEME_TEST_DATA (folder of data sets), MNEME_TEST_SHELL (a shell built like the test), MNEME_TEST_SOURCE (the root
-/// of the source tree), MNEME_TEST_SEED and, for long runs, MNEME_TEST_DEEP=1; see tests/support/test.h.
-fn addTests(b: *std.Build, o: Options, files: Files, generated: Generated, step: *std.Build.Step, check: *std.Build.Step) void {
-    const run = b.addRunArtifact(addTool(b, "runner"));
-    run.stdio = .inherit;
-    run.setCwd(b.path(""));
-    run.addArgs(&.{ b.getInstallPath(.{ .custom = "test" }, ""), "0", if (o.deep) "7200" else "900" });
-    run.setEnvironmentVariable("MNEME_TEST_DATA", b.pathFromRoot(o.data));
-    run.setEnvironmentVariable("MNEME_TEST_SOURCE", b.pathFromRoot(""));
-    run.setEnvironmentVariable("MNEME_TEST_SEED", b.fmt("{d}", .{o.seed}));
-    if (o.deep) run.setEnvironmentVariable("MNEME_TEST_DEEP", "1");
-
-    const t = o.testing(.undefined);
-    const lib = addLibrary(b, t, files, generated, .static);
-    const support = addSupport(b, t, files);
-    if (files.shell.len > 0) {
-        const shell = b.addInstallArtifact(addShell(b, t, files, lib), .{ .dest_dir = .{ .override = .{ .custom = "test" } } });
-        run.setEnvironmentVariable("MNEME_TEST_SHELL", b.getInstallPath(.{ .custom = "test" }, "mneme"));
-        run.step.dependOn(&shell.step);
+    /// C code: the public header in reach, src/ only for rooms of the library and tests.
+    fn module(h: House, o: Options, place: Place) *Build.Module {
+        const mod = h.b.createModule(.{
+            .target = o.target,
+            .optimize = o.optimize,
+            .link_libc = true,
+            .pic = true,
+            .sanitize_c = if (o.sanitize == .undefined) .full else .off,
+            .sanitize_thread = o.sanitize == .thread,
+        });
+        mod.addIncludePath(h.b.path("include"));
+        if (place == .inside) mod.addIncludePath(h.b.path("src"));
+        if (o.sanitize != .none) mod.addCMacro("MN_SANITIZED", "1");
+        if (o.slow_checks) mod.addCMacro("MN_SLOW_CHECKS", "1");
+        mod.addCMacro("MN_VERSION_TEXT", h.b.fmt("\"{s}\"", .{manifest.version}));
+        return mod;
     }
-    for (files.tests) |path| {
-        const name = std.fs.path.stem(path);
-        if (!o.wants(name)) continue;
-        const exe = addTest(b, t, path, name, lib, support);
-        check.dependOn(&exe.step);
-        run.addArgs(&.{ "--", name });
-        run.addArtifactArg(exe);
+
+    /// Strings for a file; the names of this machine's folders stay out of what is built.
+    fn flags(h: House, list: Strings) Strings {
+        const map = h.b.fmt("-ffile-prefix-map={s}=", .{h.b.pathFromRoot("./")});
+        return std.mem.concat(h.b.allocator, []const u8, &.{ list, &.{map} }) catch @panic("OOM");
     }
-    for (files.fuzzers) |path| {
-        const name = std.fs.path.stem(path);
-        if (!o.wants(name)) continue;
-        const exe = addTest(b, t, path, name, lib, support);
-        exe.root_module.addCSourceFile(.{ .file = b.path("fuzz/driver.c"), .flags = c_flags });
-        check.dependOn(&exe.step);
-        run.addArgs(&.{ "--", name });
-        run.addArtifactArg(exe);
-        run.addArgs(&.{ b.pathFromRoot(corpus(b, name)), b.fmt("{d}", .{o.seed}), if (o.deep) "1000000" else "2000" });
+
+    const Linkage = std.builtin.LinkMode;
+
+    fn addLibrary(h: House, o: Options, sources: Strings, linkage: Linkage) *Compile {
+        const mod = h.module(o, .inside);
+        mod.addCSourceFiles(.{ .files = sources, .flags = h.flags(c_flags) });
+        if (h.generated.parser) |dir| {
+            const file = dir.path(h.b, "query.c");
+            mod.addIncludePath(dir);
+            mod.addCSourceFile(.{ .file = file, .flags = h.flags(generated_flags) });
+        }
+        for (h.generated.scanners) |file| {
+            mod.addCSourceFile(.{ .file = file, .flags = h.flags(generated_flags) });
+        }
+        if (h.files.kernels) h.addKernels(o, mod);
+        for (system_libraries) |name| mod.linkSystemLibrary(name, .{});
+        return h.b.addLibrary(.{
+            .name = "mneme",
+            .linkage = linkage,
+            .version = version,
+            .root_module = mod,
+        });
     }
-    addThreadTests(b, o, files, generated, run);
-    step.dependOn(&run.step);
-}
 
-/// The programs tests/test_*_threads.c once more, with the whole library, under the thread sanitizer.
-fn addThreadTests(b: *std.Build, o: Options, files: Files, generated: Generated, run: *std.Build.Step.Run) void {
-    if (o.sanitize != null) return; // one sanitizer was asked for, and all tests run with it already
-    const t = o.testing(.thread);
-    var lib: ?*std.Build.Step.Compile = null;
-    for (files.tests) |path| {
-        const stem = std.fs.path.stem(path);
-        const name = b.fmt("{s}_tsan", .{stem});
-        if (!std.mem.endsWith(u8, stem, "_threads") or !o.wants(name)) continue;
-        if (lib == null) lib = addLibrary(b, t, files, generated, .static);
-        run.addArgs(&.{ "--", name });
-        run.addArtifactArg(addTest(b, t, path, name, lib.?, addSupport(b, t, files)));
+    fn addKernels(h: House, o: Options, into: *Build.Module) void {
+        const arch = o.target.result.cpu.arch;
+        for (kernel_levels) |level| {
+            if (level.arch) |only| if (only != arch) continue;
+            var query = o.target.query;
+            query.cpu_model = .baseline;
+            switch (arch) {
+                .x86_64 => query.cpu_features_add.addFeatureSet(x86.featureSet(level.x86)),
+                .aarch64 => query.cpu_features_add.addFeatureSet(arm.featureSet(level.aarch64)),
+                else => {},
+            }
+            var at_level = o;
+            at_level.target = h.b.resolveTargetQuery(query);
+            const mod = h.module(at_level, .inside);
+            mod.addCMacro("MN_KERNEL_LEVEL", level.name);
+            const source = h.b.path(Files.kernel_source);
+            mod.addCSourceFile(.{ .file = source, .flags = h.flags(c_flags) });
+            const name = h.b.fmt("kernel_{s}", .{level.name});
+            into.addObject(h.b.addObject(.{ .name = name, .root_module = mod }));
+        }
     }
-}
 
-fn addSupport(b: *std.Build, o: Options, files: Files) *std.Build.Step.Compile {
-    const mod = o.module(b, .inside);
-    mod.addIncludePath(b.path("tests"));
-    mod.addCSourceFiles(.{ .files = files.support, .flags = c_flags });
-    return b.addLibrary(.{ .name = "support", .linkage = .static, .root_module = mod });
-}
+    fn installLibrary(h: House, static: *Compile, shared: *Compile) void {
+        const b = h.b;
+        static.installHeader(b.path("include/mneme.h"), "mneme.h");
+        b.installArtifact(static);
+        b.installArtifact(shared);
+        var private: []const u8 = "";
+        for (system_libraries) |name| private = b.fmt("{s} -l{s}", .{ private, name });
+        const pc = b.addWriteFiles().add("mneme.pc", b.fmt(
+            \\prefix=${{pcfiledir}}/../..
+            \\includedir=${{prefix}}/include
+            \\libdir=${{prefix}}/lib
+            \\
+            \\Name: mneme
+            \\Description: Embedded database for vector, time and relation questions
+            \\Version: {s}
+            \\Cflags: -I${{includedir}}
+            \\Libs: -L${{libdir}} -lmneme
+            \\Libs.private:{s} -lpthread
+            \\
+        , .{ manifest.version, private }));
+        b.getInstallStep().dependOn(&b.addInstallFile(pc, "lib/pkgconfig/mneme.pc").step);
+    }
 
-fn addTest(b: *std.Build, o: Options, path: []const u8, name: []const u8, lib: *std.Build.Step.Compile, support: *std.Build.Step.Compile) *std.Build.Step.Compile {
-    const mod = o.module(b, .inside);
-    mod.addIncludePath(b.path("tests"));
-    mod.addCSourceFile(.{ .file = b.path(path), .flags = c_flags });
-    mod.linkLibrary(support);
-    mod.linkLibrary(lib);
-    mod.linkSystemLibrary("cmocka", .{});
-    return b.addExecutable(.{ .name = name, .root_module = mod });
-}
+    /// The shell sees the public header only.
+    fn addShell(h: House, o: Options, lib: *Compile) *Compile {
+        const mod = h.module(o, .outside);
+        mod.addCSourceFiles(.{ .files = h.files.shell, .flags = h.flags(c_flags) });
+        mod.addIncludePath(h.b.path("src/shell"));
+        mod.linkLibrary(lib);
+        mod.linkSystemLibrary("edit", .{});
+        return h.b.addExecutable(.{ .name = "mneme", .root_module = mod });
+    }
 
-/// fuzz_parse -> fuzz/corpus/parse
-fn corpus(b: *std.Build, name: []const u8) []const u8 {
-    return b.fmt("fuzz/corpus/{s}", .{name["fuzz_".len..]});
-}
+    /// src/tool/runner.c runs and counts programs. What a test may need from outside lies in its
+    /// environment: MNEME_TEST_DATA (folder of data sets), MNEME_TEST_SHELL (a shell built like the
+    /// test), MNEME_TEST_SOURCE (root of the tree), MNEME_TEST_PREFIX (where the product is
+    /// installed), MNEME_TEST_SEED and, for long runs, MNEME_TEST_DEEP=1: see tests/support/test.h.
+    fn addRunner(h: House, folder: []const u8) *Build.Step.Run {
+        const b = h.b;
+        const run = b.addRunArtifact(h.addTool("runner"));
+        run.stdio = .inherit;
+        run.setCwd(b.path(""));
+        run.addArgs(&.{ b.getInstallPath(.{ .custom = folder }, ""), "0" });
+        run.addArg(if (h.o.deep) "7200" else "900");
+        run.setEnvironmentVariable("MNEME_TEST_DATA", b.pathFromRoot(h.o.data));
+        run.setEnvironmentVariable("MNEME_TEST_SOURCE", b.pathFromRoot(""));
+        run.setEnvironmentVariable("MNEME_TEST_PREFIX", b.install_prefix);
+        run.setEnvironmentVariable("MNEME_TEST_SEED", b.fmt("{d}", .{h.o.seed}));
+        if (h.o.deep) run.setEnvironmentVariable("MNEME_TEST_DEEP", "1");
+        return run;
+    }
 
-/// A program of src/tool, for the machine that builds.
-fn addTool(b: *std.Build, name: []const u8) *std.Build.Step.Compile {
-    const mod = b.createModule(.{ .target = b.graph.host, .optimize = .Debug, .link_libc = true });
-    mod.addCSourceFile(.{ .file = b.path(b.fmt("src/tool/{s}.c", .{name})), .flags = c_flags });
-    return b.addExecutable(.{ .name = name, .root_module = mod });
-}
+    /// One program a file tests/test_*.c, tests/support/*.c in reach; and one a fuzz target, which
+    /// replays its corpus and seeded inputs. test_host_* get the library as it is installed.
+    fn addTests(h: House, product: *Compile, step: *Build.Step, check: *Build.Step) void {
+        const b = h.b;
+        const run = h.addRunner("test");
+        const t = h.o.testing(.undefined);
+        const lib = h.addLibrary(t, h.files.library, .static);
+        const support = h.addSupport(t);
+        run.step.dependOn(b.getInstallStep());
+        if (h.files.shell.len > 0) {
+            const shell = b.addInstallArtifact(h.addShell(t, lib), .{
+                .dest_dir = .{ .override = .{ .custom = "test" } },
+            });
+            const path = b.getInstallPath(.{ .custom = "test" }, "mneme");
+            run.setEnvironmentVariable("MNEME_TEST_SHELL", path);
+            run.step.dependOn(&shell.step);
+        }
+        for (h.files.tests) |path| {
+            const name = std.fs.path.stem(path);
+            if (!h.o.wants(name)) continue;
+            const exe = if (std.mem.startsWith(u8, name, "test_host_"))
+                h.addTest(h.o.product(), path, product, h.addSupport(h.o.product()))
+            else
+                h.addTest(t, path, lib, support);
+            check.dependOn(&exe.step);
+            run.addArgs(&.{ "--", name });
+            run.addArtifactArg(exe);
+            if (std.mem.startsWith(u8, name, "test_tool_")) { // the tool that it is about
+                const tool = name["test_tool_".len..];
+                if (Files.exists(b, toolSource(b, tool))) run.addArtifactArg(h.addTool(tool));
+            }
+        }
+        for (h.files.fuzzers) |path| {
+            const name = std.fs.path.stem(path);
+            if (!h.o.wants(name)) continue;
+            const exe = h.addTest(t, path, lib, support);
+            exe.root_module.addCSourceFile(.{
+                .file = b.path("fuzz/driver.c"),
+                .flags = h.flags(c_flags),
+            });
+            check.dependOn(&exe.step);
+            run.addArgs(&.{ "--", name });
+            run.addArtifactArg(exe);
+            run.addArgs(&.{ corpus(b, name), b.fmt("{d}", .{h.o.seed}) });
+            run.addArg(if (h.o.deep) "1000000" else "2000");
+        }
+        h.addThreadTests(run);
+        step.dependOn(&run.step);
+    }
 
-fn addFormat(b: *std.Build, files: Files, fmt: *std.Build.Step, check: *std.Build.Step) void {
-    const write = b.addSystemCommand(&.{ "clang-format-14", "-i" });
-    write.addArgs(files.formatted);
-    write.setCwd(b.path(""));
-    write.has_side_effects = true;
-    fmt.dependOn(&write.step);
-    fmt.dependOn(&b.addFmt(.{ .paths = &.{ "build.zig", "build.zig.zon" } }).step);
+    /// tests/test_*_threads.c once more, with the whole library, under the thread sanitizer.
+    fn addThreadTests(h: House, run: *Build.Step.Run) void {
+        if (h.o.sanitize != null) return; // one was asked for, and all tests run with it already
+        const t = h.o.testing(.thread);
+        var lib: ?*Compile = null;
+        for (h.files.tests) |path| {
+            const stem = std.fs.path.stem(path);
+            const name = h.b.fmt("{s}_tsan", .{stem});
+            if (!std.mem.endsWith(u8, stem, "_threads") or !h.o.wants(name)) continue;
+            if (lib == null) lib = h.addLibrary(t, h.files.library, .static);
+            run.addArgs(&.{ "--", name });
+            run.addArtifactArg(h.addTest(t, path, lib.?, h.addSupport(t)));
+        }
+    }
 
-    const verify = b.addSystemCommand(&.{ "clang-format-14", "--dry-run", "-Werror" });
-    for (files.formatted) |path| verify.addFileArg(b.path(path));
-    verify.addFileInput(b.path(".clang-format"));
-    verify.expectExitCode(0);
-    check.dependOn(&verify.step);
-    check.dependOn(&b.addFmt(.{ .paths = &.{ "build.zig", "build.zig.zon" }, .check = true }).step);
-}
+    fn addSupport(h: House, o: Options) *Compile {
+        const mod = h.module(o, .inside);
+        mod.addIncludePath(h.b.path("tests"));
+        mod.addCSourceFiles(.{ .files = h.files.support, .flags = h.flags(c_flags) });
+        return h.b.addLibrary(.{ .name = "support", .linkage = .static, .root_module = mod });
+    }
 
-// _GNU_SOURCE: OFD locks, fallocate and futexes are this library's daily bread; one place decides.
-const c_flags: []const []const u8 = &.{
-    "-std=c11",      "-Wall",    "-Wextra",              "-Wpedantic",          "-Werror",
-    "-Wconversion",  "-Wshadow", "-Wstrict-prototypes",  "-Wvla",               "-Wmissing-prototypes",
-    "-Wswitch-enum", "-Wundef",  "-fno-strict-aliasing", "-fvisibility=hidden", "-D_GNU_SOURCE",
+    fn addTest(h: House, o: Options, path: []const u8, lib: *Compile, support: *Compile) *Compile {
+        const mod = h.module(o, .inside);
+        mod.addIncludePath(h.b.path("tests"));
+        mod.addCSourceFile(.{ .file = h.b.path(path), .flags = h.flags(c_flags) });
+        mod.linkLibrary(support);
+        mod.linkLibrary(lib);
+        mod.linkSystemLibrary("cmocka", .{});
+        return h.b.addExecutable(.{ .name = std.fs.path.stem(path), .root_module = mod });
+    }
+
+    /// A program of src/tool, for the machine that builds.
+    fn addTool(h: House, name: []const u8) *Compile {
+        const mod = h.b.createModule(.{
+            .target = h.b.graph.host,
+            .optimize = .Debug,
+            .link_libc = true,
+        });
+        mod.addCSourceFile(.{ .file = h.b.path(toolSource(h.b, name)), .flags = h.flags(c_flags) });
+        return h.b.addExecutable(.{ .name = name, .root_module = mod });
+    }
+
+    fn toolSource(b: *Build, name: []const u8) []const u8 {
+        return b.fmt("src/tool/{s}.c", .{name});
+    }
+
+    /// fuzz_parse -> fuzz/corpus/parse
+    fn corpus(b: *Build, name: []const u8) []const u8 {
+        return b.pathFromRoot(b.fmt("fuzz/corpus/{s}", .{name["fuzz_".len..]}));
+    }
+
+    /// One program a file bench/bench_*.c, the others of bench/ in each; they see mneme.h only.
+    fn addBenches(h: House, step: *Build.Step) void {
+        const b = h.b;
+        if (h.files.benches.len == 0) return;
+        const o = h.o.fast();
+        const lib = h.addLibrary(o, h.files.library, .static);
+        for (h.files.benches) |path| {
+            const name = std.fs.path.stem(path);
+            if (!h.o.wants(name)) continue;
+            const mod = h.module(o, .outside);
+            mod.addIncludePath(b.path("bench"));
+            mod.addCSourceFile(.{ .file = b.path(path), .flags = h.flags(c_flags) });
+            for (Files.glob(b, "bench", "", ".c")) |other| {
+                if (std.mem.startsWith(u8, std.fs.path.basename(other), "bench_")) continue;
+                mod.addCSourceFile(.{ .file = b.path(other), .flags = h.flags(c_flags) });
+            }
+            mod.linkLibrary(lib);
+            for (peers) |peer| mod.linkSystemLibrary(peer, .{});
+            const run = b.addRunArtifact(b.addExecutable(.{ .name = name, .root_module = mod }));
+            run.stdio = .inherit; // one at a time: what is measured has the machine for itself
+            run.setCwd(b.path(""));
+            run.setEnvironmentVariable("MNEME_TEST_DATA", b.pathFromRoot(h.o.data));
+            if (b.args) |args| run.addArgs(args);
+            step.dependOn(&run.step);
+        }
+    }
+
+    /// libFuzzer and AddressSanitizer come with clang, not with Zig: each source is compiled once
+    /// by clang-14, each target linked with all, and run on a copy of its corpus.
+    fn addFuzzers(h: House, step: *Build.Step) void {
+        const b = h.b;
+        if (h.files.fuzzers.len == 0) return;
+        const objects = h.clangObjects();
+        const run = h.addRunner("fuzz");
+        for (h.files.fuzzers) |path| {
+            const name = std.fs.path.stem(path);
+            if (!h.o.wants(name)) continue;
+            const link = b.addSystemCommand(&.{ "clang-14", fuzz_sanitizers, "-o" });
+            const exe = link.addOutputFileArg(name);
+            link.addFileArg(h.clangObject(b.path(path), c_flags, &.{}));
+            for (objects) |object| link.addFileArg(object);
+            for (system_libraries) |lib| link.addArg(b.fmt("-l{s}", .{lib}));
+            link.addArg("-lpthread");
+            run.addArgs(&.{ "--", name, "/bin/sh", b.pathFromRoot("fuzz/run.sh") });
+            run.addFileArg(exe);
+            run.addArgs(&.{ corpus(b, name), b.getInstallPath(.{ .custom = "fuzz" }, name) });
+            run.addArgs(&.{ b.fmt("{d}", .{h.o.fuzz_seconds}), b.fmt("{d}", .{h.o.seed}) });
+        }
+        step.dependOn(&run.step);
+    }
+
+    /// The whole library, as addLibrary and addKernels build it.
+    fn clangObjects(h: House) []const LazyPath {
+        const b = h.b;
+        var list: std.ArrayList(LazyPath) = .empty;
+        const room = h.files.library.len + h.generated.scanners.len + 1 + kernel_levels.len;
+        list.ensureTotalCapacity(b.allocator, room) catch @panic("OOM");
+        for (h.files.library) |path| {
+            list.appendAssumeCapacity(h.clangObject(b.path(path), c_flags, &.{}));
+        }
+        for (h.generated.scanners) |file| {
+            list.appendAssumeCapacity(h.clangObject(file, generated_flags, &.{}));
+        }
+        if (h.generated.parser) |dir| {
+            list.appendAssumeCapacity(h.clangObject(dir.path(b, "query.c"), generated_flags, &.{}));
+        }
+        if (h.files.kernels) for (kernel_levels) |level| {
+            if (level.arch) |only| if (only != b.graph.host.result.cpu.arch) continue;
+            const macro = b.fmt("-DMN_KERNEL_LEVEL={s}", .{level.name});
+            const extra = std.mem.concat(b.allocator, []const u8, &.{ level.clang, &.{macro} });
+            const source = b.path(Files.kernel_source);
+            list.appendAssumeCapacity(h.clangObject(source, c_flags, extra catch @panic("OOM")));
+        };
+        return list.items;
+    }
+
+    fn clangObject(h: House, file: LazyPath, list: Strings, extra: Strings) LazyPath {
+        const b = h.b;
+        const run = b.addSystemCommand(&.{ "clang-14", "-c", "-O1", "-g", fuzz_sanitizers });
+        run.addArgs(h.flags(list));
+        run.addArgs(extra);
+        run.addArgs(&.{ "-DMN_SANITIZED=1", "-DMN_SLOW_CHECKS=1" });
+        run.addArg(b.fmt("-DMN_VERSION_TEXT=\"{s}\"", .{manifest.version}));
+        run.addPrefixedDirectoryArg("-I", b.path("include"));
+        run.addPrefixedDirectoryArg("-I", b.path("src"));
+        run.addPrefixedDirectoryArg("-I", b.path("fuzz"));
+        if (h.generated.parser) |dir| run.addPrefixedDirectoryArg("-I", dir);
+        run.addArgs(&.{ "-MMD", "-MF" });
+        _ = run.addDepFileOutputArg("object.d");
+        run.addArg("-o");
+        const object = run.addOutputFileArg("object.o");
+        run.addFileArg(file);
+        return object;
+    }
+
+    fn addFormat(h: House, fmt: *Build.Step, check: *Build.Step) void {
+        const b = h.b;
+        const zig_files: Strings = &.{ "build.zig", "build.zig.zon" };
+        const write = b.addSystemCommand(&.{ "clang-format-14", "-i" });
+        write.addArgs(h.files.c);
+        write.setCwd(b.path(""));
+        write.has_side_effects = true;
+        fmt.dependOn(&write.step);
+        fmt.dependOn(&b.addFmt(.{ .paths = zig_files }).step);
+
+        const verify = b.addSystemCommand(&.{ "clang-format-14", "--dry-run", "-Werror" });
+        for (h.files.c) |path| verify.addFileArg(b.path(path));
+        verify.addFileInput(b.path(".clang-format"));
+        verify.expectExitCode(0);
+        check.dependOn(&verify.step);
+        check.dependOn(&b.addFmt(.{ .paths = zig_files, .check = true }).step);
+    }
+
+    fn addTidy(h: House, check: *Build.Step) void {
+        const exceptions = "src/tool/long_functions.txt";
+        const run = h.b.addRunArtifact(h.addTool("tidy"));
+        run.setCwd(h.b.path("")); // tidy wants names as seen from the root
+        run.addArg(exceptions);
+        run.addFileInput(h.b.path(exceptions));
+        for (h.files.text) |path| {
+            if (!Files.exists(h.b, path)) continue;
+            run.addArg(path);
+            run.addFileInput(h.b.path(path));
+        }
+        run.expectExitCode(0);
+        check.dependOn(&run.step);
+    }
+
+    /// What the libraries export, and that only the os room talks to the machine.
+    fn addSymbols(h: House, static: *Compile, shared: *Compile, check: *Build.Step) void {
+        const rest = Files.pick(h.b, h.files.library, Files.outsideOs);
+        const run = h.b.addSystemCommand(&.{"/bin/sh"});
+        run.addFileArg(h.b.path("src/tool/symbols.sh"));
+        run.addArtifactArg(static);
+        run.addArtifactArg(shared);
+        run.addArtifactArg(h.addLibrary(h.o.product(), rest, .static));
+        run.expectExitCode(0);
+        check.dependOn(&run.step);
+    }
+};
+
+// _GNU_SOURCE: OFD locks, fallocate and futexes are daily bread here; one place decides.
+const c_flags: Strings = &.{
+    "-std=c11",             "-Wall",         "-Wextra",  "-Wpedantic",
+    "-Werror",              "-Wconversion",  "-Wshadow", "-Wstrict-prototypes",
+    "-Wmissing-prototypes", "-Wswitch-enum", "-Wundef",  "-Wvla",
+    "-fno-strict-aliasing", "-D_GNU_SOURCE", "-pthread", "-fvisibility=hidden",
 };
 
 /// Generated code is not ours to style: warnings off; sanitizers and visibility stay on.
-const generated_flags: []const []const u8 = &.{ "-std=c11", "-w", "-fno-strict-aliasing", "-fvisibility=hidden", "-D_GNU_SOURCE" };
+const generated_flags: Strings = &.{
+    "-std=c11", "-w", "-fno-strict-aliasing", "-D_GNU_SOURCE", "-fvisibility=hidden",
+};
+
+const fuzz_sanitizers = "-fsanitize=fuzzer,address,undefined";
 
 /// What the static library needs beside libc; mneme.pc names the same ones.
-const system_libraries: []const []const u8 = &.{ "m", "dl" };
+const system_libraries: Strings = &.{ "m", "dl" };
+
+/// What the benches compare with; zigw installs their packages when it is called with `bench`.
+const peers: Strings = &.{ "lmdb", "sqlite3" };

@@ -2,8 +2,8 @@
  * mneme: an embedded database for what agents and robots remember.
  *
  * Rows with text, times, numbers and vectors, and typed relations between them, in one file and one
- * transaction, asked in one language. A program opens a file, prepares a statement, binds parameters
- * from 1, steps through the rows, and reads columns from 0:
+ * transaction, asked in one language. A program opens a file, prepares a statement, binds its
+ * parameters from 1, steps through the rows, and reads columns from 0:
  *
  *     mn_db *db;
  *     mn_stmt *stmt;
@@ -110,7 +110,7 @@ enum {
 #define MN_UNTRUSTED 16u /* the file may be hostile: read it by copies, not through a map */
 
 /* Who keeps the bytes of a bound text, blob or vector. */
-#define MN_STATIC 0u /* the caller, until the parameter is bound anew or the statement finalized */
+#define MN_STATIC 0u /* the caller, until the parameter is bound anew or the statement ends */
 #define MN_COPY 1u   /* the statement, in a copy of its own */
 
 /* What mn_begin begins. */
@@ -234,7 +234,8 @@ MN_API int mn_error_length(mn_db *db);
 
 /* ---- statements ---------------------------------------------------------------------------- */
 
-/* Runs every statement of the text; stops at the first failure. Earlier ones stay. row may be NULL. */
+/* Runs every statement of the text; stops at the first failure, earlier ones stay. row may be
+ * NULL. */
 MN_API int mn_exec(mn_db *db, const char *sql, mn_row_fn row, void *context);
 
 /* Prepares the first statement of the text. *tail (if asked for) points behind it; *stmt is NULL

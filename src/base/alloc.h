@@ -26,6 +26,23 @@ void mn_release_aligned(void *memory);
  */
 bool mn_grow(void *array_pointer, size_t *capacity, size_t need, size_t item_bytes);
 
+/*
+ * An allocator of the program's own. Resize gets memory of the alignment of malloc only, or NULL,
+ * and then allocates; align_bytes is a power of two, up to 64.
+ */
+struct mn_alloc_functions {
+    void *(*allocate)(void *context, size_t size_bytes, size_t align_bytes);
+    void *(*resize)(void *context, void *memory, size_t size_bytes);
+    void (*release)(void *context, void *memory);
+    void *context;
+};
+
+/* Chooses the allocator. False when one is in use already: it must come before all allocations. */
+bool mn_alloc_use(const struct mn_alloc_functions *functions);
+
+/* "mimalloc", "system" or "given": the one in use; chooses it when none was. */
+const char *mn_alloc_name(void);
+
 /* For tests: called before each allocation; false makes it fail. NULL: no hook. */
 typedef bool (*mn_alloc_hook)(void *context, size_t size_bytes);
 void mn_alloc_set_hook(mn_alloc_hook hook, void *context);

@@ -1,9 +1,9 @@
 /*
  * assert: checks of state that this library made itself.
  *
- * MN_ASSERT is on in every build but ReleaseFast (NDEBUG); MN_ASSERT_SLOW walks whole structures and
- * is on where MN_SLOW_CHECKS is defined, which tests do. What a disk, a user or the system hands us is
- * never asserted: it is answered with an enum mn_status.
+ * MN_ASSERT is on in every build but ReleaseFast (NDEBUG); MN_ASSERT_SLOW walks whole structures
+ * and is on where MN_SLOW_CHECKS is defined, which tests do. What a disk, a user or the system
+ * hands us is never asserted: it is answered with an enum mn_status.
  */
 #ifndef MN_BASE_ASSERT_H
 #define MN_BASE_ASSERT_H

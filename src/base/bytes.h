@@ -1,7 +1,8 @@
 /*
  * bytes: fixed-width integers at any address, and varints.
  *
- * Files are little-endian (get/put); keys are big-endian (the _be forms), so that memcmp orders them.
+ * Files are little-endian (get/put); keys are big-endian (the _be forms), so that memcmp orders
+ * them.
  */
 #ifndef MN_BASE_BYTES_H
 #define MN_BASE_BYTES_H

@@ -4,9 +4,9 @@
  *     runner LOGS JOBS SECONDS -- NAME PROGRAM ARGUMENT... -- NAME PROGRAM ...
  *
  * Each program writes into LOGS/NAME.log. A program that prints cmocka's lines counts as that many
- * tests; any other counts as one, passed when it exits with 0. One that dies, or that runs longer than
- * SECONDS, counts as a failed test and its log is shown. At most JOBS run at once; those whose name
- * ends with _alone measure time, so they run one by one after all others.
+ * tests; any other counts as one, passed when it exits with 0. One that dies, or that runs longer
+ * than SECONDS, counts as a failed test and its log is shown. At most JOBS run at once; those whose
+ * name ends with _alone measure time, so they run one by one after all others.
  *
  * LOGS/counts holds "NAME passed failed skipped" for each, for whoever adds them up.
  */

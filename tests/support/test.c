@@ -55,6 +55,11 @@ const char *test_shell(void)
     return getenv("MNEME_TEST_SHELL");
 }
 
+const char *test_prefix(void)
+{
+    return getenv("MNEME_TEST_PREFIX");
+}
+
 static int entry_remove(const char *path, const struct stat *st, int flag, struct FTW *ftw)
 {
     (void)st, (void)flag, (void)ftw;

@@ -18,16 +18,19 @@ uint64_t test_seed(void);
 /* True for the long form of a test (-Ddeep). */
 bool test_is_deep(void);
 
-/* The path of a file of the data sets, NULL when it is absent: then the test calls skip(). Static. */
+/* The path of a file of the data sets; NULL when it is absent: then call skip(). Static. */
 const char *test_data(const char *relative);
 
 /* The path of a file of the source tree. Static. */
 const char *test_source(const char *relative);
 
+/* The folder where library, header and shell are installed; NULL when it is not known. */
+const char *test_prefix(void);
+
 /* The shell that was built like this test, NULL when there is none. */
 const char *test_shell(void);
 
-/* A new empty folder on a real file system, removed with all in it when the program exits. Static. */
+/* A new empty folder, removed with all in it when the program exits. Static. */
 const char *test_folder(void);
 
 /* A small generator with one word of state, xorshift64*: the same numbers on every machine. */

@@ -1,9 +1,9 @@
 /*
  * kernel: the arithmetic of vectors, in the form this machine does best.
  *
- * One source, kernel_impl.c, is compiled once for each level of the machine (baseline, AVX2, AVX-512,
- * dot product on ARM). The first call chooses the highest level that both the processor and the
- * system support; the environment variable MNEME_KERNEL names a level to pin it in tests.
+ * One source, kernel_impl.c, is compiled once for each level of the machine (baseline, AVX2,
+ * AVX-512, dot product on ARM). The first call chooses the highest level that both the processor
+ * and the system support; the environment variable MNEME_KERNEL names a level to pin it in tests.
  *
  * Kernels work in f32 and add in their own order, so their last bits differ between levels. What a
  * user sees comes from distance.h, which adds in double and in one order.

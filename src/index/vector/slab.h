@@ -24,7 +24,8 @@ struct mn_view;
 
 enum { MN_VECTOR_DIMS_MAX = 8192 };
 
-/* What names the vectors of one column as one version sees them; made on the stack by the caller. */
+/* What names the vectors of one column as one version sees them; made on the stack by the caller.
+ */
 struct mn_slabs {
     struct mn_view *view;
     uint64_t tree;
@@ -35,7 +36,8 @@ struct mn_slabs {
 enum mn_status mn_slab_create(struct mn_view *view, uint64_t *tree);
 
 /* Stores the vector of a row: dims floats, in place of the one that was there. An element that is
- * NaN or infinite is MN_RANGE, and nothing is changed. `vector` may not point into the same tree. */
+ * NaN or infinite is MN_RANGE, and nothing is changed. `vector` may not point into the same tree.
+ */
 enum mn_status mn_slab_put(const struct mn_slabs *slabs, int64_t row_id, const float *vector);
 
 /* The vector of a row, NULL where it has none. Valid until the next write to the tree or the end of
@@ -79,16 +81,16 @@ enum mn_status mn_slab_scan_next(struct mn_slab_scan *scan, struct mn_slab_block
 enum mn_status mn_slab_scan_seek(struct mn_slab_scan *scan, int64_t row_id);
 
 /* The vectors of `count` rows, whose ids ascend strictly: vectors[i] is NULL where row i has none.
- * Of use in place of mn_slab_get for each: neighbours share one search. The pointers are valid until
- * the next write to the tree or the end of the view. Moves the scan. */
+ * Of use in place of mn_slab_get for each: neighbours share one search. The pointers are valid
+ * until the next write to the tree or the end of the view. Moves the scan. */
 enum mn_status mn_slab_scan_gather(struct mn_slab_scan *scan, const int64_t *row_ids, size_t count,
                                    const float **vectors);
 
 /*
  * Loading many: rows in ascending order, above all that are in the tree (else MN_MISUSE). Nothing
  * may touch the tree between begin and end. A failed add leaves only mn_slab_bulk_abort to call;
- * end and abort release the bulk, whatever they answer. What was added before an abort may be in the
- * tree: the caller's savepoint takes it back.
+ * end and abort release the bulk, whatever they answer. What was added before an abort may be in
+ * the tree: the caller's savepoint takes it back.
  */
 struct mn_slab_bulk;
 
