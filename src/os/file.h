@@ -6,8 +6,9 @@
  * (file_posix.c) and simulated (file_sim.c, with its controls in sim.h), where writes are only
  * promises until a sync, power can fail, and a whole database can live in memory.
  *
- * Errors are typed once, here: no space is MN_FULL, no right to write is MN_READONLY_DB, a name that is
- * not there is MN_NOTFOUND, a lock that somebody else holds is MN_BUSY, anything else is MN_IOERR.
+ * Errors are typed once, here: no space is MN_FULL, no right to write is MN_READONLY_DB, a name
+ * that is not there is MN_NOTFOUND, a lock that somebody else holds is MN_BUSY, anything else is
+ * MN_IOERR.
  */
 #ifndef MN_OS_FILE_H
 #define MN_OS_FILE_H
@@ -60,13 +61,15 @@ struct mn_os {
 
 struct mn_file_ops {
     void (*close)(struct mn_file *file);
-    /* Gives a file made by create its name, durably. MN_EXISTS: the name is taken, nothing changed. */
+    /* Gives a file made by create its name, durably. MN_EXISTS: the name is taken, nothing changed.
+     */
     enum mn_status (*publish)(struct mn_file *file);
 
     enum mn_status (*size)(struct mn_file *file, uint64_t *size_bytes);
     /* Reads up to size bytes; *got is less only at the end of the file. */
     enum mn_status (*pread)(struct mn_file *file, void *bytes, struct mn_range at, size_t *got);
-    /* The same from the device, past the page cache; start and length are multiples of MN_DEVICE_BLOCK. */
+    /* The same from the device, past the page cache; start and length are multiples of
+     * MN_DEVICE_BLOCK. */
     enum mn_status (*read_device)(struct mn_file *file, void *bytes, struct mn_range at,
                                   size_t *got);
     /* Writes all slices one behind the other from offset on. On failure any part may be written. */
@@ -79,17 +82,17 @@ struct mn_file_ops {
     /* Asks the system to forget its clean copies of a range. Advice: it may not follow. */
     void (*drop_cached)(struct mn_file *file, struct mn_range at);
     /*
-     * Reserves up to `reserve_bytes` of addresses, or as much as there is, in which the file's content
-     * appears and grows, readable only. Bytes past the file's size must not be touched. *base is NULL
-     * where no map is to be had. Lives until close.
+     * Reserves up to `reserve_bytes` of addresses, or as much as there is, in which the file's
+     * content appears and grows, readable only. Bytes past the file's size must not be touched.
+     * *base is NULL where no map is to be had. Lives until close.
      */
     enum mn_status (*map)(struct mn_file *file, uint64_t reserve_bytes, const uint8_t **base,
                           uint64_t *reserved_bytes);
     void (*advise_random)(struct mn_file *file, struct mn_range at, bool random);
 
     /*
-     * Locks, converts or unlocks a range. Locks belong to this open file: threads of one handle do not
-     * exclude each other. MN_BUSY: still held by others after wait_us (0: one try).
+     * Locks, converts or unlocks a range. Locks belong to this open file: threads of one handle do
+     * not exclude each other. MN_BUSY: still held by others after wait_us (0: one try).
      */
     enum mn_status (*lock)(struct mn_file *file, struct mn_range at, enum mn_lock kind,
                            int64_t wait_us);
@@ -113,7 +116,8 @@ struct mn_file {
 /* The machine itself. */
 struct mn_os *mn_os_posix(void);
 
-/* Reads exactly size bytes, MN_CORRUPT when the file ends before. `what` names them in the message. */
+/* Reads exactly size bytes, MN_CORRUPT when the file ends before. `what` names them in the message.
+ */
 enum mn_status mn_file_read(struct mn_file *file, void *bytes, struct mn_range at,
                             const char *what);
 enum mn_status mn_file_write(struct mn_file *file, uint64_t offset, const void *bytes,

@@ -13,9 +13,10 @@
  *   kind      enum mn_page_kind
  *   flags     low 4 bits: span, the node is page size << span bytes (0 in this format); others 0
  *
- * A pointer to a page (struct mn_ref) is its number and the low 48 bits of its checksum, so a page that
- * is torn, lost, stale or at the wrong place is seen by whoever follows the pointer. Runs, the bytes of
- * long values and vectors, have no header: their pointer (struct mn_run) carries all of it.
+ * A pointer to a page (struct mn_ref) is its number and the low 48 bits of its checksum, so a page
+ * that is torn, lost, stale or at the wrong place is seen by whoever follows the pointer. Runs, the
+ * bytes of long values and vectors, have no header: their pointer (struct mn_run) carries all of
+ * it.
  */
 #ifndef MN_STORE_PAGE_H
 #define MN_STORE_PAGE_H
@@ -53,8 +54,8 @@ struct mn_ref {
 };
 
 /*
- * Bytes in 1..n whole pages of their own. A leaf keeps page, birth and size_bytes in 6 bytes each (or
- * fewer where they fit) and sum64 whole. Page 0 is no run.
+ * Bytes in 1..n whole pages of their own. A leaf keeps page, birth and size_bytes in 6 bytes each
+ * (or fewer where they fit) and sum64 whole. Page 0 is no run.
  */
 struct mn_run {
     uint64_t page;  /* 48 bits, MN_PAGE_DIRTY as above */

@@ -8,12 +8,12 @@
  *   +---------------------------------------------+
  *                      os/file.h
  *
- * What a reader sees never changes under it. A writer's nodes live in private memory without a place in
- * the file until they are placed, normally at commit. One view belongs to one thread at a time; the
- * store may be used by all threads.
+ * What a reader sees never changes under it. A writer's nodes live in private memory without a
+ * place in the file until they are placed, normally at commit. One view belongs to one thread at a
+ * time; the store may be used by all threads.
  *
- * The layer above (the trees) gives the store one function, seal, which the store calls when a commit
- * needs every dirty node placed, children before parents.
+ * The layer above (the trees) gives the store one function, seal, which the store calls when a
+ * commit needs every dirty node placed, children before parents.
  */
 #ifndef MN_STORE_STORE_H
 #define MN_STORE_STORE_H
@@ -45,7 +45,8 @@ enum mn_sync_mode { MN_SYNC_FULL = 0, MN_SYNC_LAZY = 1, MN_SYNC_OFF = 2 };
 enum mn_savepoint_event { MN_SAVEPOINT_BEGUN, MN_SAVEPOINT_ROLLED_BACK, MN_SAVEPOINT_RELEASED };
 
 struct mn_store_hooks {
-    /* Places every dirty node and run that is part of a tree, and updates the roots to clean pointers. */
+    /* Places every dirty node and run that is part of a tree, and updates the roots to clean
+     * pointers. */
     enum mn_status (*seal)(struct mn_view *view);
     /* The view ends, by whatever cause; `user` is what mn_view_set_user left there. May be NULL. */
     void (*view_end)(struct mn_view *view, void *user);
@@ -99,7 +100,8 @@ struct mn_store_stats {
 };
 enum mn_status mn_store_stat(struct mn_store *store, struct mn_store_stats *stats);
 
-/* Sleeps until a version other than `version` is published or wait_us have passed; *now is the newest. */
+/* Sleeps until a version other than `version` is published or wait_us have passed; *now is the
+ * newest. */
 enum mn_status mn_store_wait(struct mn_store *store, uint64_t version, int64_t wait_us,
                              uint64_t *now);
 
@@ -110,15 +112,16 @@ enum mn_status mn_view_begin_read(struct mn_store *store, struct mn_view **out);
 void mn_view_end(struct mn_view *view); /* NULL is harmless; a writer's view is aborted */
 
 /*
- * Takes the writer's place, at most busy_ms later (then MN_BUSY). expect_version, if not 0: MN_BUSY at
- * once when another version is the newest, for a reader that wants to become the writer.
+ * Takes the writer's place, at most busy_ms later (then MN_BUSY). expect_version, if not 0: MN_BUSY
+ * at once when another version is the newest, for a reader that wants to become the writer.
  */
 enum mn_status mn_write_begin(struct mn_store *store, uint64_t expect_version,
                               struct mn_view **out);
 /*
- * Consumes the view, whatever it answers. MN_OK: *version (may be NULL) is durable and published; without
- * any change it is the version the view began with. MN_UNCERTAIN: a sync failed; this handle writes no
- * more, and the next open tells whether the version is there. Any other code: nothing happened.
+ * Consumes the view, whatever it answers. MN_OK: *version (may be NULL) is durable and published;
+ * without any change it is the version the view began with. MN_UNCERTAIN: a sync failed; this
+ * handle writes no more, and the next open tells whether the version is there. Any other code:
+ * nothing happened.
  */
 enum mn_status mn_write_commit(struct mn_view *view, uint64_t *version);
 void mn_write_abort(struct mn_view *view);
@@ -145,7 +148,8 @@ void mn_view_counter_set(struct mn_view *view, uint32_t index, uint64_t value);
 /* ---- savepoints of the writer: nested, numbered from 1 ---- */
 
 enum mn_status mn_savepoint_begin(struct mn_view *view, uint32_t *id);
-/* Nodes, runs, roots and counters are as they were at savepoint id, which stays open; later ones end. */
+/* Nodes, runs, roots and counters are as they were at savepoint id, which stays open; later ones
+ * end. */
 void mn_savepoint_rollback(struct mn_view *view, uint32_t id);
 /* Ends savepoint id and later ones; their changes belong to the one below. */
 void mn_savepoint_release(struct mn_view *view, uint32_t id);
@@ -153,8 +157,8 @@ void mn_savepoint_release(struct mn_view *view, uint32_t id);
 /* ---- pages ---- */
 
 /*
- * The first fields of every view, in the open for the accessor below alone. `seen` has one byte a page:
- * a tag of the checksum under which this process verified the page, 0 for never.
+ * The first fields of every view, in the open for the accessor below alone. `seen` has one byte a
+ * page: a tag of the checksum under which this process verified the page, 0 for never.
  */
 struct mn_view_front {
     const uint8_t *map;
@@ -172,8 +176,9 @@ enum mn_status mn_page_read_slow(struct mn_view *view, struct mn_ref ref, uint8_
                                  const uint8_t **page);
 
 /*
- * The page that ref names, of that kind. Verified when this process first touches it; later reads neither
- * lock nor allocate. Valid until the view ends (clean) or the node is dropped or placed (dirty).
+ * The page that ref names, of that kind. Verified when this process first touches it; later reads
+ * neither lock nor allocate. Valid until the view ends (clean) or the node is dropped or placed
+ * (dirty).
  */
 static inline enum mn_status mn_page_read(struct mn_view *view, struct mn_ref ref, uint8_t kind,
                                           const uint8_t **page)
@@ -211,22 +216,23 @@ static inline void mn_page_prefetch(const struct mn_view *view, struct mn_ref re
 /* A new dirty node: zeroed but for its kind. It counts as part of a tree until it is dropped. */
 enum mn_status mn_page_new(struct mn_view *view, uint8_t kind, struct mn_ref *ref, uint8_t **page);
 /*
- * Makes the node writable within the innermost savepoint; a clean page is copied, and its death recorded.
- * *ref may change: the parent must then point to the new one.
+ * Makes the node writable within the innermost savepoint; a clean page is copied, and its death
+ * recorded. *ref may change: the parent must then point to the new one.
  */
 enum mn_status mn_page_edit(struct mn_view *view, struct mn_ref *ref, uint8_t kind, uint8_t **page);
 /* The node is no longer part of any tree. MN_NOMEM, or MN_CORRUPT when a clean page is damaged. */
 enum mn_status mn_page_drop(struct mn_view *view, struct mn_ref ref, uint8_t kind);
 /*
- * Gives a dirty node its place in the file: *ref becomes clean, the node's memory is the store's again.
- * All its children must be clean. seal does it to every node; a bulk build may do it at any time.
- * A ref that is clean already is left as it is.
+ * Gives a dirty node its place in the file: *ref becomes clean, the node's memory is the store's
+ * again. All its children must be clean. seal does it to every node; a bulk build may do it at any
+ * time. A ref that is clean already is left as it is.
  */
 enum mn_status mn_page_place(struct mn_view *view, struct mn_ref *ref);
 
 /* ---- runs ---- */
 
-/* size_bytes bytes, contiguous, at least 64-byte aligned, and zeros up to the end of the last page. */
+/* size_bytes bytes, contiguous, at least 64-byte aligned, and zeros up to the end of the last page.
+ */
 enum mn_status mn_run_read(struct mn_view *view, const struct mn_run *run, const uint8_t **bytes);
 /* Zeroed. Past the memory limit older runs go to their places in the file early. */
 enum mn_status mn_run_new(struct mn_view *view, uint64_t size_bytes, struct mn_run *run,
@@ -236,7 +242,8 @@ enum mn_status mn_run_edit(struct mn_view *view, struct mn_run *run, uint8_t **b
 enum mn_status mn_run_drop(struct mn_view *view, const struct mn_run *run);
 enum mn_status mn_run_place(struct mn_view *view, struct mn_run *run);
 
-/* True when dirty nodes and runs take more memory than dirty_limit_bytes: time to place cold ones. */
+/* True when dirty nodes and runs take more memory than dirty_limit_bytes: time to place cold ones.
+ */
 bool mn_view_is_heavy(const struct mn_view *view);
 
 /* ---- check ---- */
@@ -246,9 +253,10 @@ struct mn_store_check;
 typedef void (*mn_report)(void *context, uint64_t page, const char *message);
 
 /*
- * Begins to check the view's version: superblock, ring, log and space map. The layer above then marks
- * every page its trees reach; end compares: reached + free + pending must be all pages below the
- * high-water mark, each once. A writer's view is MN_MISUSE. end frees the check and counts all faults.
+ * Begins to check the view's version: superblock, ring, log and space map. The layer above then
+ * marks every page its trees reach; end compares: reached + free + pending must be all pages below
+ * the high-water mark, each once. A writer's view is MN_MISUSE. end frees the check and counts all
+ * faults.
  */
 enum mn_status mn_store_check_begin(struct mn_view *view, mn_report report, void *context,
                                     struct mn_store_check **out);

@@ -37,7 +37,8 @@ static inline simde__m128 lanes_fold(lanes v)
     return simde_mm_add_ps(simde_mm256_castps256_ps128(half), simde_mm256_extractf128_ps(half, 1));
 }
 
-/* The first `count` < LANES floats, zeros behind them. SIMDe has no name for the masked load yet. */
+/* The first `count` < LANES floats, zeros behind them. SIMDe has no name for the masked load yet.
+ */
 static inline lanes lanes_tail(const float *at, size_t count)
 {
     return _mm512_maskz_loadu_ps((simde__mmask16)((1u << count) - 1u), at);
@@ -165,7 +166,8 @@ static inline void memory_ask(const float *at)
     __builtin_prefetch((const void *)((uintptr_t)at + PREFETCH_BYTES), 0, 3);
 }
 
-/* Four rows from `row` on. norms2 is NULL where they are not wanted; known where this is inlined. */
+/* Four rows from `row` on. norms2 is NULL where they are not wanted; known where this is inlined.
+ */
 static inline void rows_sum4(enum sum sum, const float *query, const struct mn_kernel_rows *rows,
                              const float *row, float *out, float *norms2)
 {
