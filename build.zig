@@ -424,6 +424,7 @@ const House = struct {
             const name = std.fs.path.stem(path);
             if (!h.o.wants(name)) continue;
             const exe = h.addTest(t, path, lib, support);
+            exe.root_module.addIncludePath(b.path("fuzz"));
             exe.root_module.addCSourceFile(.{
                 .file = b.path("fuzz/driver.c"),
                 .flags = h.flags(c_flags),
