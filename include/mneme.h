@@ -118,9 +118,6 @@ enum {
 #define MN_BEGIN_READ 1u     /* reads only */
 #define MN_BEGIN_WRITE 2u    /* writes: waits for its turn now */
 
-/* When a commit is on the device. */
-#define MN_SYNC_FULL 0u /* when the commit returns */
-
 typedef struct mn_db mn_db;     /* an open file, shared by threads */
 typedef struct mn_stmt mn_stmt; /* a prepared statement, of one thread at a time */
 
@@ -133,7 +130,7 @@ typedef struct mn_options {
     size_t size;           /* sizeof(mn_options) */
     unsigned flags;        /* as mn_open */
     unsigned page_size;    /* of a new file: 512 to 65536, a power of two; 0: 4096 */
-    unsigned sync;         /* MN_SYNC_FULL */
+    unsigned sync;         /* when a commit is on the device: 0, when it returns */
     int busy_ms;           /* how long a writer waits for its turn; 0: 5000, negative: not at all */
     uint64_t memory_limit; /* bytes one statement may take; 0: 256 MiB */
     mn_log_fn log;         /* NULL: none */
