@@ -152,6 +152,29 @@ enum mn_status mn_stream_write(struct mn_stream *stream, const void *bytes, size
     return MN_OK;
 }
 
+enum mn_status mn_stream_patch(struct mn_stream *stream, uint64_t offset, const void *bytes,
+                               size_t size_bytes)
+{
+    const char *at = bytes;
+
+    if (!stream->beside) {
+        return mn_fail(MN_UNSUPPORTED, "%s is not a regular file, which the format needs",
+                       stream->path);
+    }
+    while (size_bytes > 0) {
+        ssize_t count = pwrite(stream->fd, at, size_bytes, (off_t)offset);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) {
+            return mn_fail(failure_status(errno), "cannot write %s: %s", stream->path,
+                           strerror(errno));
+        }
+        at += count;
+        offset += (uint64_t)count;
+        size_bytes -= (size_t)count;
+    }
+    return MN_OK;
+}
+
 int64_t mn_stream_size(const struct mn_stream *stream)
 {
     return stream->size_bytes;

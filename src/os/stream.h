@@ -25,6 +25,10 @@ enum mn_status mn_stream_create(const char *path, struct mn_stream **stream);
 enum mn_status mn_stream_read(struct mn_stream *stream, void *bytes, size_t capacity, size_t *got);
 enum mn_status mn_stream_write(struct mn_stream *stream, const void *bytes, size_t size_bytes);
 
+/* Writes over bytes that were written before. MN_UNSUPPORTED where the target is a pipe or a device. */
+enum mn_status mn_stream_patch(struct mn_stream *stream, uint64_t offset, const void *bytes,
+                               size_t size_bytes);
+
 /* Bytes in a regular file; -1 for a pipe or a device. */
 int64_t mn_stream_size(const struct mn_stream *stream);
 
