@@ -30,12 +30,13 @@ enum mn_csv_token mn_csv_scan(const uint8_t classes[256], const uint8_t **at,
 
     /*!re2c
         re2c:api = custom;
+        re2c:api:style = free-form;
         re2c:define:YYCTYPE = "uint8_t";
         re2c:define:YYPEEK = "classes[*cursor]";
-        re2c:define:YYSKIP = "++cursor";
-        re2c:define:YYBACKUP = "marker = cursor";
-        re2c:define:YYRESTORE = "cursor = marker";
-        re2c:define:YYSHIFT = "cursor += @@{shift}";
+        re2c:define:YYSKIP = "++cursor;";
+        re2c:define:YYBACKUP = "marker = cursor;";
+        re2c:define:YYRESTORE = "cursor = marker;";
+        re2c:define:YYSHIFT = "cursor += @@{shift};";
         re2c:yyfill:enable = 0;
 
         zero = [\x00];

@@ -1,10 +1,11 @@
 /*
  * number: decimal text to numbers, exactly and without the process's locale.
  *
- * Nearly all floats in files have at most 19 digits and a small exponent. Those take one multiplication
- * or division by an exact power of ten (W. D. Clinger, How to read floating point numbers accurately,
- * 1990): in double where both operands are exact, else with the 64 bits of an x87 register, where
- * the result is kept unless it lies too near a tie to round twice. The rest goes to strtod.
+ * Nearly all floats in files have at most 19 digits and a small exponent. Those take one
+ * multiplication or division by an exact power of ten (W. D. Clinger, How to read floating point
+ * numbers accurately, 1990): in double where both operands are exact, else with the 64 bits of an
+ * x87 register, where the result is kept unless it lies too near a tie to round twice. The rest
+ * goes to strtod.
  */
 #include "base/number.h"
 
@@ -134,8 +135,9 @@ static bool decimal_to_double_exact(const struct decimal *d, double *value)
 
 #if LDBL_MANT_DIG == 64
 /*
- * 19 digits and powers up to 1e27 are exact in 64 bits. The operation's error is at most half a unit of
- * the 64th bit, so rounding again to 53 bits is right unless the 11 bits dropped are within one of a tie.
+ * 19 digits and powers up to 1e27 are exact in 64 bits. The operation's error is at most half a
+ * unit of the 64th bit, so rounding again to 53 bits is right unless the 11 bits dropped are within
+ * one of a tie.
  */
 static bool decimal_to_double_extended(const struct decimal *d, double *value)
 {

@@ -1,8 +1,8 @@
 /*
  * stream: other people's files, read or written once from front to back.
  *
- * COPY reads and writes them. A database file never goes through here (os/file.h does that): a stream
- * may be a pipe or a device, has no locks, and is not synced.
+ * COPY reads and writes them. A database file never goes through here (os/file.h does that): a
+ * stream may be a pipe or a device, has no locks, and is not synced.
  *
  * What is written to a regular or new path appears under that name only when it is whole: the bytes
  * go to a file beside it, and mn_stream_commit renames it. Pipes and devices are written directly.
@@ -25,7 +25,8 @@ enum mn_status mn_stream_create(const char *path, struct mn_stream **stream);
 enum mn_status mn_stream_read(struct mn_stream *stream, void *bytes, size_t capacity, size_t *got);
 enum mn_status mn_stream_write(struct mn_stream *stream, const void *bytes, size_t size_bytes);
 
-/* Writes over bytes that were written before. MN_UNSUPPORTED where the target is a pipe or a device. */
+/* Writes over bytes that were written before. MN_UNSUPPORTED where the target is a pipe or a
+ * device. */
 enum mn_status mn_stream_patch(struct mn_stream *stream, uint64_t offset, const void *bytes,
                                size_t size_bytes);
 

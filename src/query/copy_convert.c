@@ -166,7 +166,8 @@ static enum mn_status time_from(const struct mn_copy_spec *spec, uint32_t column
     return MN_OK;
 }
 
-/* A list or vector is written as a JSON array; the scanner is bounded by the zero behind the block. */
+/* A list or vector is written as a JSON array; the scanner is bounded by the zero behind the block.
+ */
 static enum mn_status array_from(const struct mn_copy_spec *spec, uint32_t column,
                                  struct mn_arena *arena, const struct mn_csv_field *field,
                                  struct mn_value *out)

@@ -1,8 +1,8 @@
 /*
  * copy_convert: what a file says, as a value of a column's type.
  *
- * Failures are recorded without place: the reader that knows file, line and column puts them in front.
- * A value's text in a message is cut short by mn_copy_excerpt.
+ * Failures are recorded without place: the reader that knows file, line and column puts them in
+ * front. A value's text in a message is cut short by mn_copy_excerpt.
  */
 #ifndef MN_QUERY_COPY_CONVERT_H
 #define MN_QUERY_COPY_CONVERT_H
@@ -15,8 +15,8 @@ enum mn_status mn_copy_from_text(const struct mn_copy_spec *spec, uint32_t colum
                                  struct mn_arena *arena, const struct mn_csv_field *field,
                                  struct mn_value *out);
 
-/* The JSON value whose first token was just scanned and which goes on at *at; *at moves behind it. NULL
- * for null. TEXT is borrowed from the line where nothing is escaped, JSON always. */
+/* The JSON value whose first token was just scanned and which goes on at *at; *at moves behind it.
+ * NULL for null. TEXT is borrowed from the line where nothing is escaped, JSON always. */
 enum mn_status mn_copy_from_json(const struct mn_copy_spec *spec, uint32_t column,
                                  struct mn_arena *arena, const struct mn_json_lexeme *first,
                                  const uint8_t **at, struct mn_value *out);

@@ -1,8 +1,9 @@
 /*
  * copy_csv: rows of comma- and tab-separated files.
  *
- * Which column a field goes to is settled once: by the header's names where there is a header, else by
- * position. A blank line is no row, except where rows have one column: there it is that column's NULL.
+ * Which column a field goes to is settled once: by the header's names where there is a header, else
+ * by position. A blank line is no row, except where rows have one column: there it is that column's
+ * NULL.
  */
 #include <string.h>
 

@@ -8,7 +8,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Exact for every half, also where the processor flushes denormals: those are made from 0.5 + n/2^24. */
+/* Exact for every half, also where the processor flushes denormals: those are made from 0.5 +
+ * n/2^24. */
 static inline float mn_half_to_float(uint16_t half)
 {
     uint32_t size = half & 0x7fffu, sign = (uint32_t)(half & 0x8000u) << 16, bits;

@@ -4,9 +4,9 @@
  *     data            at                     end
  *      |  used up      |  not yet taken       | 0 |  room  |
  *
- * A scanner works on [at, end), which is followed by a zero byte. When it runs into that zero before
- * its record is whole, it calls mn_copy_input_more and scans the record again from its start: a block
- * is far longer than a record, so that happens once a block.
+ * A scanner works on [at, end), which is followed by a zero byte. When it runs into that zero
+ * before its record is whole, it calls mn_copy_input_more and scans the record again from its
+ * start: a block is far longer than a record, so that happens once a block.
  */
 #ifndef MN_QUERY_COPY_INPUT_H
 #define MN_QUERY_COPY_INPUT_H
@@ -45,7 +45,8 @@ void mn_copy_input_close(struct mn_copy_input *input);
  */
 enum mn_status mn_copy_input_more(struct mn_copy_input *input);
 
-/* Takes exactly size_bytes, for binary files; *bytes lies in the data. Fewer left: *bytes is NULL. */
+/* Takes exactly size_bytes, for binary files; *bytes lies in the data. Fewer left: *bytes is NULL.
+ */
 enum mn_status mn_copy_input_take(struct mn_copy_input *input, size_t size_bytes,
                                   const uint8_t **bytes);
 

@@ -117,7 +117,8 @@ static uint32_t unicode_unit(const uint8_t *digits)
     return unit;
 }
 
-/* The character of \uXXXX at *from, with its second half if it is a surrogate; 0: not a character. */
+/* The character of \u and four digits at *from, with its second half if it is a surrogate; 0: not a
+ * character. */
 static uint32_t unicode_take(const uint8_t **from, const uint8_t *end)
 {
     uint32_t point = unicode_unit(*from + 2);
@@ -163,7 +164,8 @@ enum mn_status mn_copy_json_string(const struct mn_json_lexeme *string, struct m
     return MN_OK;
 }
 
-/* One step of a JSON value: whether a value or a separator comes next, by the bit stack of containers. */
+/* One step of a JSON value: whether a value or a separator comes next, by the bit stack of
+ * containers. */
 struct skipper {
     bool object[NESTING_MAX];
     int depth;
@@ -196,7 +198,8 @@ static bool token_is_scalar(enum mn_json_token token)
     return token >= MN_JSON_STRING && token <= MN_JSON_NULL;
 }
 
-/* Opens a container; *value tells whether a value stands in `lexeme` (else it is empty and closed). */
+/* Opens a container; *value tells whether a value stands in `lexeme` (else it is empty and closed).
+ */
 static enum mn_status skip_open(struct skipper *skipper, struct mn_json_lexeme *lexeme,
                                 const uint8_t **at, bool *value)
 {
@@ -212,7 +215,8 @@ static enum mn_status skip_open(struct skipper *skipper, struct mn_json_lexeme *
     return object ? skip_key(lexeme, at) : MN_OK;
 }
 
-/* Behind a value: closes containers up to the next comma; *value: another value stands in `lexeme`. */
+/* Behind a value: closes containers up to the next comma; *value: another value stands in `lexeme`.
+ */
 static enum mn_status skip_after(struct skipper *skipper, struct mn_json_lexeme *lexeme,
                                  const uint8_t **at, bool *value)
 {

@@ -1,8 +1,8 @@
 /*
  * copy_ndjson: rows of files with one JSON object a line.
  *
- * Keys come in the same order on nearly every line, so each key is first compared with the column that
- * followed the last one on the line before.
+ * Keys come in the same order on nearly every line, so each key is first compared with the column
+ * that followed the last one on the line before.
  */
 #include <string.h>
 

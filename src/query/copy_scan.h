@@ -11,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The classes to which a file's delimiter and quote map each byte; the csv scanner sees only these. */
+/* The classes to which a file's delimiter and quote map each byte; the csv scanner sees only these.
+ */
 enum mn_csv_class {
     MN_CSV_ZERO = 0,
     MN_CSV_DELIMITER = 1,

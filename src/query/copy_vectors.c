@@ -4,8 +4,8 @@
  *   .npy    93 "NUMPY" major minor | u16 or u32 length | a Python dict as text, padded | the array
  *   .fvecs  for each vector: i32 dimensions, then so many f32
  *
- * Everything is little-endian. Of .npy the two-dimensional arrays of half, single and double floats in
- * C order are read. The target is one VECTOR column; its dimensions must be the file's.
+ * Everything is little-endian. Of .npy the two-dimensional arrays of half, single and double floats
+ * in C order are read. The target is one VECTOR column; its dimensions must be the file's.
  */
 #include <ctype.h>
 #include <inttypes.h>

@@ -1,8 +1,8 @@
 /*
  * copy_write_vectors: one VECTOR column to .npy or .fvecs.
  *
- * The number of rows stands in the header of .npy and is known only at the end: the header has a fixed
- * length and is written once more then.
+ * The number of rows stands in the header of .npy and is known only at the end: the header has a
+ * fixed length and is written once more then.
  */
 #include <inttypes.h>
 #include <math.h>
