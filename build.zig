@@ -287,7 +287,7 @@ const House = struct {
 
     /// Strings for a file; the names of this machine's folders stay out of what is built.
     fn flags(h: House, list: Strings) Strings {
-        const map = h.b.fmt("-ffile-prefix-map={s}=", .{h.b.pathFromRoot("./")});
+        const map = h.b.fmt("-ffile-prefix-map={s}/=", .{h.b.pathFromRoot("")});
         return std.mem.concat(h.b.allocator, []const u8, &.{ list, &.{map} }) catch @panic("OOM");
     }
 

@@ -74,8 +74,10 @@ static bool line_is_sum(const char *line)
            of[4] <= '9' && strlen(line) < 100;
 }
 
-/* Counts one log; false when it holds no summary of cmocka's, so that the exit status decides. */
-static bool log_count(FILE *log, struct counts *counts)
+enum summary { ABSENT, UNFINISHED, FINISHED };
+
+/* Counts one log, and says whether cmocka wrote it, and to its end. */
+static enum summary log_count(FILE *log, struct counts *counts)
 {
     char line[LINE_BYTES];
     bool finished = false, cmocka = false;
@@ -97,7 +99,8 @@ static bool log_count(FILE *log, struct counts *counts)
             printf("  %s", line);
         }
     }
-    return cmocka && finished;
+    if (!cmocka) return ABSENT;
+    return finished ? FINISHED : UNFINISHED;
 }
 
 static void log_show(FILE *log)
@@ -117,19 +120,16 @@ static void program_finish(struct run *run, struct program *p, int status)
 {
     struct counts c = {0, 0, 0};
     bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    enum summary summary;
     char path[PATH_BYTES];
     FILE *log;
 
     log_path(run, p, path);
     log = fopen(path, "r");
-    if (!log || !log_count(log, &c)) {
-        if (clean)
-            c.passed++;
-        else
-            c.failed++;
-    } else if (!clean && c.failed == 0) {
-        c.failed++; /* every test passed and yet the program failed */
-    }
+    summary = log ? log_count(log, &c) : ABSENT;
+    if (summary == ABSENT && clean) c.passed++;
+    /* Died, or left in the middle, or every test passed and yet the program says no. */
+    if (summary == UNFINISHED || (!clean && c.failed == 0)) c.failed++;
     printf("%s %-36s %4d passed", c.failed ? "FAIL" : "ok  ", p->name, c.passed);
     if (c.failed) printf(", %d failed", c.failed);
     if (c.skipped) printf(", %d skipped", c.skipped);

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 4096, FOLDERS_MAX = 64 };
+enum { PATH_BYTES = 4096, FOLDERS_MAX = 1024 };
 
 static char folders[FOLDERS_MAX][64];
 static int folder_count;
@@ -79,14 +79,14 @@ const char *test_folder(void)
 {
     char *folder;
 
-    if (folder_count == FOLDERS_MAX) abort();
+    if (folder_count == FOLDERS_MAX) fail_msg("more than %d test folders", FOLDERS_MAX);
     if (folder_count == 0) {
         folder_owner = getpid();
         atexit(folders_remove);
     }
     folder = folders[folder_count++];
     strcpy(folder, "/tmp/mneme-test-XXXXXX");
-    if (!mkdtemp(folder)) abort();
+    if (!mkdtemp(folder)) fail_msg("cannot make a folder in /tmp");
     return folder;
 }
 
