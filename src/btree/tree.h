@@ -1,0 +1,142 @@
+/*
+ * tree: ordered bytes to bytes, in copy-on-write pages of a view.
+ *
+ * A tree is named by a number and seen through a view: the same calls read an old version, the
+ * newest one, or the writer's own unfinished changes. Keys are 0 to MN_KEY_BYTES_MAX bytes in
+ * memcmp order. A value is inline bytes, or a run of whole pages, or both: mn_tree_put chooses, and
+ * mn_tree_put_run lets the caller write a run of its own (a slab of vectors) beside a short inline
+ * part.
+ *
+ * A write that fails may have changed a part of the tree: the caller rolls back to a savepoint or
+ * aborts. Bytes that a call hands out lie in the map or in a dirty node, and are valid until the
+ * next write to the tree, or the end of the view.
+ */
+#ifndef MN_BTREE_TREE_H
+#define MN_BTREE_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "store/store.h"
+
+enum { MN_KEY_BYTES_MAX = 65536 };
+enum { MN_TREE_DEPTH_MAX = 24 };
+
+enum {
+    MN_TREE_MASTER = 1,    /* tree -> root, for the trees that have no place in the meta slot */
+    MN_TREE_CATALOGUE = 2, /* the schema; exists in every file */
+    MN_TREE_FIRST = 16     /* the first number that mn_tree_create gives */
+};
+
+struct mn_bytes {
+    const uint8_t *data;
+    size_t len;
+};
+
+static inline struct mn_bytes mn_bytes_of(const void *data, size_t len)
+{
+    return (struct mn_bytes){(const uint8_t *)data, len};
+}
+
+/* An entry: its key, the inline part of its value, and its run (len 0: none). */
+struct mn_item {
+    struct mn_bytes key, value, run;
+};
+
+/* What the store must know of trees; goes into mn_store_options.hooks. */
+struct mn_store_hooks mn_tree_hooks(void);
+
+/* ---- trees ---- */
+
+/* An empty tree under a number that was never used in this file. */
+enum mn_status mn_tree_create(struct mn_view *view, uint64_t *tree);
+/* Every page of it is free once no version sees it. */
+enum mn_status mn_tree_drop(struct mn_view *view, uint64_t tree);
+
+/* Entries in the tree, from its root. */
+enum mn_status mn_tree_count(struct mn_view *view, uint64_t tree, uint64_t *entries);
+/* Entries whose key is less than this one, from the counts in branches: O(log n). */
+enum mn_status mn_tree_rank(struct mn_view *view, uint64_t tree, struct mn_bytes key,
+                            uint64_t *below);
+
+/* The whole value, where a put made it; the inline part where put_run did. */
+enum mn_status mn_tree_get(struct mn_view *view, uint64_t tree, struct mn_bytes key,
+                           struct mn_bytes *value, bool *found);
+
+enum mn_put_flags {
+    MN_PUT_UPSERT = 0,
+    MN_PUT_INSERT = 1 /* MN_EXISTS, without a message, where the key is there: nothing changes */
+};
+enum mn_status mn_tree_put(struct mn_view *view, uint64_t tree, struct mn_bytes key,
+                           struct mn_bytes value, unsigned flags);
+
+/*
+ * Stores an inline part and gives a run of run_bytes bytes to write to, aligned to 64. An entry
+ * that has a run of that size already keeps the run's bytes; another's are zero. *run is valid
+ * until the next write to the tree.
+ */
+enum mn_status mn_tree_put_run(struct mn_view *view, uint64_t tree, struct mn_bytes key,
+                               struct mn_bytes value, uint64_t run_bytes, uint8_t **run);
+
+/* found may be NULL; a key that is not there is no error. */
+enum mn_status mn_tree_delete(struct mn_view *view, uint64_t tree, struct mn_bytes key,
+                              bool *found);
+
+/* ---- cursors ---- */
+
+struct mn_cursor;
+
+enum mn_seek { MN_SEEK_GE, MN_SEEK_GT, MN_SEEK_LE, MN_SEEK_LT };
+
+/*
+ * A cursor stands on an entry or nowhere. When its tree is changed in the same transaction it finds
+ * its place again by its key at the next move: next then gives the first entry after that key.
+ */
+enum mn_status mn_cursor_open(struct mn_view *view, uint64_t tree, struct mn_cursor **cursor);
+void mn_cursor_close(struct mn_cursor *cursor); /* NULL is harmless */
+
+/* The nearest entry in that direction; *found is false, and the cursor nowhere, if there is none.
+ */
+enum mn_status mn_cursor_seek(struct mn_cursor *cursor, struct mn_bytes key, enum mn_seek how,
+                              bool *found);
+enum mn_status mn_cursor_first(struct mn_cursor *cursor, bool *found);
+enum mn_status mn_cursor_last(struct mn_cursor *cursor, bool *found);
+enum mn_status mn_cursor_next(struct mn_cursor *cursor, bool *found);
+enum mn_status mn_cursor_prev(struct mn_cursor *cursor, bool *found);
+/* The entry with `index` entries before it. */
+enum mn_status mn_cursor_nth(struct mn_cursor *cursor, uint64_t index, bool *found);
+
+/* The entry under the cursor, MN_MISUSE if it stands nowhere. Valid until its next move. */
+enum mn_status mn_cursor_item(struct mn_cursor *cursor, struct mn_item *item);
+
+/* ---- bulk ---- */
+
+/*
+ * Appends entries in strictly ascending order behind what the tree holds, with full leaves. A key
+ * that is not above the last one is MN_MISUSE. The tree must not be changed otherwise until
+ * bulk_end, which frees the bulk whatever it answers.
+ */
+struct mn_bulk;
+enum mn_status mn_bulk_begin(struct mn_view *view, uint64_t tree, struct mn_bulk **bulk);
+enum mn_status mn_bulk_add(struct mn_bulk *bulk, struct mn_bytes key, struct mn_bytes value);
+/* As mn_tree_put_run: *run is valid until the next call on the bulk. */
+enum mn_status mn_bulk_add_run(struct mn_bulk *bulk, struct mn_bytes key, struct mn_bytes value,
+                               uint64_t run_bytes, uint8_t **run);
+enum mn_status mn_bulk_end(struct mn_bulk *bulk);
+
+/* ---- check ---- */
+
+/*
+ * Walks every tree of the view: order, bounds, depth, fill, counts, heads, checksums of pages and
+ * runs; and marks each page in `check`. Faults are reported there and the walk goes on elsewhere.
+ */
+enum mn_status mn_tree_check_all(struct mn_view *view, struct mn_store_check *check,
+                                 mn_report report, void *context);
+
+/* Calls back for each tree of the view, the master tree not among them. */
+typedef enum mn_status (*mn_tree_fn)(void *context, const struct mn_root *root);
+enum mn_status mn_tree_each(struct mn_view *view, mn_tree_fn each, void *context);
+
+#endif
