@@ -1,0 +1,61 @@
+/*
+ * database: finding a thread's session.
+ */
+#include "query/database.h"
+
+#include "base/alloc.h"
+#include "query/txn.h"
+
+static _Thread_local uint64_t this_thread; /* its address and its number name the thread */
+static _Atomic uint64_t thread_count;
+
+struct mn_session *mn_session_get(struct mn_db *db)
+{
+    struct mn_session *session;
+
+    if (this_thread == 0) this_thread = atomic_fetch_add(&thread_count, 1) + 1;
+    pthread_mutex_lock(&db->lock);
+    for (session = db->sessions; session; session = session->next) {
+        if (session->place == &this_thread) break;
+    }
+    if (!session) {
+        session = mn_zalloc(sizeof *session);
+        if (session) {
+            session->db = db;
+            session->place = &this_thread;
+            session->thread_id = this_thread;
+            session->error.offset = -1;
+            session->next = db->sessions;
+            db->sessions = session;
+        }
+    }
+    pthread_mutex_unlock(&db->lock);
+    if (!session) {
+        mn_fail_nomem();
+        return NULL;
+    }
+    if (session->thread_id != this_thread) {
+        /* The thread that had this place is gone, and so is whoever could end its transaction. */
+        mn_txn_rollback(session);
+        session->thread_id = this_thread;
+    }
+    return session;
+}
+
+void mn_sessions_free(struct mn_db *db)
+{
+    while (db->sessions) {
+        struct mn_session *session = db->sessions;
+
+        db->sessions = session->next;
+        mn_txn_rollback(session);
+        mn_release(session->marks);
+        mn_release(session->error_json);
+        mn_release(session);
+    }
+}
+
+void mn_db_log(const struct mn_db *db, enum mn_status code, const char *message)
+{
+    if (db->log) db->log(db->log_context, (int)code, message);
+}
