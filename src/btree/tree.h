@@ -2,7 +2,7 @@
  * tree: ordered bytes to bytes, in copy-on-write pages of a view.
  *
  * A tree is named by a number and seen through a view: the same calls read an old version, the
- * newest one, or the writer's own unfinished changes. Keys are 0 to MN_KEY_BYTES_MAX bytes in
+ * newest one, or the writer's own unfinished changes. Keys are 0 to MN_TREE_KEY_BYTES_MAX bytes in
  * memcmp order. A value is inline bytes, or a run of whole pages, or both: mn_tree_put chooses, and
  * mn_tree_put_run lets the caller write a run of its own (a slab of vectors) beside a short inline
  * part.
@@ -21,7 +21,7 @@
 #include "base/status.h"
 #include "store/store.h"
 
-enum { MN_KEY_BYTES_MAX = 65536 };
+enum { MN_TREE_KEY_BYTES_MAX = 65536 };
 enum { MN_TREE_DEPTH_MAX = 24 };
 
 enum {
