@@ -279,6 +279,8 @@ const House = struct {
         });
         mod.addIncludePath(h.b.path("include"));
         if (place == .inside) mod.addIncludePath(h.b.path("src"));
+        // Where no C compiler is installed, Zig brings its own libc and looks nowhere else.
+        mod.addAfterIncludePath(.{ .cwd_relative = "/usr/include" });
         if (o.sanitize != .none) mod.addCMacro("MN_SANITIZED", "1");
         if (o.slow_checks) mod.addCMacro("MN_SLOW_CHECKS", "1");
         mod.addCMacro("MN_VERSION_TEXT", h.b.fmt("\"{s}\"", .{manifest.version}));
