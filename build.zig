@@ -525,7 +525,9 @@ const House = struct {
     fn addFuzzers(h: House, step: *Build.Step) void {
         const b = h.b;
         if (h.files.fuzzers.len == 0) return;
-        const objects = h.clangObjects();
+        const archive = b.addSystemCommand(&.{ "ar", "rcs" });
+        const lib = archive.addOutputFileArg("libmneme.a");
+        for (h.clangObjects()) |object| archive.addFileArg(object);
         const run = h.addRunner("fuzz");
         for (h.files.fuzzers) |path| {
             const name = std.fs.path.stem(path);
@@ -533,8 +535,8 @@ const House = struct {
             const link = b.addSystemCommand(&.{ "clang-14", fuzz_sanitizers, "-o" });
             const exe = link.addOutputFileArg(name);
             link.addFileArg(h.clangObject(b.path(path), c_flags, &.{}));
-            for (objects) |object| link.addFileArg(object);
-            for (system_libraries) |lib| link.addArg(b.fmt("-l{s}", .{lib}));
+            link.addFileArg(lib);
+            for (system_libraries) |other| link.addArg(b.fmt("-l{s}", .{other}));
             link.addArg("-lpthread");
             run.addArgs(&.{ "--", name, "/bin/sh", b.pathFromRoot("fuzz/run.sh") });
             run.addFileArg(exe);
