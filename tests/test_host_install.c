@@ -1,0 +1,129 @@
+/*
+ * Tests of what is installed: header, libraries and mneme.pc serve a program outside the tree.
+ *
+ * Programs are compiled by the system's compiler, not by Zig, against the install prefix only: as
+ * C11 and as C++17, with the static and with the shared library. The program of README.md is one of
+ * them: the first block of C there, whose output must equal the block of text that follows it.
+ */
+#include "support/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+enum { TEXT_BYTES = 64 << 10, COMMAND_BYTES = 4096 };
+
+static char output[TEXT_BYTES];
+
+static const char *const languages[] = {"clang-14 -x c -std=c11", "clang++-14 -x c++ -std=c++17"};
+
+static int command_run(const char *command)
+{
+    FILE *file = popen(command, "r");
+
+    assert_non_null(file);
+    output[fread(output, 1, sizeof output - 1, file)] = '\0';
+    return WEXITSTATUS(pclose(file));
+}
+
+static void text_write(const char *folder, const char *name, const char *text)
+{
+    char path[COMMAND_BYTES];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+/* Compiles folder/program.c with one library and runs it in the folder. */
+static void program_run(const char *folder, const char *language, bool is_static)
+{
+    static const char *const links[] = {
+        "$(pkg-config --libs mneme) -Wl,-rpath,$(pkg-config --variable=libdir mneme)",
+        "$(pkg-config --static --libs mneme |"
+        " sed \"s|-lmneme|$(pkg-config --variable=libdir mneme)/libmneme.a|\")",
+    };
+    char command[COMMAND_BYTES];
+
+    snprintf(
+        command, sizeof command,
+        "exec 2>&1; set -e; export PKG_CONFIG_PATH=%s/lib/pkgconfig; cd %s; rm -f program *.mneme;"
+        "%s -Wall -Wextra -Wpedantic -Werror $(pkg-config --cflags mneme) -o program program.c"
+        " -x none %s; ./program",
+        test_prefix(), folder, language, links[is_static]);
+    if (command_run(command) != 0) fail_msg("%s, %s: %s", language, links[is_static], output);
+}
+
+static void every_way_of_linking_works(void **state)
+{
+    const char *folder = test_folder();
+
+    (void)state;
+    text_write(folder, "program.c",
+               "#include <mneme.h>\n"
+               "#include <stdio.h>\n"
+               "int main(void)\n"
+               "{\n"
+               "    mn_free(NULL);\n"
+               "    printf(\"%d\\n\", mn_set_allocator(NULL) == MN_MISUSE);\n"
+               "    return 0;\n"
+               "}\n");
+    for (size_t i = 0; i < sizeof languages / sizeof languages[0]; i++) {
+        for (int is_static = 0; is_static < 2; is_static++) {
+            program_run(folder, languages[i], is_static);
+            assert_string_equal(output, "1\n");
+        }
+    }
+}
+
+/* The text between a line that equals fence and the next line "```"; NULL when there is none. */
+static char *block_find(char **at, const char *fence)
+{
+    char *start = strstr(*at, fence), *end;
+
+    if (!start) return NULL;
+    start += strlen(fence);
+    end = strstr(start, "\n```\n");
+    if (!end) return NULL;
+    end[1] = '\0';
+    *at = end + 2;
+    return start;
+}
+
+static void program_of_the_readme_runs_as_printed(void **state)
+{
+    static char text[TEXT_BYTES];
+    const char *folder = test_folder();
+    FILE *file = fopen(test_source("README.md"), "r");
+    char *at = text, *program, *expected;
+
+    (void)state;
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    program = block_find(&at, "\n```c\n");
+    if (!program) skip();
+    expected = block_find(&at, "\n```text\n");
+    assert_non_null(expected);
+    text_write(folder, "program.c", program);
+    for (size_t i = 0; i < sizeof languages / sizeof languages[0]; i++) {
+        for (int is_static = 0; is_static < 2; is_static++) {
+            program_run(folder, languages[i], is_static);
+            assert_string_equal(output, expected);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_way_of_linking_works),
+        cmocka_unit_test(program_of_the_readme_runs_as_printed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
