@@ -1,8 +1,9 @@
 /*
  * case: simple case mapping of Unicode 14.0.0, one code point to one.
  *
- * The tables list ranges of code points past ASCII whose other case lies at a fixed distance: every one
- * (stride 1) or every second one (stride 2). They were made from the Unicode Character Database.
+ * The tables list ranges of code points past ASCII whose other case lies at a fixed distance: every
+ * one (stride 1) or every second one (stride 2). They were made from the Unicode Character
+ * Database.
  */
 #include "catalog/text.h"
 
@@ -148,7 +149,8 @@ static uint32_t case_map(const struct case_range *table, size_t count, uint32_t 
             high = middle;
         }
     }
-    if (low == count || c < table[low].first || (c - table[low].first) % table[low].stride) return c;
+    if (low == count || c < table[low].first || (c - table[low].first) % table[low].stride)
+        return c;
     return (uint32_t)((int32_t)c + table[low].delta);
 }
 

@@ -113,7 +113,8 @@ enum mn_status mn_json_check(const char *text, size_t length)
             token_at = at;
             token = mn_json_lex(&at, end);
         }
-        if (token == MN_JSON_END && checker.expect == COMMA_OR_END && checker.depth == 0) return MN_OK;
+        if (token == MN_JSON_END && checker.expect == COMMA_OR_END && checker.depth == 0)
+            return MN_OK;
         if (!checker_step(&checker, token)) {
             return mn_fail(MN_TYPE, "JSON wants %s at byte %zu", checker_wants(&before),
                            (size_t)(token_at - text));
@@ -195,7 +196,8 @@ static uint32_t hex4(const char *at)
     return sum;
 }
 
-/* One escape behind its backslash; returns its bytes without the backslash. The scanner passed it. */
+/* One escape behind its backslash; returns its bytes without the backslash. The scanner passed it.
+ */
 static size_t escape_read(const char *at, uint32_t *c)
 {
     switch (*at) {
@@ -332,8 +334,7 @@ static enum mn_status member_next(struct mn_json_each *each, struct member *memb
 
 static struct mn_value member_value(const struct member *member)
 {
-    return mn_bytes_value(MN_TYPE_JSON, member->value,
-                          (size_t)(member->value_end - member->value));
+    return mn_bytes_value(MN_TYPE_JSON, member->value, (size_t)(member->value_end - member->value));
 }
 
 enum mn_status mn_json_each_next(struct mn_json_each *each, struct mn_arena *arena,

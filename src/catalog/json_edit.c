@@ -221,8 +221,8 @@ enum mn_status mn_json_canonical(const char *text, size_t length, struct mn_buf 
 /* ---- from values ---- */
 
 /* Moves a buffer's bytes to the arena as a JSON value; the buffer is released. */
-static enum mn_status json_finish(enum mn_status status, struct mn_buf *buf,
-                                  struct mn_arena *arena, struct mn_value *out)
+static enum mn_status json_finish(enum mn_status status, struct mn_buf *buf, struct mn_arena *arena,
+                                  struct mn_value *out)
 {
     if (status == MN_OK && buf->len > MN_VALUE_BYTES_LIMIT) {
         status = mn_fail(MN_TOOBIG, "a JSON value is over 1 GiB");
@@ -353,8 +353,8 @@ static enum mn_status step_get(const struct mn_value *json, const struct step *s
     const char *type = mn_json_type(json);
 
     if (step->key ? strcmp(type, "object") != 0 : strcmp(type, "array") != 0) {
-        return mn_fail(MN_TYPE, "the JSON path asks %s of a JSON %s", step->key ? "a key" : "an index",
-                       type);
+        return mn_fail(MN_TYPE, "the JSON path asks %s of a JSON %s",
+                       step->key ? "a key" : "an index", type);
     }
     return step->key ? mn_json_get_key(json, step->key, step->key_length, out)
                      : mn_json_get_index(json, step->index, out);

@@ -34,8 +34,8 @@ enum mn_key_order {
 enum mn_status mn_key_append(struct mn_buf *key, const struct mn_value *value, unsigned order);
 
 /* Reads one value of a kind at *at, which moves behind it. TEXT, BLOB and LIST are made in the
- * arena, or borrowed where nothing was escaped. False: the bytes are not a key of this kind
- * (MN_CORRUPT is the caller's to say), or there was no memory. */
+ * arena, or borrowed where nothing was escaped. MN_CORRUPT: the bytes are not a key of this kind.
+ */
 enum mn_status mn_key_decode(const uint8_t **at, const uint8_t *end, const struct mn_kind *kind,
                              unsigned order, struct mn_arena *arena, struct mn_value *out);
 

@@ -1,8 +1,9 @@
 /*
  * like: patterns of LIKE as runs between the percent signs.
  *
- * The first run must stand at the text's beginning unless a % precedes it, the last at its end unless a %
- * follows; each of the others is taken where it is found first, which leaves the most for those behind.
+ * The first run must stand at the text's beginning unless a % precedes it, the last at its end
+ * unless a % follows; each of the others is taken where it is found first, which leaves the most
+ * for those behind.
  */
 #include "catalog/text.h"
 
@@ -102,8 +103,9 @@ enum mn_status mn_like_prepare(struct mn_arena *arena, const struct mn_value *pa
     like->fold = options->fold;
     if (options->fold) status = folded(arena, pattern, &given);
     if (status == MN_OK) {
-        status = pattern_split(arena, given.p, given.size,
-                               options->fold ? mn_char_fold(options->escape) : options->escape, &parts);
+        status =
+            pattern_split(arena, given.p, given.size,
+                          options->fold ? mn_char_fold(options->escape) : options->escape, &parts);
     }
     if (status != MN_OK) return status;
     like->runs = mn_arena_alloc(arena, (parts.count + 1) * sizeof *like->runs);
@@ -164,7 +166,8 @@ static const char *run_find(const struct run *run, const char *at, const char *e
     return NULL;
 }
 
-/* The run at the very end: a _ may be up to four bytes, so it is sought by code points from the end. */
+/* The run at the very end: a _ may be up to four bytes, so it is sought by code points from the
+ * end. */
 static const char *run_at_end(const struct run *run, const char *begin, const char *end)
 {
     const char *at = end;

@@ -142,9 +142,8 @@ size_t mn_timestamp_format(int64_t us, char text[MN_TIMESTAMP_TEXT])
     date_from_days(days, &year, &month, &day);
     length = snprintf(text, MN_TIMESTAMP_TEXT, "%s%04" PRId64 "-%02d-%02dT%02d:%02d:%02d.%06dZ",
                       year < 0 ? "-" : "", year < 0 ? -year : year, month, day,
-                      (int)(rest / (3600 * us_per_second)),
-                      (int)(rest / (60 * us_per_second) % 60), (int)(rest / us_per_second % 60),
-                      (int)(rest % us_per_second));
+                      (int)(rest / (3600 * us_per_second)), (int)(rest / (60 * us_per_second) % 60),
+                      (int)(rest / us_per_second % 60), (int)(rest % us_per_second));
     return (size_t)length;
 }
 
@@ -224,8 +223,12 @@ static enum mn_status duration_term(struct duration_reader *reader, const char *
 
 static enum mn_status duration_parse(const char *text, size_t length, bool names, int64_t *us)
 {
-    struct duration_reader reader = {
-        .text = text, .at = text, .end = text + length, .length = length, .names = names, .last = -1};
+    struct duration_reader reader = {.text = text,
+                                     .at = text,
+                                     .end = text + length,
+                                     .length = length,
+                                     .names = names,
+                                     .last = -1};
     enum mn_duration_token token = token_next(&reader);
     bool negative = token == MN_DURATION_SIGN && reader.at[-1] == '-';
 

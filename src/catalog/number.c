@@ -1,10 +1,9 @@
 /*
  * number: INT and FLOAT to text and back, the same in every locale.
  *
- * A FLOAT prints as the fewest digits that read back as the same bits. Most doubles that people write
- * are m / 10^k with m below 2^53: then the division is exact where reading the text would be, and the
- * least such k gives the digits. All others go through the C
- * library.
+ * A FLOAT prints as the fewest digits that read back as the same bits. Most doubles that people
+ * write are m / 10^k with m below 2^53: then the division is exact where reading the text would be,
+ * and the least such k gives the digits. All others go through the C library.
  */
 #include <math.h>
 #include <stdio.h>
@@ -133,12 +132,13 @@ static bool decimal_reads_back(const struct decimal *decimal, double f, bool sin
     int length;
 
     length = snprintf(text, sizeof text, "%.*se%d", decimal->count, decimal->digits,
-             decimal->exponent - decimal->count + 1);
-    return mn_number_double(text, (size_t)length, &read) == MN_NUMBER_OK && reads_back(read, f, single);
+                      decimal->exponent - decimal->count + 1);
+    return mn_number_double(text, (size_t)length, &read) == MN_NUMBER_OK &&
+           reads_back(read, f, single);
 }
 
-/* The next decimal above, of as many digits: at a power of two the nearest one may lie below f, where
- * doubles are twice as dense, and not read back where the next one does. */
+/* The next decimal above, of as many digits: at a power of two the nearest one may lie below f,
+ * where doubles are twice as dense, and not read back where the next one does. */
 static bool decimal_step(struct decimal *decimal)
 {
     for (int i = decimal->count - 1; i >= 0; i--) {

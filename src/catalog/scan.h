@@ -1,5 +1,5 @@
 /*
- * scan: the scanners that re2c makes from grammar/json.re and moment.re.
+ * scan: the scanners that re2c makes from grammar/json.re and timestamp.re.
  *
  * They read [text, end) and nothing behind it; a NUL is a byte that no rule accepts.
  */

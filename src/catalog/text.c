@@ -3,7 +3,8 @@
  */
 #include "catalog/text.h"
 
-/* Bytes of the code point at `at`, 0 where it is not UTF-8 (overlong, surrogate, past U+10FFFF, cut). */
+/* Bytes of the code point at `at`, 0 where it is not UTF-8 (overlong, surrogate, past U+10FFFF,
+ * cut). */
 static size_t utf8_length(const uint8_t *at, const uint8_t *end)
 {
     size_t room = (size_t)(end - at);

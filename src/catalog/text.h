@@ -8,8 +8,8 @@
 
 #include "catalog/value.h"
 
-/* The code point at `at` and, by the result, its bytes (1 to 4). at < end. Bytes that are not UTF-8 count as
- * one code point each. */
+/* The code point at `at` and, by the result, its bytes (1 to 4). at < end. Bytes that are not UTF-8
+ * count as one code point each. */
 size_t mn_utf8_decode(const char *at, const char *end, uint32_t *c);
 size_t mn_utf8_encode(uint32_t c, char bytes[4]);
 
@@ -27,9 +27,9 @@ enum mn_status mn_text_map(const char *text, size_t length, uint32_t (*map)(uint
                            struct mn_buf *out);
 
 /*
- * LIKE: % any text, _ one code point, escape before either for itself. A pattern is prepared once and
- * serves any number of texts; the time is linear in the text where no run of the pattern between two % has
- * a _, else at most their product.
+ * LIKE: % any text, _ one code point, escape before either for itself. A pattern is prepared once
+ * and serves any number of texts; the time is linear in the text where no run of the pattern
+ * between two % has a _, else at most their product.
  */
 struct mn_like;
 
@@ -45,8 +45,8 @@ enum mn_status mn_like_prepare(struct mn_arena *arena, const struct mn_value *pa
                                const struct mn_like_options *options, struct mn_like **like);
 enum mn_status mn_like_match(const struct mn_like *like, const struct mn_value *text, bool *match);
 
-/* The text that everything begins with that matches, without fold; empty: nothing is known. *exact: the pattern
- * has no % or _, so only this text matches. */
+/* The text that everything begins with that matches, without fold; empty: nothing is known. *exact:
+ * the pattern has no % or _, so only this text matches. */
 struct mn_value mn_like_prefix(const struct mn_like *like, bool *exact);
 
 #endif

@@ -52,8 +52,8 @@ size_t mn_uuid_format(const uint8_t uuid[16], char text[MN_UUID_TEXT])
 
 /*
  * 48 bits of milliseconds | version | 12 bits of counter | variant | 62 random bits. Within one
- * millisecond the counter goes up from a random start below half of its range; when it is spent the time
- * is taken one millisecond ahead of the clock. A clock that goes back is not followed.
+ * millisecond the counter goes up from a random start below half of its range; when it is spent the
+ * time is taken one millisecond ahead of the clock. A clock that goes back is not followed.
  */
 static pthread_mutex_t uuid7_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t uuid7_ms, uuid7_counter;

@@ -15,8 +15,8 @@
 /* ---- types ---- */
 
 static const char *const type_names[] = {
-    "NULL",     "BOOL", "INT",    "FLOAT", "TEXT", "BLOB", "TIMESTAMP",
-    "DURATION", "UUID", "VECTOR", "JSON",  "LIST",
+    "NULL",      "BOOL",     "INT",  "FLOAT",  "TEXT", "BLOB",
+    "TIMESTAMP", "DURATION", "UUID", "VECTOR", "JSON", "LIST",
 };
 
 const char *mn_type_name(uint8_t type)
@@ -42,17 +42,28 @@ bool mn_kind_find(const char *name, size_t length, struct mn_kind *kind)
         const char *name;
         enum mn_type type;
     } known[] = {
-        {"bool", MN_TYPE_BOOL},           {"boolean", MN_TYPE_BOOL},
-        {"int", MN_TYPE_INT},             {"integer", MN_TYPE_INT},
-        {"bigint", MN_TYPE_INT},          {"smallint", MN_TYPE_INT},
-        {"float", MN_TYPE_FLOAT},         {"real", MN_TYPE_FLOAT},
-        {"double", MN_TYPE_FLOAT},        {"text", MN_TYPE_TEXT},
-        {"varchar", MN_TYPE_TEXT},        {"string", MN_TYPE_TEXT},
-        {"blob", MN_TYPE_BLOB},           {"bytea", MN_TYPE_BLOB},
-        {"timestamp", MN_TYPE_TIMESTAMP}, {"timestamptz", MN_TYPE_TIMESTAMP},
-        {"duration", MN_TYPE_DURATION},   {"interval", MN_TYPE_DURATION},
-        {"uuid", MN_TYPE_UUID},           {"vector", MN_TYPE_VECTOR},
-        {"json", MN_TYPE_JSON},           {"jsonb", MN_TYPE_JSON},
+        {"bool", MN_TYPE_BOOL},
+        {"boolean", MN_TYPE_BOOL},
+        {"int", MN_TYPE_INT},
+        {"integer", MN_TYPE_INT},
+        {"bigint", MN_TYPE_INT},
+        {"smallint", MN_TYPE_INT},
+        {"float", MN_TYPE_FLOAT},
+        {"real", MN_TYPE_FLOAT},
+        {"double", MN_TYPE_FLOAT},
+        {"text", MN_TYPE_TEXT},
+        {"varchar", MN_TYPE_TEXT},
+        {"string", MN_TYPE_TEXT},
+        {"blob", MN_TYPE_BLOB},
+        {"bytea", MN_TYPE_BLOB},
+        {"timestamp", MN_TYPE_TIMESTAMP},
+        {"timestamptz", MN_TYPE_TIMESTAMP},
+        {"duration", MN_TYPE_DURATION},
+        {"interval", MN_TYPE_DURATION},
+        {"uuid", MN_TYPE_UUID},
+        {"vector", MN_TYPE_VECTOR},
+        {"json", MN_TYPE_JSON},
+        {"jsonb", MN_TYPE_JSON},
     };
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {

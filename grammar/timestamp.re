@@ -1,5 +1,5 @@
 /*
- * moment: the texts of timestamps, durations and intervals.
+ * timestamp: the texts of timestamps, durations and intervals.
  */
 #include "catalog/scan.h"
 

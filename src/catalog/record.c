@@ -1,0 +1,309 @@
+/*
+ * record: rows to bytes, and single columns back.
+ */
+#include "catalog/record.h"
+
+#include <math.h>
+
+#include "base/bytes.h"
+#include "catalog/json.h"
+#include "catalog/list.h"
+
+enum { HEAD_BYTES = 2, WIDTH_MASK = 3, COUNT_SHIFT = 2 };
+
+/* ---- encoding ---- */
+
+/* The fewest little-endian bytes from which sign extension gives the number back. */
+static uint32_t int_size(int64_t i)
+{
+    uint64_t magnitude = (uint64_t)(i < 0 ? ~i : i);
+    uint32_t bits;
+
+    if (i == 0) return 0;
+    bits = magnitude ? 65 - (uint32_t)__builtin_clzll(magnitude) : 1;
+    return (bits + 7) / 8;
+}
+
+static bool float_is_single(double f)
+{
+    return isfinite(f) && fabs(f) <= (double)0x1.fffffep127F && (double)(float)f == f;
+}
+
+static uint32_t float_size(double f)
+{
+    if (f == 0 && !signbit(f)) return 0;
+    return float_is_single(f) ? 4 : 8;
+}
+
+static uint32_t column_size(const struct mn_value *value)
+{
+    switch ((enum mn_type)value->type) {
+    case MN_TYPE_NULL:
+    case MN_TYPE_VECTOR: return 0;
+    case MN_TYPE_BOOL: return value->b;
+    case MN_TYPE_INT:
+    case MN_TYPE_TIMESTAMP:
+    case MN_TYPE_DURATION: return int_size(value->i);
+    case MN_TYPE_FLOAT: return float_size(value->f);
+    case MN_TYPE_UUID: return 16;
+    case MN_TYPE_TEXT:
+    case MN_TYPE_BLOB:
+    case MN_TYPE_JSON:
+    case MN_TYPE_LIST: break;
+    }
+    return value->size;
+}
+
+static void column_put(uint8_t *at, const struct mn_value *value, uint32_t size)
+{
+    float single;
+
+    if (size == 0) return;
+    switch (value->type) {
+    case MN_TYPE_BOOL: *at = 1; break;
+    case MN_TYPE_INT:
+    case MN_TYPE_TIMESTAMP:
+    case MN_TYPE_DURATION: memcpy(at, &value->i, size); break;
+    case MN_TYPE_FLOAT:
+        if (size == 8) {
+            memcpy(at, &value->f, 8);
+        } else {
+            single = (float)value->f;
+            memcpy(at, &single, 4);
+        }
+        break;
+    case MN_TYPE_UUID: memcpy(at, value->uuid, 16); break;
+    default: memcpy(at, value->p, size); break;
+    }
+}
+
+static void offset_put(uint8_t *at, unsigned width_log, uint32_t offset)
+{
+    if (width_log == 0) {
+        *at = (uint8_t)offset;
+    } else if (width_log == 1) {
+        mn_put_u16(at, (uint16_t)offset);
+    } else {
+        mn_put_u32(at, offset);
+    }
+}
+
+enum mn_status mn_record_encode(const struct mn_value *values, uint32_t n, int row_id_column,
+                                struct mn_buf *out)
+{
+    uint64_t sum = 0;
+    size_t head = HEAD_BYTES + (n + 7) / 8, total;
+    unsigned width_log;
+    uint32_t end = 0;
+    uint8_t *bytes;
+    enum mn_status status;
+
+    if (n > MN_COLUMNS_MAX) return mn_fail(MN_TOOBIG, "a row has over %d columns", MN_COLUMNS_MAX);
+    for (uint32_t i = 0; i < n; i++) {
+        if ((int)i != row_id_column) sum += column_size(&values[i]);
+    }
+    width_log = sum <= UINT8_MAX ? 0 : sum <= UINT16_MAX ? 1 : 2;
+    total = head + ((size_t)n << width_log) + (size_t)sum;
+    if (total > MN_RECORD_BYTES_MAX) {
+        return mn_fail(MN_TOOBIG, "a row is over %u bytes", (unsigned)MN_RECORD_BYTES_MAX);
+    }
+    status = mn_buf_reserve(out, total);
+    if (status != MN_OK) return status;
+    bytes = out->data + out->len;
+    memset(bytes, 0, head);
+    mn_put_u16(bytes, (uint16_t)(n << COUNT_SHIFT | width_log));
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t size = (int)i == row_id_column ? 0 : column_size(&values[i]);
+
+        if (mn_is_null(&values[i])) bytes[HEAD_BYTES + i / 8] |= (uint8_t)(1u << (i % 8));
+        column_put(bytes + head + ((size_t)n << width_log) + end, &values[i], size);
+        end += size;
+        offset_put(bytes + head + ((size_t)i << width_log), width_log, end);
+    }
+    out->len += total;
+    return MN_OK;
+}
+
+/* ---- decoding ---- */
+
+/* What the head says, with everything in its bounds. */
+struct layout {
+    uint32_t n;
+    unsigned width_log;
+    const uint8_t *nulls, *ends, *body;
+    size_t body_size;
+};
+
+static enum mn_status record_damaged(const char *what)
+{
+    return mn_fail(MN_CORRUPT, "a record is damaged: %s", what);
+}
+
+static bool layout_read(const void *record, size_t size, struct layout *layout)
+{
+    const uint8_t *bytes = record;
+    size_t nulls, head;
+    unsigned word;
+
+    if (size < HEAD_BYTES || size > MN_RECORD_BYTES_MAX) return false;
+    word = mn_get_u16(bytes);
+    layout->n = word >> COUNT_SHIFT;
+    layout->width_log = word & WIDTH_MASK;
+    nulls = (layout->n + 7) / 8;
+    head = HEAD_BYTES + nulls + ((size_t)layout->n << layout->width_log);
+    if (layout->width_log > 2 || layout->n > MN_COLUMNS_MAX || size < head) return false;
+    layout->nulls = bytes + HEAD_BYTES;
+    layout->ends = layout->nulls + nulls;
+    layout->body = bytes + head;
+    layout->body_size = size - head;
+    return true;
+}
+
+static uint32_t offset_get(const struct layout *layout, uint32_t i)
+{
+    const uint8_t *at = layout->ends + ((size_t)i << layout->width_log);
+
+    if (layout->width_log == 0) return *at;
+    return layout->width_log == 1 ? mn_get_u16(at) : mn_get_u32(at);
+}
+
+uint32_t mn_record_columns(const void *record, size_t size)
+{
+    struct layout layout;
+
+    return layout_read(record, size, &layout) ? layout.n : 0;
+}
+
+static enum mn_status int_get(const uint8_t *at, uint32_t size, struct mn_value *out)
+{
+    uint64_t bits = 0;
+
+    if (size > 8) return record_damaged("an integer of over 8 bytes");
+    if (size > 0) {
+        memcpy(&bits, at, size);
+        if (size < 8 && at[size - 1] & 0x80) bits |= UINT64_MAX << (8 * size);
+    }
+    out->i = (int64_t)bits;
+    return MN_OK;
+}
+
+static enum mn_status float_get(const uint8_t *at, uint32_t size, struct mn_value *out)
+{
+    float single;
+
+    if (size == 8) {
+        memcpy(&out->f, at, 8);
+    } else if (size == 4) {
+        memcpy(&single, at, 4);
+        out->f = (double)single;
+    } else if (size != 0) {
+        return record_damaged("a float of neither 0, 4 nor 8 bytes");
+    }
+    return MN_OK;
+}
+
+/* out is zeroed but for its type. */
+static enum mn_status column_get(const uint8_t *at, uint32_t size, const struct mn_kind *kind,
+                                 struct mn_value *out)
+{
+    switch ((enum mn_type)kind->type) {
+    case MN_TYPE_BOOL:
+        if (size > 1 || (size == 1 && *at != 1)) return record_damaged("a boolean");
+        out->b = size == 1;
+        return MN_OK;
+    case MN_TYPE_INT:
+    case MN_TYPE_TIMESTAMP:
+    case MN_TYPE_DURATION: return int_get(at, size, out);
+    case MN_TYPE_FLOAT: return float_get(at, size, out);
+    case MN_TYPE_UUID:
+        if (size != 16) return record_damaged("a uuid that has not 16 bytes");
+        memcpy(out->uuid, at, 16);
+        return MN_OK;
+    case MN_TYPE_LIST:
+        if (!mn_list_check(at, size, kind->elem)) return record_damaged("a list");
+        out->elem = at[4];
+        break;
+    case MN_TYPE_VECTOR:
+        if (size != 0) return record_damaged("a vector inside");
+        out->size = kind->dims;
+        return MN_OK;
+    case MN_TYPE_TEXT:
+    case MN_TYPE_BLOB:
+    case MN_TYPE_JSON: break;
+    case MN_TYPE_NULL: return record_damaged("a column without a type");
+    }
+    out->p = at;
+    out->size = size;
+    return MN_OK;
+}
+
+enum mn_status mn_record_get(const void *record, size_t size, uint32_t i,
+                             const struct mn_kind *kind, struct mn_value *out, bool *absent)
+{
+    struct layout layout;
+    uint32_t begin, end;
+
+    if (absent) *absent = false;
+    *out = mn_null();
+    if (!layout_read(record, size, &layout)) return record_damaged("its head does not fit");
+    if (i >= layout.n) {
+        if (absent) *absent = true;
+        return MN_OK;
+    }
+    begin = i ? offset_get(&layout, i - 1) : 0;
+    end = offset_get(&layout, i);
+    if (begin > end || end > layout.body_size) return record_damaged("a column lies outside");
+    if (layout.nulls[i / 8] >> (i % 8) & 1) {
+        return begin == end ? MN_OK : record_damaged("a NULL has bytes");
+    }
+    out->type = kind->type;
+    return column_get(layout.body + begin, end - begin, kind, out);
+}
+
+static enum mn_status content_check(const struct mn_value *value)
+{
+    size_t bad;
+
+    if (value->type == MN_TYPE_TEXT && !mn_utf8_check(value->p, value->size, &bad)) {
+        return record_damaged("a text is not UTF-8");
+    }
+    if (value->type == MN_TYPE_JSON && mn_json_check(value->p, value->size) != MN_OK) {
+        return record_damaged("a JSON text is not JSON");
+    }
+    if (value->type == MN_TYPE_LIST && !mn_type_has_bytes(value->elem)) return MN_OK;
+    if (value->type == MN_TYPE_LIST) {
+        for (uint32_t i = 0; i < mn_list_count(value); i++) {
+            struct mn_value element = mn_list_get(value, i);
+            enum mn_status status = content_check(&element);
+
+            if (status != MN_OK) return status;
+        }
+    }
+    return MN_OK;
+}
+
+enum mn_status mn_record_check(const void *record, size_t size, const struct mn_kind *kinds,
+                               uint32_t n, int row_id_column)
+{
+    struct layout layout;
+    struct mn_value value;
+    enum mn_status status;
+
+    if (!layout_read(record, size, &layout)) return record_damaged("its head does not fit");
+    if (layout.n > n) return record_damaged("it has more columns than its table");
+    if ((layout.n ? offset_get(&layout, layout.n - 1) : 0) != layout.body_size) {
+        return record_damaged("bytes behind the last column");
+    }
+    for (uint32_t i = layout.n; i < (layout.n + 7) / 8 * 8; i++) {
+        if (layout.nulls[i / 8] >> (i % 8) & 1) return record_damaged("a NULL bit too many");
+    }
+    for (uint32_t i = 0; i < layout.n; i++) {
+        struct mn_kind kind = kinds[i];
+
+        if ((int)i == row_id_column) kind = (struct mn_kind){.type = MN_TYPE_VECTOR};
+        status = mn_record_get(record, size, i, &kind, &value, NULL);
+        if (status == MN_OK) status = content_check(&value);
+        if (status != MN_OK) return status;
+    }
+    return MN_OK;
+}
