@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "index/vector/kernel.h"
 
 enum { BATCH = 256 };
@@ -229,21 +228,4 @@ void mn_search_counts(const struct mn_search *search, uint64_t *shown, uint64_t 
 {
     *shown = search->shown;
     *scored = search->scored;
-}
-
-enum mn_status mn_search_slabs(struct mn_search *search, const struct mn_slabs *slabs)
-{
-    struct mn_slab_scan *scan;
-    bool found = true;
-
-    MN_ASSERT(slabs->dims == search->options.dims);
-    enum mn_status status = mn_slab_scan_open(slabs, &scan);
-    while (status == MN_OK && found) {
-        struct mn_slab_block block;
-
-        status = mn_slab_scan_next(scan, &block, &found);
-        if (status == MN_OK && found) status = mn_search_block(search, &block);
-    }
-    mn_slab_scan_close(scan);
-    return status;
 }
