@@ -1,0 +1,335 @@
+/*
+ * balance: nodes that are too full are split, thin ones merged, empty ones dropped.
+ *
+ * A leaf is split where both halves weigh the same, except when the new entry is the last or the
+ * first: then it stands alone in its own node, so that keys that come in order leave full nodes
+ * behind them. A node below a third of its page is merged with a neighbour if both fit into seven
+ * eighths.
+ */
+#include "btree/inside.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+
+/* The cells of a node, borrowed from a copy of its page; returns how many. */
+static uint32_t cells_of(const struct mn_node *node, uint8_t *copy, struct mn_cell *cells)
+{
+    struct mn_node from = {copy, node->size, node->view};
+    uint32_t count = mn_node_count(node->page);
+
+    memcpy(copy, node->page, node->size);
+    for (uint32_t i = 0; i < count; i++) cells[i] = mn_node_cell(&from, i);
+    return count;
+}
+
+static size_t weight(const struct mn_cell *cell)
+{
+    return cell->prefix.len + cell->suffix.len + (cell->tail ? MN_TAIL_BYTES : 0) +
+           cell->payload.len + 8;
+}
+
+static bool halves_fit(const struct mn_node *node, uint32_t count, uint32_t at,
+                       const struct mn_cell *cells)
+{
+    bool leaf = mn_node_is_leaf(node->page);
+
+    return at > 0 && at < count && mn_node_size_of(cells, at, leaf) <= node->size &&
+           mn_node_size_of(cells + at, count - at, leaf) <= node->size;
+}
+
+/* How many of the cells go left, when the one at `fresh` is the new one. */
+static uint32_t split_choose(const struct mn_node *node, const struct mn_cell *cells,
+                             uint32_t count, uint32_t fresh)
+{
+    size_t total = 0, left = 0;
+    uint32_t middle = 0;
+
+    if (fresh == count - 1 && halves_fit(node, count, fresh, cells)) return fresh;
+    if (fresh == 0 && halves_fit(node, count, 1, cells)) return 1;
+    for (uint32_t i = 0; i < count; i++) total += weight(&cells[i]);
+    while (middle < count && left + weight(&cells[middle]) / 2 < total / 2) {
+        left += weight(&cells[middle++]);
+    }
+    for (uint32_t away = 0; away < count; away++) {
+        if (middle >= away && halves_fit(node, count, middle - away, cells)) return middle - away;
+        if (halves_fit(node, count, middle + away, cells)) return middle + away;
+    }
+    /* No entry is larger than half a node, so one of the splits above fits. */
+    mn_assert_failed("a split fits", __FILE__, __LINE__);
+}
+
+static uint8_t stored_byte(const struct mn_cell *cell, size_t at)
+{
+    return at < cell->prefix.len ? cell->prefix.data[at] : cell->suffix.data[at - cell->prefix.len];
+}
+
+static size_t stored_len(const struct mn_cell *cell)
+{
+    return cell->prefix.len + cell->suffix.len;
+}
+
+/* The tail of a separator: as much of the right key's as tells it from the left one's. */
+static enum mn_status separator_tail(struct mn_view *view, const struct mn_cell *left,
+                                     const struct mn_cell *right, uint8_t tail[MN_TAIL_BYTES])
+{
+    struct mn_run run = mn_run_unpack(right->tail + 4), less, made;
+    const uint8_t *bytes, *less_bytes = NULL;
+    size_t common = 0, less_len = 0;
+    uint8_t *into;
+    enum mn_status status = mn_run_read(view, &run, &bytes);
+
+    if (status == MN_OK && left->tail) {
+        less = mn_run_unpack(left->tail + 4);
+        less_len = less.size_bytes;
+        status = mn_run_read(view, &less, &less_bytes);
+    }
+    if (status != MN_OK) return status;
+    while (common < less_len && common < run.size_bytes && bytes[common] == less_bytes[common]) {
+        common++;
+    }
+    if (common == run.size_bytes) return mn_fail(MN_CORRUPT, "two keys of a leaf are equal");
+    status = mn_run_new(view, common + 1, &made, &into);
+    if (status != MN_OK) return status;
+    /* run_new may have moved older runs to their places: read again. */
+    status = mn_run_read(view, &run, &bytes);
+    if (status != MN_OK) return status;
+    memcpy(into, bytes, common + 1);
+    mn_put_u32(tail, (uint32_t)(stored_len(right) + common + 1));
+    mn_run_pack(tail + 4, &made);
+    return MN_OK;
+}
+
+/*
+ * The shortest key above `left` and at or below `right`, two neighbours in a leaf. In a branch the
+ * right one's key itself moves up, its tail with it.
+ */
+static enum mn_status separator_make(struct mn_scratch *scratch, uint32_t level,
+                                     const struct mn_cell *pair, const struct mn_node *node,
+                                     struct mn_cell *separator)
+{
+    const struct mn_cell *left = &pair[0], *right = &pair[1];
+    bool leaf = mn_node_is_leaf(node->page);
+    uint8_t *into = scratch->separator[level & 1], *tail = scratch->tail[level & 1];
+    size_t length = stored_len(right), common = 0;
+    enum mn_status status = MN_OK;
+
+    *separator = (struct mn_cell){.flags = 0};
+    while (leaf && common < stored_len(left) && common < length &&
+           stored_byte(left, common) == stored_byte(right, common)) {
+        common++;
+    }
+    if (leaf && common < length) {
+        length = common + 1;
+    } else if (right->tail) {
+        if (leaf) {
+            status = separator_tail(node->view, left, right, tail);
+        } else {
+            memcpy(tail, right->tail, MN_TAIL_BYTES);
+        }
+        separator->tail = tail;
+    }
+    for (size_t i = 0; i < length; i++) into[i] = stored_byte(right, i);
+    separator->suffix = mn_bytes_of(into, length);
+    return status;
+}
+
+static void child_fill(struct mn_cell *cell, struct mn_ref ref, uint64_t entries)
+{
+    mn_put_ref(cell->child, ref);
+    mn_put_u48(cell->child + MN_REF_BYTES, entries);
+}
+
+/* A new root over the old one and its new right neighbour. */
+static enum mn_status root_grow(struct mn_path *path, struct mn_root *root,
+                                const struct mn_cell *right)
+{
+    struct mn_cell cells[2] = {{.flags = 0}, *right};
+    struct mn_node node = mn_path_node(path, 0);
+    struct mn_ref ref;
+    enum mn_status status;
+
+    if (root->height == MN_TREE_DEPTH_MAX) {
+        return mn_fail(MN_FULL, "a tree of more than %d levels", MN_TREE_DEPTH_MAX);
+    }
+    child_fill(&cells[0], path->step[0].ref, mn_node_entries(node.page));
+    status = mn_page_new(path->view, MN_PAGE_BRANCH, &ref, &node.page);
+    if (status != MN_OK) return status;
+    mn_node_build(&node, cells, 2);
+    root->ref = ref;
+    root->height++;
+    return MN_OK;
+}
+
+/* Splits a node whose cells, the new one among them, are too many; *up is what its parent must
+ * take. */
+static enum mn_status node_split(struct mn_path *path, uint32_t level, uint32_t count,
+                                 struct mn_cell *up)
+{
+    struct mn_node node = mn_path_node(path, level), right = node;
+    uint8_t kind = mn_page_kind(node.page);
+    struct mn_scratch *scratch;
+    struct mn_ref ref;
+    uint32_t at;
+    enum mn_status status = mn_scratch_get(path->view, &scratch);
+
+    if (status != MN_OK) return status;
+    at = split_choose(&node, scratch->cells, count, path->step[level].index);
+    status = mn_page_new(path->view, kind, &ref, &right.page);
+    if (status != MN_OK) return status;
+    status = separator_make(scratch, level, &scratch->cells[at - 1], &node, up);
+    if (status != MN_OK) return status;
+    mn_node_build(&node, scratch->cells, at);
+    mn_node_build(&right, scratch->cells + at, count - at);
+    child_fill(up, ref, mn_node_entries(right.page));
+    return MN_OK;
+}
+
+enum mn_status mn_path_insert(struct mn_path *path, struct mn_root *root,
+                              const struct mn_cell *cell)
+{
+    struct mn_scratch *scratch;
+    struct mn_cell up[2]; /* what goes up from odd and even levels */
+    enum mn_status status = mn_scratch_get(path->view, &scratch);
+
+    if (status != MN_OK) return status;
+    for (uint32_t level = path->depth - 1;; level--) {
+        struct mn_node node = mn_path_node(path, level);
+        uint32_t index = path->step[level].index, count;
+
+        if (mn_node_insert(&node, index, cell)) return MN_OK;
+        count = cells_of(&node, scratch->page, scratch->cells);
+        memmove(&scratch->cells[index + 1], &scratch->cells[index],
+                (count - index) * sizeof *scratch->cells);
+        scratch->cells[index] = *cell;
+        count++;
+        if (mn_node_size_of(scratch->cells, count, mn_node_is_leaf(node.page)) <= node.size) {
+            mn_node_build(&node, scratch->cells, count);
+            return MN_OK;
+        }
+        status = node_split(path, level, count, &up[level & 1]);
+        if (status != MN_OK) return status;
+        cell = &up[level & 1];
+        if (level == 0) return root_grow(path, root, cell);
+        mn_node_child_set(path->step[level - 1].page, path->step[level - 1].index,
+                          path->step[level].ref, mn_node_entries(node.page));
+        path->step[level - 1].index++;
+    }
+}
+
+/* -- shrinking --------------------------------------------------------------------------------- */
+
+static enum mn_status tail_drop(const struct mn_node *node, uint32_t index)
+{
+    uint8_t *at = mn_node_tail_run(node, index);
+    struct mn_run run;
+
+    if (!at) return MN_OK;
+    run = mn_run_unpack(at);
+    return mn_run_drop(node->view, &run);
+}
+
+/* Takes child `index` out of a branch; keep_tail: its key lives on elsewhere. */
+static enum mn_status child_remove(const struct mn_node *node, uint32_t index, bool keep_tail)
+{
+    enum mn_status status = MN_OK;
+
+    if (!keep_tail) status = tail_drop(node, index);
+    /* The next child becomes the first and loses its key. */
+    if (status == MN_OK && index == 0 && mn_node_count(node->page) > 1) {
+        status = tail_drop(node, 1);
+    }
+    if (status == MN_OK) mn_node_remove(node, index);
+    return status;
+}
+
+/* Joins children `left` and left + 1 of the branch at `level` if they fit; *done tells. */
+static enum mn_status children_merge(struct mn_path *path, uint32_t level, uint32_t left,
+                                     bool *done)
+{
+    struct mn_node parent = mn_path_node(path, level), a = parent, b = parent;
+    struct mn_ref ref = mn_node_child(parent.page, left);
+    struct mn_ref gone = mn_node_child(parent.page, left + 1);
+    uint8_t kind = level + 2 == path->depth ? MN_PAGE_LEAF : MN_PAGE_BRANCH;
+    struct mn_cell between = mn_node_cell(&parent, left + 1);
+    struct mn_scratch *scratch;
+    uint32_t count, more;
+    enum mn_status status = mn_scratch_get(path->view, &scratch);
+
+    *done = false;
+    if (status == MN_OK) status = mn_page_read(path->view, ref, kind, (const uint8_t **)&a.page);
+    if (status == MN_OK) status = mn_page_read(path->view, gone, kind, (const uint8_t **)&b.page);
+    if (status != MN_OK) return status;
+    if (mn_node_used(a.page) + mn_node_used(b.page) > a.size + a.size / 2) return MN_OK;
+    count = cells_of(&a, scratch->page, scratch->cells);
+    more = cells_of(&b, scratch->page_2, scratch->cells + count);
+    if (kind == MN_PAGE_BRANCH) {
+        scratch->cells[count].prefix = between.prefix;
+        scratch->cells[count].suffix = between.suffix;
+        scratch->cells[count].tail = between.tail;
+    }
+    if (mn_node_size_of(scratch->cells, count + more, kind == MN_PAGE_LEAF) > a.size / 8 * 7) {
+        return MN_OK;
+    }
+    status = mn_page_edit(path->view, &ref, kind, &a.page);
+    if (status != MN_OK) return status;
+    mn_node_build(&a, scratch->cells, count + more);
+    mn_node_child_set(parent.page, left, ref, mn_node_entries(a.page));
+    *done = true;
+    status = mn_page_drop(path->view, gone, kind);
+    if (status == MN_OK) status = child_remove(&parent, left + 1, kind == MN_PAGE_BRANCH);
+    return status;
+}
+
+static enum mn_status root_shrink(struct mn_path *path, struct mn_root *root)
+{
+    uint8_t *page = path->step[0].page;
+
+    if (mn_node_count(page) == 0) {
+        enum mn_status status = mn_page_drop(path->view, root->ref, mn_page_kind(page));
+
+        root->ref = (struct mn_ref){0};
+        root->height = 0;
+        return status;
+    }
+    while (!mn_node_is_leaf(page) && mn_node_count(page) == 1) {
+        struct mn_ref child = mn_node_child(page, 0);
+        enum mn_status status = mn_page_drop(path->view, root->ref, MN_PAGE_BRANCH);
+
+        root->ref = child;
+        root->height--;
+        if (status == MN_OK) {
+            uint8_t kind = root->height == 1 ? MN_PAGE_LEAF : MN_PAGE_BRANCH;
+
+            status = mn_page_read(path->view, child, kind, (const uint8_t **)&page);
+        }
+        if (status != MN_OK) return status;
+    }
+    return MN_OK;
+}
+
+enum mn_status mn_path_shrink(struct mn_path *path, struct mn_root *root)
+{
+    for (uint32_t level = path->depth - 1; level > 0; level--) {
+        struct mn_node node = mn_path_node(path, level), parent = mn_path_node(path, level - 1);
+        uint32_t index = path->step[level - 1].index;
+        bool done = false;
+        enum mn_status status = MN_OK;
+
+        if (mn_node_count(node.page) == 0) {
+            status = mn_page_drop(path->view, path->step[level].ref, mn_page_kind(node.page));
+            if (status == MN_OK) status = child_remove(&parent, index, false);
+            if (status != MN_OK) return status;
+            continue;
+        }
+        if (mn_node_used(node.page) >= node.size / 3) return MN_OK;
+        if (index + 1 < mn_node_count(parent.page)) {
+            status = children_merge(path, level - 1, index, &done);
+        }
+        if (status == MN_OK && !done && index > 0) {
+            status = children_merge(path, level - 1, index - 1, &done);
+        }
+        if (status != MN_OK || (!done && mn_node_count(parent.page) > 1)) return status;
+    }
+    return root_shrink(path, root);
+}

@@ -1,0 +1,144 @@
+/*
+ * node: one page of a tree, leaf or branch, as pure bytes.
+ *
+ *   32                 32+4n              32+8n                      size-heap             size
+ *   +------------------+------------------+-------------------+------+---------------+--------+
+ *   | heads: n x u32   | slots: n x       | branch: n x child | free | cells, newest | prefix |
+ *   |                  | {from end, size} | {ref, entries}    |      | lowest        |        |
+ *   +------------------+------------------+-------------------+------+---------------+--------+
+ *
+ *   header  24 count   26 prefix bytes   28 heap bytes, cells and prefix and garbage   30 garbage
+ *   head    the 4 key bytes behind the prefix, zero-padded, read big-endian, kept as a native u32:
+ *           comparing heads is comparing those bytes
+ *   slot    u16 distance of the cell from the page's end; u16: low 14 bits length of the suffix,
+ *           bit 15 the value has a run, bit 14 the key has a tail
+ *   cell    suffix of the key [, tail: u32 whole key length, run] [leaf: u16 length, inline value
+ *           [, run]]; a run is page, birth and size in 6 bytes each and a checksum of 8
+ *
+ *   (N1) keys ascend strictly; all begin with the prefix
+ *   (N2) cells + prefix + garbage = heap, and the arrays end before it
+ *   (N3) in a branch the key of entry 0 is empty and counts as below all keys; every key of child i
+ *        is at or above key i and below key i + 1
+ *
+ * The first MN_KEY_INLINE bytes of a key lie in the cell; of a longer key the rest, the tail, lies
+ * in a run of its own.
+ */
+#ifndef MN_BTREE_NODE_H
+#define MN_BTREE_NODE_H
+
+#include "btree/tree.h"
+
+enum {
+    MN_RUN_BYTES = 26,
+    MN_TAIL_BYTES = 4 + MN_RUN_BYTES,
+    MN_CHILD_BYTES = 18,
+    MN_CELL_RUN = 0x8000,
+    MN_CELL_TAIL = 0x4000,
+    MN_SUFFIX_MASK = 0x3FFF
+};
+
+/* A node and the size of its page. Functions that change it say so by taking `page` writable. */
+struct mn_node {
+    uint8_t *page;
+    uint32_t size;
+    struct mn_view *view; /* where tails are read; NULL where no key has one */
+};
+
+/* A key in two pieces, so that prefix and suffix need not be joined; tail as in the cell, or NULL.
+ */
+struct mn_cell {
+    struct mn_bytes prefix, suffix;
+    const uint8_t *tail;           /* MN_TAIL_BYTES */
+    struct mn_bytes payload;       /* leaf: length, inline value and run, as in the cell */
+    uint16_t flags;                /* MN_CELL_RUN */
+    uint8_t child[MN_CHILD_BYTES]; /* branch */
+};
+
+/* The longest key part and the longest inline value that a cell of this page size holds. */
+static inline uint32_t mn_node_inline_max(uint32_t size)
+{
+    uint32_t quarter = size / 4 - 48;
+
+    return quarter < MN_SUFFIX_MASK ? quarter : MN_SUFFIX_MASK;
+}
+
+static inline uint32_t mn_node_count(const uint8_t *page)
+{
+    return mn_get_u16(page + 24);
+}
+
+static inline uint32_t mn_node_prefix_len(const uint8_t *page)
+{
+    return mn_get_u16(page + 26);
+}
+
+static inline uint32_t mn_node_heap(const uint8_t *page)
+{
+    return mn_get_u16(page + 28);
+}
+
+static inline bool mn_node_is_leaf(const uint8_t *page)
+{
+    return mn_page_kind(page) == MN_PAGE_LEAF;
+}
+
+static inline const uint8_t *mn_node_child_at(const uint8_t *page, uint32_t index)
+{
+    return page + MN_PAGE_HEADER + 8 * mn_node_count(page) + (size_t)MN_CHILD_BYTES * index;
+}
+
+static inline struct mn_ref mn_node_child(const uint8_t *page, uint32_t index)
+{
+    return mn_get_ref(mn_node_child_at(page, index));
+}
+
+static inline uint64_t mn_node_child_entries(const uint8_t *page, uint32_t index)
+{
+    return mn_get_u48(mn_node_child_at(page, index) + MN_REF_BYTES);
+}
+
+void mn_node_child_set(uint8_t *page, uint32_t index, struct mn_ref ref, uint64_t entries);
+
+/* Entries below this node: a leaf's own, or the sum of a branch's counts. */
+uint64_t mn_node_entries(const uint8_t *page);
+
+/* The cell of entry `index`, borrowed from the page. */
+struct mn_cell mn_node_cell(const struct mn_node *node, uint32_t index);
+
+/* A leaf cell's value; run is zero where it has none. */
+struct mn_bytes mn_cell_value(const struct mn_cell *cell, struct mn_run *run);
+void mn_run_pack(uint8_t at[MN_RUN_BYTES], const struct mn_run *run);
+struct mn_run mn_run_unpack(const uint8_t *at);
+/* Where the packed runs of entry `index` lie in the page; NULL: it has none. */
+uint8_t *mn_node_value_run(const struct mn_node *node, uint32_t index);
+uint8_t *mn_node_tail_run(const struct mn_node *node, uint32_t index);
+
+/* Writes the whole key to `into`, which holds at least mn_cell_key_len bytes. */
+size_t mn_cell_key_len(const struct mn_cell *cell);
+enum mn_status mn_cell_key_copy(const struct mn_node *node, const struct mn_cell *cell,
+                                uint8_t *into);
+
+/*
+ * Leaf: the first entry at or above the key, *exact whether it is the key. Branch: the child whose
+ * range holds the key; *exact is false. Fails only where a tail cannot be read.
+ */
+enum mn_status mn_node_search(const struct mn_node *node, struct mn_bytes key, uint32_t *index,
+                              bool *exact);
+
+/* Puts a cell in front of entry `index`; false: there is no room, the node is as it was. */
+bool mn_node_insert(const struct mn_node *node, uint32_t index, const struct mn_cell *cell);
+/* Takes entry `index` out. In a branch the key of the new entry 0 becomes empty. */
+void mn_node_remove(const struct mn_node *node, uint32_t index);
+
+/* Bytes that these cells take as one node with its longest prefix, header included. */
+size_t mn_node_size_of(const struct mn_cell *cells, uint32_t count, bool leaf);
+/* Makes the page a node of these cells; none of them may lie in it. */
+void mn_node_build(const struct mn_node *node, const struct mn_cell *cells, uint32_t count);
+
+/* Bytes in use: header, arrays, cells and prefix. */
+uint32_t mn_node_used(const uint8_t *page);
+
+/* N1 to N3, for bytes from the disk: MN_CORRUPT says what is wrong, without a page. */
+enum mn_status mn_node_validate(const uint8_t *page, uint32_t size, uint8_t kind);
+
+#endif

@@ -1,0 +1,143 @@
+/*
+ * node_validate: is this page a node? For bytes from the disk, once a page, before anybody reads
+ * it.
+ *
+ * A checksum proves that a page is what somebody wrote; who wrote a hostile file can compute
+ * checksums too. After this check every accessor of node.h stays inside the page.
+ */
+#include <string.h>
+
+#include "btree/node.h"
+
+enum { HEADS_AT = MN_PAGE_HEADER };
+
+static enum mn_status bad(const char *what, uint32_t index)
+{
+    return mn_fail(MN_CORRUPT, "node: %s (entry %u)", what, index);
+}
+
+/* The bytes of entry `index` in the heap, or 0 where they do not lie in it. */
+static size_t cell_size(const uint8_t *page, uint32_t size, uint32_t index)
+{
+    const uint8_t *slot = page + HEADS_AT + 4 * ((size_t)mn_node_count(page) + index);
+    size_t from_end = mn_get_u16(slot), length = mn_get_u16(slot + 2), bytes;
+    const uint8_t *at = page + size - from_end;
+
+    bytes = length & MN_SUFFIX_MASK;
+    if (bytes > mn_node_inline_max(size)) return 0;
+    if (length & MN_CELL_TAIL) bytes += MN_TAIL_BYTES;
+    if (mn_node_is_leaf(page)) {
+        if (bytes + 2 > from_end) return 0;
+        bytes += 2 + (size_t)mn_get_u16(at + bytes);
+        if (length & MN_CELL_RUN) bytes += MN_RUN_BYTES;
+    } else if (length & MN_CELL_RUN) {
+        return 0;
+    }
+    if (from_end > mn_node_heap(page) || bytes > from_end) return 0;
+    if (from_end - bytes < mn_node_prefix_len(page)) return 0;
+    return bytes;
+}
+
+static int suffix_compare(const struct mn_cell *a, const struct mn_cell *b)
+{
+    size_t common = a->suffix.len < b->suffix.len ? a->suffix.len : b->suffix.len;
+    int order = common ? memcmp(a->suffix.data, b->suffix.data, common) : 0;
+
+    if (order != 0) return order;
+    if (a->suffix.len == b->suffix.len) {
+        if (b->tail) return -1; /* two tails: only a reader of runs can tell */
+        return a->tail ? 1 : 0;
+    }
+    return a->suffix.len < b->suffix.len ? -1 : 1;
+}
+
+static bool cell_is_sound(const struct mn_node *node, const struct mn_cell *cell, uint32_t index)
+{
+    uint8_t four[4] = {0};
+    uint32_t stored = (uint32_t)(cell->prefix.len + cell->suffix.len);
+    uint32_t inline_max = mn_node_inline_max(node->size);
+
+    if (cell->suffix.len > 0) {
+        memcpy(four, cell->suffix.data, cell->suffix.len < 4 ? cell->suffix.len : 4);
+    }
+    if (mn_get_u32(node->page + HEADS_AT + 4 * (size_t)index) != mn_get_u32_be(four)) return false;
+    if (stored > inline_max) return false;
+    if (cell->tail) {
+        struct mn_run run = mn_run_unpack(cell->tail + 4);
+        uint32_t whole = mn_get_u32(cell->tail);
+
+        if (stored != inline_max || whole <= stored || whole > MN_KEY_BYTES_MAX) return false;
+        if (run.page == 0 || run.size_bytes != whole - stored) return false;
+    }
+    if (cell->flags & MN_CELL_RUN) {
+        struct mn_run run;
+
+        mn_cell_value(cell, &run);
+        if (run.page == 0 || run.size_bytes == 0) return false;
+    }
+    return true;
+}
+
+static enum mn_status children_validate(const uint8_t *page)
+{
+    for (uint32_t i = 0; i < mn_node_count(page); i++) {
+        struct mn_ref ref = mn_node_child(page, i);
+
+        if (ref.page == 0 || mn_ref_is_dirty(ref)) return bad("a child that is no page", i);
+    }
+    return MN_OK;
+}
+
+static enum mn_status cells_validate(const struct mn_node *node)
+{
+    const uint8_t *page = node->page;
+    struct mn_cell before = {.flags = 0};
+    size_t sum = mn_node_prefix_len(page);
+
+    for (uint32_t i = 0; i < mn_node_count(page); i++) {
+        size_t bytes = cell_size(page, node->size, i);
+        struct mn_cell cell;
+
+        if (bytes == 0 && (mn_node_is_leaf(page) || i > 0)) {
+            const uint8_t *slot = page + HEADS_AT + 4 * ((size_t)mn_node_count(page) + i);
+            bool empty = mn_get_u16(slot + 2) == 0 && !mn_node_is_leaf(page);
+
+            if (!empty) return bad("a cell outside of the heap", i);
+        }
+        sum += bytes;
+        cell = mn_node_cell(node, i);
+        if (!mn_node_is_leaf(page) && i == 0) {
+            if (cell.suffix.len > 0 || cell.tail) return bad("a first key in a branch", i);
+            if (mn_get_u16(page + HEADS_AT + 4 * (size_t)mn_node_count(page)) > mn_node_heap(page))
+                return bad("a cell outside of the heap", i);
+            if (mn_get_u32(page + HEADS_AT) != 0) return bad("a wrong head", i);
+            continue;
+        }
+        if (!cell_is_sound(node, &cell, i)) return bad("a wrong head, key or run", i);
+        if (i > (mn_node_is_leaf(page) ? 0u : 1u) && suffix_compare(&before, &cell) >= 0) {
+            return bad("keys that do not ascend", i);
+        }
+        before = cell;
+    }
+    if (sum + mn_get_u16(page + 30) != mn_node_heap(page))
+        return bad("a heap that does not add up", 0);
+    return MN_OK;
+}
+
+enum mn_status mn_node_validate(const uint8_t *page, uint32_t size, uint8_t kind)
+{
+    struct mn_node node = {(uint8_t *)(uintptr_t)page, size, NULL};
+    size_t entry = kind == MN_PAGE_LEAF ? 8 : 8 + MN_CHILD_BYTES;
+    enum mn_status status;
+
+    if (mn_page_kind(page) != kind) return bad("another kind of page", 0);
+    if (mn_page_flags(page) != 0) return bad("unknown flags", 0);
+    if (mn_node_count(page) == 0) return bad("no entries", 0);
+    if (MN_PAGE_HEADER + mn_node_count(page) * entry + mn_node_heap(page) > size) {
+        return bad("more than a page of entries", 0);
+    }
+    if (mn_node_prefix_len(page) > mn_node_heap(page)) return bad("a prefix out of the heap", 0);
+    status = cells_validate(&node);
+    if (status == MN_OK && kind == MN_PAGE_BRANCH) status = children_validate(page);
+    return status;
+}

@@ -1,0 +1,84 @@
+/*
+ * path: from a root down to a leaf, and the same pages made writable.
+ */
+#include <inttypes.h>
+
+#include "btree/inside.h"
+
+enum mn_status mn_path_root(struct mn_path *path, struct mn_view *view, const struct mn_root *root)
+{
+    const uint8_t *page;
+    enum mn_status status;
+    uint8_t kind = root->height == 1 ? MN_PAGE_LEAF : MN_PAGE_BRANCH;
+
+    path->view = view;
+    path->depth = 0;
+    if (root->ref.page == 0) return MN_OK;
+    if (root->height == 0 || root->height > MN_TREE_DEPTH_MAX) {
+        return mn_fail(MN_CORRUPT, "tree %" PRIu64 ": a height of %u", root->tree, root->height);
+    }
+    status = mn_page_read(view, root->ref, kind, &page);
+    if (status != MN_OK) return status;
+    path->depth = root->height;
+    path->step[0] = (struct mn_step){root->ref, (uint8_t *)(uintptr_t)page, 0};
+    return MN_OK;
+}
+
+enum mn_status mn_path_down(struct mn_path *path, uint32_t level)
+{
+    struct mn_step *step = &path->step[level];
+    struct mn_ref ref = mn_node_child(step->page, step->index);
+    uint8_t kind = level + 2 == path->depth ? MN_PAGE_LEAF : MN_PAGE_BRANCH;
+    const uint8_t *page;
+    enum mn_status status = mn_page_read(path->view, ref, kind, &page);
+
+    if (status != MN_OK) return status;
+    path->step[level + 1] = (struct mn_step){ref, (uint8_t *)(uintptr_t)page, 0};
+    return MN_OK;
+}
+
+enum mn_status mn_path_find(struct mn_path *path, struct mn_bytes key, bool *exact)
+{
+    *exact = false;
+    for (uint32_t level = 0; level < path->depth; level++) {
+        struct mn_node node = mn_path_node(path, level);
+        enum mn_status status = mn_node_search(&node, key, &path->step[level].index, exact);
+
+        if (status == MN_OK && level + 1 < path->depth) status = mn_path_down(path, level);
+        if (status != MN_OK) return status;
+    }
+    return MN_OK;
+}
+
+enum mn_status mn_path_edit(struct mn_path *path, struct mn_root *root)
+{
+    for (uint32_t level = 0; level < path->depth; level++) {
+        struct mn_step *step = &path->step[level];
+        struct mn_ref before = step->ref;
+        uint8_t kind = level + 1 == path->depth ? MN_PAGE_LEAF : MN_PAGE_BRANCH;
+        enum mn_status status = mn_page_edit(path->view, &step->ref, kind, &step->page);
+
+        if (status != MN_OK) return status;
+        if (mn_ref_equal(before, step->ref)) continue;
+        if (level == 0) {
+            root->ref = step->ref;
+        } else {
+            uint8_t *parent = path->step[level - 1].page;
+            uint32_t index = path->step[level - 1].index;
+
+            mn_node_child_set(parent, index, step->ref, mn_node_child_entries(parent, index));
+        }
+    }
+    return MN_OK;
+}
+
+void mn_path_count(struct mn_path *path, int64_t delta)
+{
+    for (uint32_t level = 0; level + 1 < path->depth; level++) {
+        uint8_t *page = path->step[level].page;
+        uint32_t index = path->step[level].index;
+        uint64_t entries = mn_node_child_entries(page, index) + (uint64_t)delta;
+
+        mn_node_child_set(page, index, mn_node_child(page, index), entries);
+    }
+}
