@@ -236,8 +236,6 @@ static void savepoint_seen(struct mn_view *view, enum mn_savepoint_event event, 
 
 /* -- the seal ---------------------------------------------------------------------------------- */
 
-static enum mn_status node_seal(struct mn_view *view, struct mn_ref *ref, uint32_t height);
-
 static enum mn_status run_seal(struct mn_view *view, uint8_t *packed)
 {
     struct mn_run run;
@@ -263,14 +261,14 @@ static enum mn_status children_seal(struct mn_view *view, struct mn_node *node, 
             struct mn_ref child = mn_node_child(node->page, i);
 
             if (!mn_ref_is_dirty(child)) continue;
-            status = node_seal(view, &child, height - 1);
+            status = mn_node_seal(view, &child, height - 1);
             mn_node_child_set(node->page, i, child, mn_node_child_entries(node->page, i));
         }
     }
     return status;
 }
 
-static enum mn_status node_seal(struct mn_view *view, struct mn_ref *ref, uint32_t height)
+enum mn_status mn_node_seal(struct mn_view *view, struct mn_ref *ref, uint32_t height)
 {
     struct mn_node node = {NULL, mn_view_page_size(view), view};
     uint8_t kind = height == 1 ? MN_PAGE_LEAF : MN_PAGE_BRANCH;
@@ -303,7 +301,7 @@ static enum mn_status master_seal(struct mn_view *view, struct mn_ref *ref, uint
             uint8_t *value = (uint8_t *)(uintptr_t)cell.payload.data + 2;
             struct mn_root root = root_unpack(0, value);
 
-            status = node_seal(view, &root.ref, root.height);
+            status = mn_node_seal(view, &root.ref, root.height);
             root_pack(value, &root);
         }
     }
@@ -321,13 +319,13 @@ enum mn_status mn_forest_seal(struct mn_view *view)
     memcpy(roots, inside, count * sizeof *roots);
     for (uint32_t i = 0; status == MN_OK && i < count; i++) {
         if (roots[i].tree == MN_TREE_MASTER || !mn_ref_is_dirty(roots[i].ref)) continue;
-        status = node_seal(view, &roots[i].ref, roots[i].height);
+        status = mn_node_seal(view, &roots[i].ref, roots[i].height);
         if (status == MN_OK) status = mn_view_root_set(view, &roots[i]);
     }
     if (status == MN_OK && root_find(view, MN_TREE_MASTER, &master) &&
         mn_ref_is_dirty(master.ref)) {
         status = master_seal(view, &master.ref, master.height);
-        if (status == MN_OK) status = node_seal(view, &master.ref, master.height);
+        if (status == MN_OK) status = mn_node_seal(view, &master.ref, master.height);
         if (status == MN_OK) status = mn_view_root_set(view, &master);
     }
     for (uint32_t i = 0; scratch && i < 64; i++) scratch->changes[i]++;

@@ -17,6 +17,8 @@ enum mn_status mn_root_set(struct mn_view *view, const struct mn_root *root);
 enum mn_status mn_root_remove(struct mn_view *view, uint64_t tree);
 /* Places every dirty node of every tree, children first. Nodes in hand are stale after it. */
 enum mn_status mn_forest_seal(struct mn_view *view);
+/* The same for one subtree; *ref becomes clean. */
+enum mn_status mn_node_seal(struct mn_view *view, struct mn_ref *ref, uint32_t height);
 
 /* What a writer needs beside the pages, made at the view's first change. */
 struct mn_scratch {

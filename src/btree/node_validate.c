@@ -66,7 +66,7 @@ static bool cell_is_sound(const struct mn_node *node, const struct mn_cell *cell
         struct mn_run run = mn_run_unpack(cell->tail + 4);
         uint32_t whole = mn_get_u32(cell->tail);
 
-        if (stored != inline_max || whole <= stored || whole > MN_KEY_BYTES_MAX) return false;
+        if (stored != inline_max || whole <= stored || whole > MN_TREE_KEY_BYTES_MAX) return false;
         if (run.page == 0 || run.size_bytes != whole - stored) return false;
     }
     if (cell->flags & MN_CELL_RUN) {

@@ -7,8 +7,9 @@
 
 enum mn_status mn_key_check(struct mn_bytes key)
 {
-    if (key.len <= MN_KEY_BYTES_MAX) return MN_OK;
-    return mn_fail(MN_TOOBIG, "a key of %zu bytes; the longest is %d", key.len, MN_KEY_BYTES_MAX);
+    if (key.len <= MN_TREE_KEY_BYTES_MAX) return MN_OK;
+    return mn_fail(MN_TOOBIG, "a key of %zu bytes; the longest is %d", key.len,
+                   MN_TREE_KEY_BYTES_MAX);
 }
 
 static enum mn_status run_store(struct mn_view *view, struct mn_bytes bytes, struct mn_run *run)

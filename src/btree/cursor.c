@@ -1,0 +1,291 @@
+/*
+ * cursor: a place in a tree, and its neighbours.
+ *
+ * The place is a path of pages and indexes. In a view that only reads it stays true for ever. In a
+ * writer's view the tree may change under it: the cursor keeps the key it stands on, sees by the
+ * tree's count of changes that the path is stale, and finds its place again by the key.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "btree/inside.h"
+
+enum { KEY_ROOM = 128 };
+
+struct mn_cursor {
+    struct mn_view *view;
+    uint64_t tree, changes;
+    struct mn_root root;
+    struct mn_path path;
+    bool placed;   /* the path ends at an entry */
+    bool writable; /* the key under the cursor is kept */
+    bool key_known;
+    size_t key_len, key_capacity;
+    uint8_t *key; /* room, or from the heap */
+    uint8_t room[KEY_ROOM];
+};
+
+enum mn_status mn_cursor_open(struct mn_view *view, uint64_t tree, struct mn_cursor **cursor)
+{
+    struct mn_cursor *c = mn_alloc(sizeof *c);
+    enum mn_status status;
+
+    *cursor = NULL;
+    if (!c) return mn_fail_nomem();
+    c->view = view;
+    c->tree = tree;
+    c->changes = 0;
+    c->placed = c->key_known = false;
+    c->writable = mn_view_writable(view);
+    c->key = c->room;
+    c->key_len = 0;
+    c->key_capacity = sizeof c->room;
+    status = mn_root_get(view, tree, &c->root);
+    if (status != MN_OK) {
+        mn_release(c);
+        return status;
+    }
+    *cursor = c;
+    return MN_OK;
+}
+
+void mn_cursor_close(struct mn_cursor *cursor)
+{
+    if (!cursor) return;
+    if (cursor->key != cursor->room) mn_release(cursor->key);
+    mn_release(cursor);
+}
+
+/* -- the key under the cursor ------------------------------------------------------------------ */
+
+static enum mn_status key_reserve(struct mn_cursor *c, size_t length)
+{
+    uint8_t *grown;
+
+    if (length <= c->key_capacity) return MN_OK;
+    grown = mn_alloc(length);
+    if (!grown) return mn_fail_nomem();
+    if (c->key != c->room) mn_release(c->key);
+    c->key = grown;
+    c->key_capacity = length;
+    return MN_OK;
+}
+
+static struct mn_cell cell_under(const struct mn_cursor *c)
+{
+    struct mn_node leaf = mn_path_node(&c->path, c->path.depth - 1);
+
+    return mn_node_cell(&leaf, c->path.step[c->path.depth - 1].index);
+}
+
+static enum mn_status key_keep(struct mn_cursor *c)
+{
+    struct mn_node leaf = mn_path_node(&c->path, c->path.depth - 1);
+    struct mn_cell cell = cell_under(c);
+    size_t length = mn_cell_key_len(&cell);
+    enum mn_status status = key_reserve(c, length);
+
+    if (status == MN_OK) status = mn_cell_key_copy(&leaf, &cell, c->key);
+    c->key_known = status == MN_OK;
+    c->key_len = length;
+    return status;
+}
+
+/* The cursor has come to an entry, or to none. */
+static enum mn_status arrive(struct mn_cursor *c, bool placed, bool *found)
+{
+    c->placed = placed;
+    c->key_known = false;
+    *found = placed;
+    return placed && c->writable ? key_keep(c) : MN_OK;
+}
+
+/* -- moving over pages ------------------------------------------------------------------------- */
+
+/* From the child that step[level].index names down to the first or last entry below it. */
+static enum mn_status descend(struct mn_cursor *c, uint32_t level, bool last)
+{
+    for (; level + 1 < c->path.depth; level++) {
+        struct mn_step *below = &c->path.step[level + 1];
+        enum mn_status status = mn_path_down(&c->path, level);
+
+        if (status != MN_OK) return status;
+        below->index = last ? mn_node_count(below->page) - 1 : 0;
+    }
+    return MN_OK;
+}
+
+static enum mn_status step_forward(struct mn_cursor *c, bool *found)
+{
+    for (uint32_t level = c->path.depth; level-- > 0;) {
+        struct mn_step *step = &c->path.step[level];
+        enum mn_status status;
+
+        if (step->index + 1 >= mn_node_count(step->page)) continue;
+        step->index++;
+        status = descend(c, level, false);
+        return status == MN_OK ? arrive(c, true, found) : status;
+    }
+    return arrive(c, false, found);
+}
+
+static enum mn_status step_back(struct mn_cursor *c, bool *found)
+{
+    for (uint32_t level = c->path.depth; level-- > 0;) {
+        struct mn_step *step = &c->path.step[level];
+        enum mn_status status;
+
+        if (step->index == 0) continue;
+        step->index--;
+        status = descend(c, level, true);
+        return status == MN_OK ? arrive(c, true, found) : status;
+    }
+    return arrive(c, false, found);
+}
+
+static enum mn_status start(struct mn_cursor *c)
+{
+    enum mn_status status = MN_OK;
+
+    c->placed = false;
+    if (c->writable) {
+        c->changes = mn_tree_changes(c->view, c->tree);
+        status = mn_root_get(c->view, c->tree, &c->root);
+    }
+    return status == MN_OK ? mn_path_root(&c->path, c->view, &c->root) : status;
+}
+
+static enum mn_status end_find(struct mn_cursor *c, bool last, bool *found)
+{
+    enum mn_status status = start(c);
+
+    *found = false;
+    if (status != MN_OK || c->path.depth == 0) return status;
+    c->path.step[0].index = last ? mn_node_count(c->path.step[0].page) - 1 : 0;
+    status = descend(c, 0, last);
+    return status == MN_OK ? arrive(c, true, found) : status;
+}
+
+enum mn_status mn_cursor_first(struct mn_cursor *cursor, bool *found)
+{
+    return end_find(cursor, false, found);
+}
+
+enum mn_status mn_cursor_last(struct mn_cursor *cursor, bool *found)
+{
+    return end_find(cursor, true, found);
+}
+
+enum mn_status mn_cursor_seek(struct mn_cursor *cursor, struct mn_bytes key, enum mn_seek how,
+                              bool *found)
+{
+    struct mn_step *leaf;
+    bool exact, there;
+    enum mn_status status = start(cursor);
+
+    *found = false;
+    if (status != MN_OK || cursor->path.depth == 0) return status;
+    status = mn_path_find(&cursor->path, key, &exact);
+    if (status != MN_OK) return status;
+    leaf = &cursor->path.step[cursor->path.depth - 1];
+    if (how == MN_SEEK_LT || (how == MN_SEEK_LE && !exact)) return step_back(cursor, found);
+    if (how == MN_SEEK_GT && exact) return step_forward(cursor, found);
+    there = leaf->index < mn_node_count(leaf->page);
+    if (there) return arrive(cursor, true, found);
+    leaf->index = mn_node_count(leaf->page) - 1;
+    return step_forward(cursor, found);
+}
+
+/* A stale path is thrown away and the place found again by the key. */
+static bool is_stale(const struct mn_cursor *c)
+{
+    return c->writable && c->changes != mn_tree_changes(c->view, c->tree);
+}
+
+/* The key lies in the cursor's own buffer, which the seek may overwrite only after it was used. */
+static enum mn_status seek_again(struct mn_cursor *c, enum mn_seek how, bool *found)
+{
+    return mn_cursor_seek(c, mn_bytes_of(c->key, c->key_len), how, found);
+}
+
+enum mn_status mn_cursor_next(struct mn_cursor *cursor, bool *found)
+{
+    struct mn_step *leaf;
+
+    *found = false;
+    if (!cursor->placed) return MN_OK;
+    if (is_stale(cursor)) return seek_again(cursor, MN_SEEK_GT, found);
+    leaf = &cursor->path.step[cursor->path.depth - 1];
+    if (leaf->index + 1 < mn_node_count(leaf->page)) {
+        leaf->index++;
+        return arrive(cursor, true, found);
+    }
+    return step_forward(cursor, found);
+}
+
+enum mn_status mn_cursor_prev(struct mn_cursor *cursor, bool *found)
+{
+    *found = false;
+    if (!cursor->placed) return MN_OK;
+    if (is_stale(cursor)) return seek_again(cursor, MN_SEEK_LT, found);
+    return step_back(cursor, found);
+}
+
+enum mn_status mn_cursor_nth(struct mn_cursor *cursor, uint64_t index, bool *found)
+{
+    enum mn_status status = start(cursor);
+
+    *found = false;
+    if (status != MN_OK || index >= cursor->root.entries) return status;
+    for (uint32_t level = 0; level < cursor->path.depth; level++) {
+        struct mn_step *step = &cursor->path.step[level];
+        uint32_t count = mn_node_count(step->page), i = 0;
+
+        if (level + 1 == cursor->path.depth) {
+            if (index < count) {
+                step->index = (uint32_t)index;
+                return arrive(cursor, true, found);
+            }
+            break;
+        }
+        while (i < count && index >= mn_node_child_entries(step->page, i)) {
+            index -= mn_node_child_entries(step->page, i++);
+        }
+        if (i == count) break;
+        step->index = i;
+        status = mn_path_down(&cursor->path, level);
+        if (status != MN_OK) return status;
+    }
+    return mn_fail(MN_CORRUPT, "tree %" PRIu64 ": the counts in its branches do not add up",
+                   cursor->tree);
+}
+
+enum mn_status mn_cursor_item(struct mn_cursor *cursor, struct mn_item *item)
+{
+    struct mn_cell cell;
+    enum mn_status status = MN_OK;
+
+    *item = (struct mn_item){{NULL, 0}, {NULL, 0}, {NULL, 0}};
+    if (!cursor->placed) return mn_fail(MN_MISUSE, "the cursor stands on no entry");
+    if (is_stale(cursor)) {
+        bool found;
+
+        status = seek_again(cursor, MN_SEEK_GE, &found);
+        if (status != MN_OK) return status;
+        if (!found) return mn_fail(MN_MISUSE, "the entry under the cursor is gone");
+    }
+    cell = cell_under(cursor);
+    if (!cursor->key_known && cell.prefix.len == 0 && !cell.tail) {
+        item->key = cell.suffix;
+    } else {
+        if (!cursor->key_known) status = key_keep(cursor);
+        item->key = mn_bytes_of(cursor->key, cursor->key_len);
+    }
+    if (status == MN_OK) status = mn_cell_read(cursor->view, &cell, &item->value, &item->run);
+    if (status == MN_OK && item->value.len == 0 && item->run.len > 0) {
+        item->value = item->run;
+        item->run = mn_bytes_of(NULL, 0);
+    }
+    return status;
+}
