@@ -64,7 +64,8 @@ const Options = struct {
     fn read(b: *Build) Options {
         const mode = std.builtin.OptimizeMode;
         return .{
-            .target = b.standardTargetOptions(.{}),
+            // Runs on every machine of the architecture; the kernels choose at run time.
+            .target = b.standardTargetOptions(.{ .default_target = .{ .cpu_model = .baseline } }),
             .optimize = b.option(mode, "optimize", "Default ReleaseSafe") orelse .ReleaseSafe,
             .sanitize = b.option(Sanitize, "sanitize", "Default: undefined for tests, else none"),
             .seed = b.option(u64, "seed", "Seed of tests and fuzzing (default 1)") orelse 1,

@@ -94,6 +94,26 @@ static void system_call_outside_os_is_found(void **state)
     }
 }
 
+/* A function that is not static in a file of one level, as a shared inline function would be. */
+static void second_name_of_a_kernel_is_found(void **state)
+{
+    const char *folder = test_folder();
+    char command[COMMAND_BYTES];
+
+    (void)state;
+    for (int planted = 0; planted < 2; planted++) {
+        snprintf(command, sizeof command,
+                 "exec 2>&1; cd %s; echo '%s int mn_kernels_avx2[2] = {1};' >kernel_avx2.c;"
+                 "clang-14 -O1 -fPIC -c kernel_avx2.c; rm -f all.a; ar rc all.a kernel_avx2.o;"
+                 "echo 'static int a;' | clang-14 -w -shared -fPIC -x c -o all.so -;"
+                 "/bin/sh %s all.a all.so all.a",
+                 folder, planted ? "__attribute__((weak)) int mn_min(int a) { return a; }" : "",
+                 test_source("src/tool/symbols.sh"));
+        assert_int_equal(command_run(command), planted);
+    }
+    assert_non_null(strstr(output, "avx2 mn_min"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +121,7 @@ int main(void)
         cmocka_unit_test(foreign_name_is_found),
         cmocka_unit_test(undeclared_export_is_found),
         cmocka_unit_test(system_call_outside_os_is_found),
+        cmocka_unit_test(second_name_of_a_kernel_is_found),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

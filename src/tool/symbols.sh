@@ -7,8 +7,10 @@
 #   1. every name that the static library defines for others begins with mn_, so that it cannot
 #      collide with a name of the program it is linked into, least of all replace its malloc;
 #   2. the shared library exports nothing but functions that mneme.h declares MN_API;
-#   3. outside src/os nobody calls the system: no file, map, clock, random number or process.
-# The third argument decides rule 3; where the header lies is known from this script's own place.
+#   3. outside src/os nobody calls the system: no file, map, clock, random number or process;
+#   4. an object kernel_LEVEL.o, made for one level of processors, defines mn_kernels_LEVEL and no
+#      other name: the linker could take such a function for everybody and crash older machines.
+# Where the header lies is known from this script's own place.
 set -eu
 export LC_ALL=C
 
@@ -57,5 +59,10 @@ pthread_create exit _exit _Exit
 END
 comm -12 "$work/used" "$work/system" >"$work/machine"
 [ -s "$work/machine" ] && complain "calls to the system outside src/os" "$work/machine"
+
+nm -A -P -g --defined-only "$1" 2>/dev/null |
+    sed -n 's/^.*[/[]kernel_\([a-z0-9]*\)\.o\]*: \([^ ]*\) .*/\1 \2/p' |
+    awk '$2 != "mn_kernels_" $1' >"$work/kernels"
+[ -s "$work/kernels" ] && complain "a kernel object defines more than its table" "$work/kernels"
 
 exit $failed
