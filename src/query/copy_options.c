@@ -256,9 +256,15 @@ static enum mn_status options_fit(const struct mn_copy_options *o, bool reading)
     }
     if (reading) {
         if (o->upsert && vectors) return option_misfit("upsert", "csv, tsv and ndjson");
+        if (o->ignore_unknown && vectors)
+            return option_misfit("ignore_unknown", "csv, tsv and ndjson");
+        if (o->skip_errors && (o->match || o->match_order)) {
+            return option_misfit("errors", "rows that are inserted");
+        }
         return MN_OK;
     }
-    if (o->skip_errors) return option_misfit("errors", "COPY FROM");
+    if (o->skip_errors || o->errors_max != UINT64_MAX) return option_misfit("errors", "COPY FROM");
+    if (o->time_unit) return option_misfit("time_unit", "COPY FROM");
     if (o->upsert) return option_misfit("upsert", "COPY FROM");
     if (o->ignore_unknown) return option_misfit("ignore_unknown", "COPY FROM");
     return MN_OK;
@@ -272,6 +278,9 @@ enum mn_status mn_copy_options_finish(struct mn_copy_options *options, const cha
     if (options->format == MN_COPY_BY_SUFFIX) status = format_by_suffix(options, path);
     if (!status) status = options_fit(options, reading);
     if (status) return status;
+    if (options->errors_max != UINT64_MAX && !options->skip_errors) {
+        return mn_fail(MN_ERROR, "the COPY option max_errors needs errors = skip");
+    }
     if (options->match && options->match_order) {
         return mn_fail(MN_ERROR, "COPY takes match or match_order, not both");
     }
