@@ -46,7 +46,12 @@ static bool chunk_add(struct mn_arena *arena, size_t need)
 
     if (size > CHUNK_MAX_BYTES) size = CHUNK_MAX_BYTES;
     if (size < need) size = need;
-    if (arena->limit_bytes && arena->total_bytes + size > arena->limit_bytes) return false;
+    if (arena->limit_bytes) {
+        size_t left = arena->limit_bytes - arena->total_bytes;
+
+        if (need > left) return false;
+        if (size > left) size = left;
+    }
     chunk = mn_alloc(size + sizeof *chunk + ALIGN_BYTES);
     if (!chunk) return false;
     chunk->older = arena->chunk;
