@@ -170,7 +170,7 @@ static uint32_t head_of(const uint8_t *bytes, size_t length)
 {
     uint8_t four[4] = {0};
 
-    memcpy(four, bytes, length < 4 ? length : 4);
+    if (length > 0) memcpy(four, bytes, length < 4 ? length : 4);
     return mn_get_u32_be(four);
 }
 
@@ -220,7 +220,11 @@ static enum mn_status rest_search(const struct mn_node *node, uint32_t first, st
                                   struct mn_range *out)
 {
     const uint8_t *page = node->page;
-    uint32_t count = mn_node_count(page), head = head_of(rest.data, rest.len), low, high;
+    uint32_t count = mn_node_count(page), head, low, high;
+    /* A head never holds bytes of a tail: those of the key beyond the inline part do not count. */
+    size_t stored = mn_node_inline_max(node->size) - mn_node_prefix_len(page);
+
+    head = head_of(rest.data, rest.len < stored ? rest.len : stored);
 
     low = heads_bound(page, (struct mn_range){first, count - first}, head, false);
     high = low;
@@ -262,8 +266,9 @@ enum mn_status mn_node_search(const struct mn_node *node, struct mn_bytes key, u
     if (order == 0 && key.len < prefix) order = -1;
     if (order > 0) at.start = count;
     if (order == 0) {
-        struct mn_bytes rest = mn_bytes_of(key.data + prefix, key.len - prefix);
+        struct mn_bytes rest = key;
 
+        if (prefix > 0) rest = mn_bytes_of(key.data + prefix, key.len - prefix);
         status = rest_search(node, first < count ? first : count, rest, &at);
     }
     *exact = leaf && at.length > 0;
