@@ -388,6 +388,7 @@ const House = struct {
         run.setEnvironmentVariable("MNEME_TEST_PREFIX", b.install_prefix);
         run.setEnvironmentVariable("MNEME_TEST_SEED", b.fmt("{d}", .{h.o.seed}));
         if (h.o.deep) run.setEnvironmentVariable("MNEME_TEST_DEEP", "1");
+        run.setEnvironmentVariable("TSAN_OPTIONS", "halt_on_error=1"); // the first race is enough
         return run;
     }
 
