@@ -15,7 +15,7 @@
  * Makers (query/make.h) never fail visibly: out of memory they answer a spare node and set
  * p->status, upon which no further token is fed.
  */
-%name MnGrammar
+%name mn_grammar
 %token_prefix TK_
 %token_type {struct mn_token}
 %extra_argument {struct mn_parser *p}
@@ -31,7 +31,7 @@
 
 #undef assert
 #define assert(condition) MN_ASSERT(condition)
-#define MnGrammar_ENGINEALWAYSONSTACK
+#define mn_grammar_ENGINEALWAYSONSTACK
 #define YYNOERRORRECOVERY 1
 }
 %syntax_error { mn_make_unexpected(p, yyminor); }
@@ -66,6 +66,7 @@
 %left ARROW ARROW2.
 %right UMINUS.
 %left DCOLON LBRACKET.
+%token SEMI. /* ends a statement; never fed */
 
 input ::= explained.
 input ::= EXPRESSION expr(X). { p->expression = X; }

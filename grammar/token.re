@@ -36,6 +36,7 @@ again:
     /*!re2c
         re2c:define:YYCTYPE = "uint8_t";
         re2c:flags:input = custom;
+        re2c:api:style = free-form;
         re2c:define:YYPEEK = "(cursor < scan->end ? *cursor : 0)";
         re2c:define:YYSKIP = "cursor += cursor < scan->end;";
         re2c:define:YYBACKUP = "marker = cursor;";

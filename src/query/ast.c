@@ -44,8 +44,8 @@ static enum mn_status one(struct mn_ast_expr *child, mn_ast_visit visit, void *c
     return child ? visit(context, child) : MN_OK;
 }
 
-static enum mn_status two(struct mn_ast_expr *first, struct mn_ast_expr *second,
-                          mn_ast_visit visit, void *context)
+static enum mn_status two(struct mn_ast_expr *first, struct mn_ast_expr *second, mn_ast_visit visit,
+                          void *context)
 {
     enum mn_status status = one(first, visit, context);
 
@@ -200,7 +200,8 @@ static bool same_like(const struct mn_ast_expr *a, const struct mn_ast_expr *b)
 
 static bool same_between(const struct mn_ast_expr *a, const struct mn_ast_expr *b)
 {
-    return a->between.negated == b->between.negated && mn_ast_same(a->between.arg, b->between.arg) &&
+    return a->between.negated == b->between.negated &&
+           mn_ast_same(a->between.arg, b->between.arg) &&
            mn_ast_same(a->between.low, b->between.low) &&
            mn_ast_same(a->between.high, b->between.high);
 }
@@ -215,8 +216,7 @@ bool mn_ast_same(const struct mn_ast_expr *a, const struct mn_ast_expr *b)
     case MN_AST_COLUMN:
         return same_name(&a->column.table, &b->column.table) &&
                same_name(&a->column.name, &b->column.name);
-    case MN_AST_UNARY:
-        return a->unary.op == b->unary.op && mn_ast_same(a->unary.arg, b->unary.arg);
+    case MN_AST_UNARY: return a->unary.op == b->unary.op && mn_ast_same(a->unary.arg, b->unary.arg);
     case MN_AST_BINARY:
         return a->binary.op == b->binary.op && a->binary.metric == b->binary.metric &&
                mn_ast_same(a->binary.left, b->binary.left) &&

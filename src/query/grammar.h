@@ -11,8 +11,8 @@ struct mn_parser;
 /* The parser proper: memory of mn_grammar_size bytes, set up once, then fed with tokens; its
  * actions report to the mn_parser (query/make.h). */
 size_t mn_grammar_size(void);
-void MnGrammarInit(void *grammar);
-void MnGrammar(void *grammar, int code, struct mn_token token, struct mn_parser *parser);
+void mn_grammarInit(void *grammar);
+void mn_grammar(void *grammar, int code, struct mn_token token, struct mn_parser *parser);
 
 enum { MN_GRAMMAR_DEPTH_MAX = 3000 };
 

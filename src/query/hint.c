@@ -66,8 +66,7 @@ void mn_hint_offer(struct mn_hint_search *search, const char *candidate)
     search->best_distance = distance;
 }
 
-const char *mn_hint_nearest(const char *word, size_t length, const char *const *words,
-                            size_t count)
+const char *mn_hint_nearest(const char *word, size_t length, const char *const *words, size_t count)
 {
     struct mn_hint_search search = {.word = word, .length = length};
 
@@ -122,8 +121,8 @@ static const char *keyword_meant(struct oracle *o, const struct mn_mistake *m,
         if (!text || text[0] < 'A' || text[0] > 'Z') continue;
         if (mn_hint_distance(search.word, search.length, text, strlen(text)) > 2) continue;
         if (!oracle_takes(o, token, &itself) || !itself) continue;
-        if (next && (next->code >= MN_SCAN_BAD ||
-                     !mn_grammar_advance(&o->trial, next->code, NULL))) {
+        if (next &&
+            (next->code >= MN_SCAN_BAD || !mn_grammar_advance(&o->trial, next->code, NULL))) {
             continue;
         }
         mn_hint_offer(&search, text);
@@ -134,11 +133,10 @@ static const char *keyword_meant(struct oracle *o, const struct mn_mistake *m,
 /* Reserved words that make good column names. */
 static bool is_tempting(uint16_t token)
 {
-    static const uint16_t tempting[] = {TK_END,     TK_ORDER,   TK_GROUP, TK_TABLE, TK_TO,
-                                        TK_FROM,    TK_CHECK,   TK_UNIQUE, TK_DEFAULT,
-                                        TK_PRIMARY, TK_LEFT,    TK_CASE,  TK_WHEN,  TK_THEN,
-                                        TK_ELSE,    TK_LIMIT,   TK_MATCH, TK_OFFSET, TK_CROSS,
-                                        TK_USING,   TK_REFERENCES};
+    static const uint16_t tempting[] = {
+        TK_END,    TK_ORDER,   TK_GROUP,   TK_TABLE,  TK_TO,    TK_FROM,  TK_CHECK,
+        TK_UNIQUE, TK_DEFAULT, TK_PRIMARY, TK_LEFT,   TK_CASE,  TK_WHEN,  TK_THEN,
+        TK_ELSE,   TK_LIMIT,   TK_MATCH,   TK_OFFSET, TK_CROSS, TK_USING, TK_REFERENCES};
 
     for (size_t i = 0; i < sizeof tempting / sizeof tempting[0]; i++) {
         if (tempting[i] == token) return true;
@@ -156,14 +154,14 @@ static const char *scan_error(uint16_t code, const char **hint)
         *hint = "-- starts a comment; write -> or -[]-> or -";
         return "a comment where an edge was meant";
     case MN_SCAN_OPEN_COMMENT: *hint = "close it with */"; return "unterminated comment";
-    case MN_SCAN_OPEN_TEXT: *hint = "a quote inside a text is written ''"; return "unterminated text";
+    case MN_SCAN_OPEN_TEXT:
+        *hint = "a quote inside a text is written ''";
+        return "unterminated text";
     case MN_SCAN_OPEN_NAME: *hint = "close it with \""; return "unterminated quoted name";
     case MN_SCAN_BAD_NUMBER:
         *hint = "durations are whole numbers with w d h m s ms us: 90m, 1h30m";
         return "bad number or duration";
-    case MN_SCAN_BAD_BLOB:
-        *hint = "two hexadecimal digits a byte: x'00ff'";
-        return "bad blob";
+    case MN_SCAN_BAD_BLOB: *hint = "two hexadecimal digits a byte: x'00ff'"; return "bad blob";
     case MN_SCAN_TYPOGRAPHIC:
         *hint = "use ' for text and a plain space";
         return "typographic quote or blank";
@@ -197,8 +195,10 @@ static void unexpected_write(const struct mn_mistake *m, char *out, size_t size)
     const struct mn_token *bad = &m->tokens[m->count - 1];
     int length = bad->span.length > SHOWN_BYTES_MAX ? SHOWN_BYTES_MAX : (int)bad->span.length;
 
-    if (bad->code == 0) snprintf(out, size, "unexpected end of the statement");
-    else snprintf(out, size, "unexpected %.*s", length, m->text + bad->span.offset);
+    if (bad->code == 0)
+        snprintf(out, size, "unexpected end of the statement");
+    else
+        snprintf(out, size, "unexpected %.*s", length, m->text + bad->span.offset);
 }
 
 static bool comment_ended_it(const struct mn_mistake *m)
@@ -219,8 +219,8 @@ static bool comment_ended_it(const struct mn_mistake *m)
 static void hint_add(struct oracle *o, const struct mn_mistake *m)
 {
     const struct mn_token *bad = &m->tokens[m->count - 1];
-    const char *hint = comment_ended_it(m) ? "-- starts a comment; write -> or -[]->"
-                                           : mn_idiom_hint(m);
+    const char *hint =
+        comment_ended_it(m) ? "-- starts a comment; write -> or -[]->" : mn_idiom_hint(m);
     bool itself = false;
 
     if (hint) {

@@ -87,8 +87,9 @@ static const struct idiom idioms[] = {
     {"FROM WHERE GROUP ORDER LIMIT NEAREST LATEST ) ] %end", ",", "", "",
      "remove the trailing comma"},
     {",", "%value", "LIMIT", "", "write LIMIT n OFFSET m"},
-    {",", "%value", "(", "", "row values are not supported; compare the columns one by one with "
-                             "AND"},
+    {",", "%value", "(", "",
+     "row values are not supported; compare the columns one by one with "
+     "AND"},
 
     /* limits and order of clauses */
     {"%int", "TOP", "", "", "write LIMIT n at the end"},
@@ -139,14 +140,12 @@ static const struct idiom idioms[] = {
     {"SEQUENCE", "CREATE", "", "", "an INT PRIMARY KEY counts by itself"},
     {"TEMP TEMPORARY", "", "", "",
      "temporary tables are not supported; open a MN_MEMORY database or use WITH"},
-    {"AS", "", "", "CREATE",
-     "write CREATE TABLE with its columns, then INSERT INTO ... SELECT"},
+    {"AS", "", "", "CREATE", "write CREATE TABLE with its columns, then INSERT INTO ... SELECT"},
     {"(", "INDEX", "", "CREATE", "write CREATE INDEX ON t (col) after the table"},
     {"INDEX KEY", "", "", "CREATE", "write CREATE INDEX ON t (col) after the table"},
     {"ALTER MODIFY", "", "", "ALTER",
      "a column's type cannot be changed; add a column, UPDATE, drop the old one"},
-    {"+ - * / % || ::", "", "", "DEFAULT",
-     "put the default in parentheses: DEFAULT (now() + 7d)"},
+    {"+ - * / % || ::", "", "", "DEFAULT", "put the default in parentheses: DEFAULT (now() + 7d)"},
 
     /* commands */
     {"SHOW", "%first", "", "", "SELECT * FROM tables(), or columns('t')"},

@@ -136,12 +136,9 @@ struct mn_ast_expr *mn_make_binary(struct mn_parser *p, enum mn_ast_op op, struc
             mn_hint("<-> is L2, <=> cosine, <#> the negative inner product");
         }
     }
-    return EXPR(mn_span_join(left->span, right->span), .kind = MN_AST_BINARY,
-                .binary = {.op = op,
-                           .metric = metric,
-                           .op_span = sign.span,
-                           .left = left,
-                           .right = right});
+    return EXPR(
+        mn_span_join(left->span, right->span), .kind = MN_AST_BINARY,
+        .binary = {.op = op, .metric = metric, .op_span = sign.span, .left = left, .right = right});
 }
 
 struct mn_ast_expr *mn_make_like(struct mn_parser *p, struct mn_ast_expr *op,
@@ -176,8 +173,8 @@ struct mn_ast_expr *mn_make_when(struct mn_parser *p, struct mn_ast_expr *list,
                                  struct mn_ast_expr *condition, struct mn_ast_expr *value)
 {
     if (!list) list = NEW(struct mn_ast_expr, .kind = MN_AST_CASE);
-    list->when.first = NEW(struct mn_ast_when, .next = list->when.first, .condition = condition,
-                           .value = value);
+    list->when.first =
+        NEW(struct mn_ast_when, .next = list->when.first, .condition = condition, .value = value);
     return list;
 }
 

@@ -174,9 +174,7 @@ static struct mn_value literal_value(struct mn_parser *p, struct mn_token token,
 
     switch (token.code) {
     case TK_INTEGER: return integer_value(p, token, huge);
-    case TK_FLOAT:
-        place(p, mn_float_parse(text, length, &f), token.span);
-        return mn_float(f);
+    case TK_FLOAT: place(p, mn_float_parse(text, length, &f), token.span); return mn_float(f);
     case TK_DURATION:
         place(p, mn_duration_parse(text, length, &us), token.span);
         return mn_duration(us);
@@ -241,13 +239,15 @@ static enum mn_status typed_parse(struct mn_parser *p, const struct mn_name *typ
     if (name_is(type, "interval")) {
         status = mn_interval_parse(text->p, text->size, &us);
         *value = mn_duration(us);
-        return status;
+        return status == MN_OK ? status : mn_hint("write 7d or INTERVAL '7 days'");
     }
     if (type->quoted || !mn_kind_find(type->text, type->length, &kind)) {
         mn_fail_at(MN_SYNTAX, type->span.offset, type->span.length,
                    "\"%s\" is no type that a text can be read as", type->text);
-        if (name_is(type, "e")) mn_hint("text has no escapes: '...' as it is, '' for a quote");
-        else mn_hint("typed literals are TIMESTAMP '...', DATE, INTERVAL, UUID, JSON");
+        if (name_is(type, "e"))
+            mn_hint("text has no escapes: '...' as it is, '' for a quote");
+        else
+            mn_hint("typed literals are TIMESTAMP '...', DATE, INTERVAL, UUID, JSON");
         return MN_SYNTAX;
     }
     return mn_value_parse(&kind, text->p, text->size, p->arena, value);
@@ -313,8 +313,8 @@ static void type_unknown(struct mn_parser *p, const struct mn_name *name)
     const char *near = NULL;
 
     if (p->status != MN_OK) return;
-    p->status = mn_fail_at(MN_SCHEMA, name->span.offset, name->span.length, "no type \"%s\"",
-                           name->text);
+    p->status =
+        mn_fail_at(MN_SCHEMA, name->span.offset, name->span.length, "no type \"%s\"", name->text);
     for (size_t i = 0; i < sizeof type_hints / sizeof type_hints[0]; i++) {
         if (name_is(name, type_hints[i].name)) {
             mn_hint("%s", type_hints[i].hint);
@@ -322,8 +322,10 @@ static void type_unknown(struct mn_parser *p, const struct mn_name *name)
         }
     }
     near = mn_hint_nearest(name->text, name->length, known, sizeof known / sizeof known[0]);
-    if (near) mn_hint("did you mean \"%s\"?", near);
-    else mn_hint("types: BOOL INT FLOAT TEXT BLOB TIMESTAMP DURATION UUID VECTOR(n) JSON, and T[]");
+    if (near)
+        mn_hint("did you mean \"%s\"?", near);
+    else
+        mn_hint("types: BOOL INT FLOAT TEXT BLOB TIMESTAMP DURATION UUID VECTOR(n) JSON, and T[]");
 }
 
 /* VECTOR(384) has dimensions; no other type takes a number. */

@@ -72,10 +72,9 @@ struct mn_ast_query *mn_make_with(struct mn_parser *p, struct mn_ast_query *quer
 struct mn_ast_body *mn_make_set(struct mn_parser *p, enum mn_ast_set op, struct mn_ast_body *left,
                                 struct mn_ast_body *right)
 {
-    struct mn_ast_body *body =
-        NEW(struct mn_ast_body, .kind = MN_BODY_SET, .depth = 1,
-            .span = mn_span_join(left->span, right->span),
-            .set = {.op = op, .left = left, .right = right});
+    struct mn_ast_body *body = NEW(struct mn_ast_body, .kind = MN_BODY_SET, .depth = 1,
+                                   .span = mn_span_join(left->span, right->span),
+                                   .set = {.op = op, .left = left, .right = right});
 
     if (p->status != MN_OK) return body;
     deepen(&body->depth, left->depth);
@@ -128,9 +127,8 @@ struct mn_ast_body *mn_make_select(struct mn_parser *p, struct mn_token first,
 struct mn_ast_body *mn_make_values(struct mn_parser *p, struct mn_token first,
                                    struct mn_ast_rows rows)
 {
-    struct mn_ast_body *body =
-        NEW(struct mn_ast_body, .kind = MN_BODY_VALUES, .depth = 1,
-            .span = mn_span_join(first.span, p->last.span), .values = rows);
+    struct mn_ast_body *body = NEW(struct mn_ast_body, .kind = MN_BODY_VALUES, .depth = 1,
+                                   .span = mn_span_join(first.span, p->last.span), .values = rows);
 
     if (p->status != MN_OK) return body;
     for (const struct mn_ast_row *row = rows.first; row; row = row->next) {
@@ -315,8 +313,10 @@ struct mn_ast_step *mn_make_hops(struct mn_parser *p, const struct mn_token *lea
 
 void mn_make_target(struct mn_ast_nearest *nearest, struct mn_ast_target *target)
 {
-    if (nearest->last) nearest->last->next = target;
-    else nearest->first = target;
+    if (nearest->last)
+        nearest->last->next = target;
+    else
+        nearest->first = target;
     nearest->last = target;
     nearest->target_count++;
 }

@@ -115,8 +115,8 @@ struct mn_ast_coldef *mn_make_coldef(struct mn_parser *p, struct mn_ast_coldef *
 void mn_make_column_check(struct mn_parser *p, struct mn_ast_coldef *column,
                           struct mn_ast_expr *check, struct mn_span span)
 {
-    struct mn_ast_constraint *node = NEW(struct mn_ast_constraint, .kind = MN_CONSTRAINT_CHECK,
-                                         .check = check, .span = span);
+    struct mn_ast_constraint *node =
+        NEW(struct mn_ast_constraint, .kind = MN_CONSTRAINT_CHECK, .check = check, .span = span);
 
     if (p->status == MN_OK) APPEND(column->check, node);
 }

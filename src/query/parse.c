@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "catalog/json.h"
 #include "query.h"
 #include "query/grammar.h"
 #include "query/hint.h"
@@ -107,7 +108,7 @@ static void feed(struct mn_parser *p, void *grammar, const struct mn_token *toke
     }
     nesting_count(p, token, open);
     if (p->status != MN_OK) return;
-    MnGrammar(grammar, token->code, *token, p);
+    mn_grammar(grammar, token->code, *token, p);
     p->last = *token;
 }
 
@@ -121,8 +122,10 @@ static enum mn_status statement_feed(struct mn_parser *p, void *grammar, struct 
     while (p->status == MN_OK) {
         bool last = token->code == 0 || token->code == TK_SEMI;
 
-        if (last) token->code = 0;
-        else end = token->span.offset + token->span.length;
+        if (last)
+            token->code = 0;
+        else
+            end = token->span.offset + token->span.length;
         if (end - begin > MN_STATEMENT_BYTES_MAX) {
             return mn_fail_at(MN_TOOBIG, begin, 0, "the statement is longer than %d bytes",
                               MN_STATEMENT_BYTES_MAX);
@@ -166,7 +169,7 @@ enum mn_status mn_parse(struct mn_arena *arena, const char *text, size_t length,
     if (token.code == 0) return MN_OK;
     grammar = mn_alloc(mn_grammar_size());
     if (!grammar) return mn_fail_nomem();
-    MnGrammarInit(grammar);
+    mn_grammarInit(grammar);
     status = statement_feed(&p, grammar, &scan, &token);
     mn_release(grammar);
     *tail = (const char *)scan.at;
@@ -189,8 +192,8 @@ enum mn_status mn_parse_expression(struct mn_arena *arena, const char *text, siz
     }
     grammar = mn_alloc(mn_grammar_size());
     if (!grammar) return mn_fail_nomem();
-    MnGrammarInit(grammar);
-    MnGrammar(grammar, token.code, token, &p);
+    mn_grammarInit(grammar);
+    mn_grammar(grammar, token.code, token, &p);
     mn_scan_next(&scan, &token);
     status = statement_feed(&p, grammar, &scan, &token);
     mn_release(grammar);
@@ -203,6 +206,13 @@ enum mn_status mn_parse_expression(struct mn_arena *arena, const char *text, siz
 }
 
 /* ---- completion ---------------------------------------------------------------------------- */
+
+static bool is_word(uint16_t code)
+{
+    const char *text = mn_token_text(code);
+
+    return code == TK_ID || (text && text[0] >= 'A' && text[0] <= 'Z');
+}
 
 /* Takes the tokens of the last statement of the text; a word that touches the end is left out. */
 static bool states_at_end(const char *text, size_t length, struct mn_grammar_states *states)
@@ -218,12 +228,7 @@ static bool states_at_end(const char *text, size_t length, struct mn_grammar_sta
             states->depth = 0;
             continue;
         }
-        if (scan.at == scan.end && mn_token_text(token.code) && token.code != TK_RP &&
-            (token.code == TK_ID || mn_token_text(token.code)[0] >= 'A')) {
-            const char *word = mn_token_text(token.code);
-
-            if (token.code == TK_ID || (word[0] >= 'A' && word[0] <= 'Z')) return true;
-        }
+        if (scan.at == scan.end && is_word(token.code)) return true;
         if (token.code >= MN_SCAN_BAD) return false;
         if (!mn_grammar_advance(states, token.code, NULL)) return false;
     }
@@ -264,8 +269,10 @@ enum mn_status mn_error_json_of(const struct mn_error *error, struct mn_buf *out
     status = mn_buf_printf(out, "{\"code\":\"%s\",\"message\":", mn_status_name(error->code));
     if (status == MN_OK) status = mn_json_quote(error->message, strlen(error->message), out);
     if (status == MN_OK) status = mn_buf_text(out, ",\"hint\":");
-    if (status == MN_OK && error->hint[0] == '\0') status = mn_buf_text(out, "null");
-    else if (status == MN_OK) status = mn_json_quote(error->hint, strlen(error->hint), out);
+    if (status == MN_OK && error->hint[0] == '\0')
+        status = mn_buf_text(out, "null");
+    else if (status == MN_OK)
+        status = mn_json_quote(error->hint, strlen(error->hint), out);
     if (status != MN_OK) return status;
     return mn_buf_printf(out, ",\"offset\":%d,\"length\":%d}", error->offset, error->length);
 }
