@@ -1,0 +1,303 @@
+/*
+ * inside: what the files of this room share and nobody else sees.
+ *
+ *   open.c    make, open and close a file          pins.c   which versions are being read
+ *   settle.c  what a crash or a kill left          read.c   views of readers; a page on first touch
+ *   txn.c     begin, commit, abort                 node.c   dirty nodes, savepoints
+ *   place.c   room in the file, queue of writes    log.c    the log of the space map
+ *
+ * Locks: `mutex` guards pins, the cached slots and the private mode; `turn` guards who writes. What
+ * is under `writer` belongs to the one who has the turn and holds no lock.
+ */
+#ifndef MN_STORE_INSIDE_H
+#define MN_STORE_INSIDE_H
+
+#include <pthread.h>
+
+#include "base/buf.h"
+#include "store/manifest.h"
+#include "store/meta.h"
+#include "store/space.h"
+#include "store/store.h"
+#include "store/superblock.h"
+
+/* ---- sizes ---- */
+
+enum {
+    MN_SLOT_BYTES = 4096,     /* read and written of a slot, whatever the unit */
+    MN_UNITS_FIXED = 6,       /* superblock, notice, four slots */
+    MN_LARGE_BYTES = 1 << 20, /* a commit of more is synced twice */
+    MN_LOG_LIMIT = 256 << 10, /* a longer log makes a checkpoint */
+    MN_GROW_MIN = 1 << 20,    /* smallest step of growth, unless an option says otherwise */
+    MN_GROW_MAX = 256 << 20,
+    MN_CHAIN_PAYLOAD_AT =
+        48,                 /* log and space pages: header, pointer to the one before, bytes used */
+    MN_CHAIN_MAX = 1 << 24, /* pages in a chain, at most */
+    MN_RUNS_KEPT = 16,      /* the newest runs are never written early */
+    MN_POOL_MAX = 1024      /* page buffers kept between transactions */
+};
+
+/* Lock bytes, far behind any content. Pins of versions follow at LOCK_PINS + version. */
+#define MN_LOCK_SETTLE (UINT64_C(1) << 61)
+#define MN_LOCK_PRESENCE ((UINT64_C(1) << 61) + 1)
+#define MN_LOCK_WRITER ((UINT64_C(1) << 61) + 2)
+#define MN_LOCK_PINS (UINT64_C(1) << 62)
+
+static inline struct mn_range mn_lock_byte(uint64_t at)
+{
+    return (struct mn_range){at, 1};
+}
+
+/* ---- the notice ---- */
+
+struct mn_notice {
+    uint64_t published, durable, failed;
+};
+enum { MN_NOTICE_BYTES = 32 };
+
+/* ---- pins ---- */
+
+/* A version that this open file reads. `meta` lives as long as somebody uses it. */
+struct mn_pin {
+    uint64_t version;
+    uint64_t users;
+    bool locked;
+    struct mn_meta meta;
+};
+
+/* ---- the writer's nodes ---- */
+
+enum mn_node_state { MN_NODE_FREE, MN_NODE_LIVE, MN_NODE_DROPPED };
+
+struct mn_node {
+    uint8_t *data;       /* NULL: written already, at `place` */
+    uint64_t size_bytes; /* whole pages */
+    uint64_t run_bytes;  /* of a run; 0: a tree node */
+    uint64_t epoch;      /* when it was last made writable */
+    struct mn_run place; /* where it lies in the file, if data is NULL */
+    bool lent;           /* dropped, and a tree points to its place now */
+    uint8_t kind, state;
+};
+
+enum mn_undo_kind { MN_UNDO_CREATED, MN_UNDO_IMAGE, MN_UNDO_DROPPED };
+
+struct mn_undo {
+    enum mn_undo_kind kind;
+    uint32_t node;
+    uint8_t *image; /* IMAGE: the node's bytes before */
+    uint64_t epoch; /* IMAGE: the node's epoch before */
+};
+
+struct mn_savepoint {
+    size_t undo, deaths; /* how much there was when it began */
+    uint64_t epoch;
+    bool changed;
+    struct mn_roots roots;
+};
+
+/* Writes to neighbouring pages wait here, to go out as one. */
+struct mn_queue {
+    uint64_t start, pages;
+    struct mn_slice slices[MN_SLICES_MAX];
+    size_t count;
+    uint64_t bytes;
+};
+
+struct mn_buffer {
+    uint8_t *bytes;
+    uint64_t size_bytes;
+};
+
+/* Digest word of a page written by this transaction. */
+struct mn_digest {
+    uint64_t page, hash;
+};
+
+/* Everything of the transaction being made; lives in the store, so that its memory is used again.
+ */
+struct mn_writer {
+    struct mn_meta base, next;
+    struct mn_space space;
+    struct mn_node *nodes;
+    size_t node_count, node_capacity;
+    uint32_t *spare; /* numbers of free nodes */
+    size_t spare_count, spare_capacity;
+    size_t live_nodes; /* live tree nodes */
+    uint64_t dirty_bytes;
+    size_t spill_at; /* nodes before this number were looked at */
+    uint64_t epoch;
+    struct mn_undo *undo;
+    size_t undo_count, undo_capacity;
+    struct mn_savepoint *savepoints;
+    size_t savepoint_count, savepoint_capacity;
+    struct mn_deaths deaths;
+    struct mn_extents taken, given;
+    struct mn_extents reserve; /* room for nodes, taken and not yet handed out */
+    size_t reserve_at;
+    struct mn_queue queue;
+    struct mn_buffer *buffers; /* in the queue, to be recycled once it is written */
+    size_t buffer_count, buffer_capacity;
+    struct mn_digest *digests;
+    size_t digest_count, digest_capacity;
+    uint64_t placed_bytes;
+    uint8_t **pool; /* page buffers */
+    size_t pool_count, pool_capacity;
+    bool space_ready, changed;
+    bool digest_void; /* a page was placed and left again: no digest can name what is there */
+    bool grew;        /* the file grew: its size must be durable before a slot relies on it */
+    struct mn_ring ring;
+    uint64_t *pins;
+    size_t pin_count, pin_capacity;
+};
+
+/* ---- the store ---- */
+
+struct mn_store {
+    struct mn_os *os;
+    bool own_os;
+    struct mn_file *file;
+    char *path;
+    unsigned flags;
+    bool readonly;      /* opened so, or forced by a feature bit */
+    bool ro_descriptor; /* the descriptor cannot write: private mode may be needed */
+    struct mn_store_hooks hooks;
+    uint64_t dirty_limit;
+    int64_t busy_ms;
+    struct mn_superblock superblock;
+    uint32_t page_size, page_shift;
+    uint64_t unit, first_page;
+
+    const uint8_t *map; /* NULL: read copies */
+    uint64_t map_pages;
+    uint8_t *seen;
+    uint64_t file_bytes; /* what the writer knows of the size */
+    uint64_t grow_bytes; /* smallest step of growth */
+
+    pthread_mutex_t mutex;
+    struct mn_pin **pins;
+    size_t pin_count, pin_capacity;
+    struct mn_pin *idle; /* the last pin that went: its slot need not be read again */
+    bool present;        /* P is held shared (or exclusively): the notice is true */
+    bool slots_known;    /* private mode: `slots` were chosen from before */
+    uint8_t *slots;      /* MN_META_SLOTS x MN_SLOT_BYTES */
+    struct mn_meta *chosen;
+    uint64_t views;
+
+    pthread_mutex_t turn;
+    pthread_cond_t turn_free;
+    bool writing;
+    bool poisoned;
+    bool wrote; /* this handle committed something */
+    struct mn_writer writer;
+};
+
+/* A page copied, where there is no map or the map is not to be believed. */
+struct mn_copy {
+    uint64_t page, size_bytes;
+    uint64_t sum;
+    uint8_t *bytes;
+};
+
+struct mn_view {
+    struct mn_view_front front;
+    struct mn_store *store;
+    const struct mn_meta *meta; /* of the pin, or the writer's next */
+    struct mn_pin *pin;         /* of a reader */
+    struct mn_writer *writer;   /* of the writer */
+    uint64_t page_limit;        /* page numbers below are of this version */
+    void *user;
+    struct mn_copy *copies; /* hash table by page */
+    size_t copy_count, copy_capacity;
+};
+
+/* ---- settle.c: the notice, the ring, the choice ---- */
+
+uint64_t mn_slot_offset(const struct mn_store *store, uint32_t slot);
+/* False: the check word is wrong. */
+bool mn_notice_parse(const struct mn_store *store, const uint8_t *bytes, struct mn_notice *notice);
+enum mn_status mn_notice_read(struct mn_store *store, struct mn_notice *notice, bool *good);
+enum mn_status mn_notice_write(struct mn_store *store, const struct mn_notice *notice);
+/* What the notice says, for a reader: from the map where there is one, read again while it is torn.
+ */
+enum mn_status mn_notice_published(struct mn_store *store, uint64_t *version);
+/* Reads all slots; `wanted`, if not 0, is the version to put into *meta (version 0: not there). */
+enum mn_status mn_ring_read(struct mn_store *store, struct mn_ring *ring, uint64_t wanted,
+                            struct mn_meta *meta);
+/* The newest version whose slot and manifest are on the device. */
+enum mn_status mn_choose(struct mn_store *store, struct mn_meta *chosen);
+/* PROTOCOL's SETTLE; the caller holds P exclusively, or W with dur == pub. */
+enum mn_status mn_settle(struct mn_store *store, struct mn_meta *chosen);
+/* Digest word of one page's bytes. */
+uint64_t mn_digest_word(const struct mn_store *store, uint64_t page, const uint8_t *bytes);
+/* Pages that the file has whole. */
+enum mn_status mn_file_pages(struct mn_store *store, uint64_t *pages);
+
+/* ---- pins.c ---- */
+
+enum mn_status mn_pin_acquire(struct mn_store *store, struct mn_pin **pin);
+void mn_pin_release(struct mn_store *store, struct mn_pin *pin);
+/* All pinned versions, ascending, for a writer on base: its own, others' and the base itself. */
+enum mn_status mn_pins_list(struct mn_store *store, uint64_t base, struct mn_writer *writer);
+
+/* ---- read.c ---- */
+
+void mn_view_init(struct mn_view *view, struct mn_store *store);
+void mn_view_release(struct mn_view *view);
+/* Checks checksum, number, kind and birth of a page image against the pointer that led to it. */
+enum mn_status mn_page_verify(const struct mn_view *view, struct mn_ref ref, uint8_t kind,
+                              const uint8_t *bytes);
+uint64_t mn_page_sum(const struct mn_store *store, const uint8_t *page);
+uint64_t mn_run_sum(const struct mn_store *store, const struct mn_run *run, const uint8_t *bytes);
+/* A run's bytes in the file, verified. */
+enum mn_status mn_run_read_clean(struct mn_view *view, const struct mn_run *run,
+                                 const uint8_t **bytes);
+/* The pages of a chain (log or checkpoint), newest first, and their bytes, oldest first. */
+enum mn_status mn_chain_read(struct mn_view *view, struct mn_ref head, uint8_t kind,
+                             struct mn_buf *bytes, struct mn_deaths *pages);
+
+/* ---- node.c ---- */
+
+enum mn_status mn_node_find(struct mn_view *view, uint64_t page, struct mn_node **node);
+/* The bytes of a node that was placed come back to memory; its place is free again. */
+enum mn_status mn_node_load(struct mn_view *view, struct mn_node *node);
+void mn_node_free(struct mn_writer *writer, struct mn_store *store, uint32_t number);
+/* Forgets nodes, undo and savepoints. */
+void mn_nodes_clear(struct mn_writer *writer, struct mn_store *store);
+uint8_t *mn_buffer_get(struct mn_writer *writer, struct mn_store *store, uint64_t size_bytes);
+void mn_buffer_put(struct mn_writer *writer, struct mn_store *store, uint8_t *buffer,
+                   uint64_t size_bytes);
+void mn_writer_release(struct mn_writer *writer, struct mn_store *store);
+
+/* ---- place.c ---- */
+
+/* Room for that many pages in a row, from what is free or by growing the file. */
+enum mn_status mn_room_take(struct mn_view *view, uint64_t pages, uint64_t *start);
+/* Sets room aside for so many nodes, in as few pieces as there are. */
+enum mn_status mn_room_reserve(struct mn_view *view, uint64_t pages);
+/* Pages taken by this transaction go back at once. */
+enum mn_status mn_room_give(struct mn_writer *writer, uint64_t start, uint64_t pages);
+/* Queues whole pages to be written; the buffer is the store's from now on. */
+enum mn_status mn_queue_add(struct mn_view *view, uint64_t page, uint8_t *buffer,
+                            uint64_t size_bytes);
+enum mn_status mn_queue_flush(struct mn_view *view);
+/* Completes header and checksum of a page of the store's own or a node, and queues it. */
+enum mn_status mn_page_seal(struct mn_view *view, uint64_t page, uint8_t *buffer, uint64_t *sum64);
+/* Gives a node or run its place and queues it; its memory is gone, `place` is set. */
+enum mn_status mn_node_place(struct mn_view *view, struct mn_node *node);
+
+/* ---- log.c ---- */
+
+/* The space map knows the state at the base version and the pins of now. */
+enum mn_status mn_space_prepare(struct mn_view *view);
+/* The map of used pages at a view's version, without pins: for check. Dead pages are in `dead`. */
+enum mn_status mn_space_load(struct mn_view *view, const struct mn_meta *meta,
+                             struct mn_space *space, struct mn_deaths *dead);
+/* Writes manifest, and where it is time a checkpoint, into the next slot. */
+enum mn_status mn_log_write(struct mn_view *view, struct mn_manifest *manifest);
+
+/* ---- txn.c ---- */
+
+/* An empty commit of the last handle: the version before is known to be durable from then on. */
+enum mn_status mn_write_farewell(struct mn_store *store);
+
+#endif

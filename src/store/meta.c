@@ -1,0 +1,172 @@
+/*
+ * meta: the ring of four slots (layout and invariants in meta.h).
+ */
+#include "store/meta.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/hash.h"
+
+#define META_MAGIC UINT64_C(0x3174656D656E6D8A) /* 8A "mnemet1" */
+
+enum {
+    AT_MAGIC = 8,
+    AT_VERSION = 16,
+    AT_PARENT = 24,
+    AT_DURABLE = 32,
+    AT_TIME = 40,
+    AT_PAGE_COUNT = 48,
+    AT_DIGEST = 56,
+    AT_CHAIN = 64,
+    AT_LOG = 72,
+    AT_LOG_PAGES = 84,
+    AT_LOG_BYTES = 88,
+    AT_CHECKPOINT = 96,
+    AT_FLAGS = 108,
+    AT_CHECKPOINT_VERSION = 112,
+    AT_CHECKPOINT_BYTES = 120,
+    AT_ROOT_COUNT = 128,
+    AT_TAIL_BYTES = 130,
+    AT_COUNTERS = 192,
+    AT_ROOTS = 256,
+    AT_TAIL = 1024,
+    ROOT_BYTES = 32
+};
+static_assert(AT_COUNTERS + 8 * MN_COUNTERS == AT_ROOTS, "counters end where roots begin");
+static_assert(AT_ROOTS + ROOT_BYTES * MN_ROOTS_INLINE == AT_TAIL,
+              "roots end where the tail begins");
+static_assert(AT_TAIL + MN_META_TAIL == MN_META_BYTES, "the tail ends the slot");
+
+static uint64_t checksum(const uint8_t *bytes, uint64_t secret)
+{
+    return mn_hash(bytes + AT_MAGIC, MN_META_BYTES - AT_MAGIC, secret);
+}
+
+static void root_encode(const struct mn_root *root, uint8_t *at)
+{
+    mn_put_u64(at, root->tree);
+    mn_put_ref(at + 8, root->ref);
+    mn_put_u64(at + 20, root->entries);
+    mn_put_u32(at + 28, root->height);
+}
+
+static void root_decode(const uint8_t *at, struct mn_root *root)
+{
+    root->tree = mn_get_u64(at);
+    root->ref = mn_get_ref(at + 8);
+    root->entries = mn_get_u64(at + 20);
+    root->height = mn_get_u32(at + 28);
+}
+
+void mn_meta_encode(const struct mn_meta *meta, uint64_t secret, uint8_t *bytes)
+{
+    memset(bytes, 0, MN_META_BYTES);
+    mn_put_u64(bytes + AT_MAGIC, META_MAGIC);
+    mn_put_u64(bytes + AT_VERSION, meta->version);
+    mn_put_u64(bytes + AT_PARENT, meta->parent);
+    mn_put_u64(bytes + AT_DURABLE, meta->durable);
+    mn_put_u64(bytes + AT_TIME, (uint64_t)meta->time_us);
+    mn_put_u64(bytes + AT_PAGE_COUNT, meta->page_count);
+    mn_put_u64(bytes + AT_DIGEST, meta->digest);
+    mn_put_u64(bytes + AT_CHAIN, meta->chain);
+    mn_put_ref(bytes + AT_LOG, meta->log);
+    mn_put_u32(bytes + AT_LOG_PAGES, meta->log_pages);
+    mn_put_u64(bytes + AT_LOG_BYTES, meta->log_bytes);
+    mn_put_ref(bytes + AT_CHECKPOINT, meta->checkpoint);
+    mn_put_u32(bytes + AT_FLAGS, meta->flags);
+    mn_put_u64(bytes + AT_CHECKPOINT_VERSION, meta->checkpoint_version);
+    mn_put_u64(bytes + AT_CHECKPOINT_BYTES, meta->checkpoint_bytes);
+    mn_put_u16(bytes + AT_ROOT_COUNT, (uint16_t)meta->roots.count);
+    mn_put_u16(bytes + AT_TAIL_BYTES, meta->tail_bytes);
+    for (size_t i = 0; i < MN_COUNTERS; i++) {
+        mn_put_u64(bytes + AT_COUNTERS + 8 * i, meta->roots.counters[i]);
+    }
+    for (size_t i = 0; i < meta->roots.count; i++) {
+        root_encode(&meta->roots.list[i], bytes + AT_ROOTS + ROOT_BYTES * i);
+    }
+    memcpy(bytes + AT_TAIL, meta->tail, meta->tail_bytes);
+    mn_put_u64(bytes, checksum(bytes, secret));
+}
+
+bool mn_meta_decode(const uint8_t *bytes, uint64_t secret, struct mn_meta *meta)
+{
+    if (mn_get_u64(bytes + AT_MAGIC) != META_MAGIC) return false;
+    if (mn_get_u64(bytes) != checksum(bytes, secret)) return false;
+    meta->version = mn_get_u64(bytes + AT_VERSION);
+    meta->parent = mn_get_u64(bytes + AT_PARENT);
+    meta->durable = mn_get_u64(bytes + AT_DURABLE);
+    meta->time_us = (int64_t)mn_get_u64(bytes + AT_TIME);
+    meta->page_count = mn_get_u64(bytes + AT_PAGE_COUNT);
+    meta->digest = mn_get_u64(bytes + AT_DIGEST);
+    meta->chain = mn_get_u64(bytes + AT_CHAIN);
+    meta->log = mn_get_ref(bytes + AT_LOG);
+    meta->log_pages = mn_get_u32(bytes + AT_LOG_PAGES);
+    meta->log_bytes = mn_get_u64(bytes + AT_LOG_BYTES);
+    meta->checkpoint = mn_get_ref(bytes + AT_CHECKPOINT);
+    meta->flags = mn_get_u32(bytes + AT_FLAGS);
+    meta->checkpoint_version = mn_get_u64(bytes + AT_CHECKPOINT_VERSION);
+    meta->checkpoint_bytes = mn_get_u64(bytes + AT_CHECKPOINT_BYTES);
+    meta->roots.count = mn_get_u16(bytes + AT_ROOT_COUNT);
+    meta->tail_bytes = mn_get_u16(bytes + AT_TAIL_BYTES);
+    if (meta->roots.count > MN_ROOTS_INLINE || meta->tail_bytes > MN_META_TAIL) return false;
+    for (size_t i = 0; i < MN_COUNTERS; i++) {
+        meta->roots.counters[i] = mn_get_u64(bytes + AT_COUNTERS + 8 * i);
+    }
+    for (size_t i = 0; i < meta->roots.count; i++) {
+        root_decode(bytes + AT_ROOTS + ROOT_BYTES * i, &meta->roots.list[i]);
+    }
+    memcpy(meta->tail, bytes + AT_TAIL, meta->tail_bytes);
+    return meta->version != 0 && meta->version < MN_PAGE_DIRTY;
+}
+
+enum mn_status mn_meta_validate(const struct mn_meta *meta, uint64_t first_page,
+                                uint64_t file_pages)
+{
+    if (meta->flags & ~(uint32_t)MN_META_KNOWN_FLAGS) {
+        return mn_fail(MN_VERSION, "version %" PRIu64 " uses slot flags unknown to this build",
+                       meta->version);
+    }
+    if (meta->page_count < first_page || meta->page_count >= MN_PAGE_DIRTY ||
+        meta->parent >= meta->version || meta->durable >= meta->version) {
+        return mn_fail(MN_CORRUPT, "the meta slot of version %" PRIu64 " contradicts itself",
+                       meta->version);
+    }
+    if (meta->page_count > file_pages) {
+        return mn_fail(MN_CORRUPT,
+                       "the file is cut: version %" PRIu64 " has %" PRIu64
+                       " pages, the file holds %" PRIu64,
+                       meta->version, meta->page_count, file_pages);
+    }
+    return MN_OK;
+}
+
+uint64_t mn_ring_newest(const struct mn_ring *ring)
+{
+    uint64_t newest = 0;
+
+    for (size_t i = 0; i < MN_META_SLOTS; i++) {
+        if (ring->version[i] > newest) newest = ring->version[i];
+    }
+    return newest;
+}
+
+uint32_t mn_ring_choose(const struct mn_ring *ring, uint64_t durable, uint64_t published)
+{
+    uint32_t best = MN_META_SLOTS;
+    uint64_t best_rank = 0;
+
+    for (uint32_t i = 0; i < MN_META_SLOTS; i++) {
+        uint64_t version = ring->version[i];
+        uint64_t rank = version > published ? 0 : version;
+
+        if (version != 0 && (version == durable || version == published)) continue;
+        if (best < MN_META_SLOTS && rank >= best_rank) continue;
+        best = i;
+        best_rank = rank;
+    }
+    MN_ASSERT(best < MN_META_SLOTS);
+    return best;
+}

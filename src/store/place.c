@@ -1,0 +1,260 @@
+/*
+ * place: room in the file, and the queue of writes.
+ *
+ * Nodes of one commit get one run of pages where there is one, else the lowest free pieces; the end
+ * of the file only when nothing else is free. Whole values get the lowest run that fits. Pages that
+ * follow each other go out in one write. Until the commit is published nothing of it is reachable,
+ * so a failure needs no undoing but giving the pages back.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "store/inside.h"
+
+enum { GROW_SHARE = 8, QUEUE_BYTES = 1 << 20 };
+
+/* ---- growth ---- */
+
+static uint64_t grow_step(const struct mn_store *store)
+{
+    uint64_t step = store->file_bytes / GROW_SHARE, least = store->grow_bytes;
+
+    if (step < least) step = least;
+    if (step > MN_GROW_MAX) step = MN_GROW_MAX;
+    return step / store->unit * store->unit;
+}
+
+/* The file is at least that many pages long: by a whole step if the device has room, else just so.
+ */
+static enum mn_status file_grow(struct mn_view *view, uint64_t pages)
+{
+    struct mn_store *store = view->store;
+    uint64_t need = pages << store->page_shift, want = store->file_bytes + grow_step(store);
+    enum mn_status status;
+
+    if (pages >= MN_PAGE_DIRTY || need >> store->page_shift != pages) {
+        return mn_fail(MN_FULL, "the file format holds 2^47 pages");
+    }
+    if (need <= store->file_bytes) return MN_OK;
+    if (want < need) want = need;
+    status = store->file->ops->resize(store->file, want);
+    if (status == MN_FULL && want > need) {
+        want = need;
+        status = store->file->ops->resize(store->file, want);
+    }
+    if (status) return status;
+    store->file_bytes = want;
+    view->writer->grew = true;
+    return MN_OK;
+}
+
+/* The view may read all pages of the space map now. */
+static void limits_update(struct mn_view *view)
+{
+    uint64_t pages = view->writer->space.page_count;
+
+    view->page_limit = pages;
+    view->front.mapped_pages = pages < view->store->map_pages ? pages : view->store->map_pages;
+}
+
+/* Pages at the end of the file: free ones that are there already, then new ones. */
+static enum mn_status room_append(struct mn_view *view, uint64_t pages, uint64_t *start)
+{
+    struct mn_space *space = &view->writer->space;
+    uint64_t end = space->page_count, tail = end;
+    enum mn_status status;
+
+    while (tail > space->first && end - tail < pages && mn_space_is_free(space, tail - 1, 1)) {
+        tail--;
+    }
+    status = file_grow(view, tail + pages);
+    if (!status) status = mn_space_extend(space, tail + pages);
+    if (status) return status;
+    mn_space_take(space, tail, end - tail);
+    limits_update(view);
+    *start = tail;
+    return MN_OK;
+}
+
+/* ---- room ---- */
+
+static enum mn_status room_find(struct mn_view *view, uint64_t pages, uint64_t *start)
+{
+    if (mn_space_alloc(&view->writer->space, pages, start)) return MN_OK;
+    return room_append(view, pages, start);
+}
+
+enum mn_status mn_room_take(struct mn_view *view, uint64_t pages, uint64_t *start)
+{
+    struct mn_writer *writer = view->writer;
+    enum mn_status status = mn_space_prepare(view);
+
+    if (status) return status;
+    if (pages == 1 && writer->reserve_at < writer->reserve.count) {
+        struct mn_extent *extent = &writer->reserve.list[writer->reserve_at];
+
+        *start = extent->start++;
+        if (--extent->pages == 0) writer->reserve_at++;
+        return MN_OK;
+    }
+    status = room_find(view, pages, start);
+    if (status) return status;
+    status = mn_extents_add(&writer->taken, *start, pages);
+    if (status) mn_space_free(&writer->space, *start, pages);
+    return status;
+}
+
+enum mn_status mn_room_give(struct mn_writer *writer, uint64_t start, uint64_t pages)
+{
+    enum mn_status status = mn_extents_add(&writer->given, start, pages);
+
+    if (!status) mn_space_free(&writer->space, start, pages);
+    return status;
+}
+
+/* One piece of the reserve: `most` pages or fewer. */
+static enum mn_status reserve_piece(struct mn_view *view, uint64_t most, struct mn_extent *got)
+{
+    struct mn_writer *writer = view->writer;
+    enum mn_status status = MN_OK;
+
+    got->pages = most;
+    if (!mn_space_alloc(&writer->space, most, &got->start) &&
+        !mn_space_alloc_some(&writer->space, most, got)) {
+        status = room_append(view, most, &got->start);
+    }
+    if (status) return status;
+    status = mn_extents_add(&writer->taken, got->start, got->pages);
+    if (status) {
+        mn_space_free(&writer->space, got->start, got->pages);
+        return status;
+    }
+    status = mn_extents_add(&writer->reserve, got->start, got->pages);
+    return status ? mn_room_give(writer, got->start, got->pages) : MN_OK;
+}
+
+enum mn_status mn_room_reserve(struct mn_view *view, uint64_t pages)
+{
+    struct mn_writer *writer = view->writer;
+    enum mn_status status = mn_space_prepare(view);
+
+    while (writer->reserve_at < writer->reserve.count && !status) {
+        struct mn_extent *rest = &writer->reserve.list[writer->reserve_at++];
+
+        status = mn_room_give(writer, rest->start, rest->pages);
+    }
+    writer->reserve.count = writer->reserve_at = 0;
+    while (pages > 0 && !status) {
+        struct mn_extent got = {0, 0};
+
+        status = reserve_piece(view, pages, &got);
+        pages -= got.pages;
+    }
+    return status;
+}
+
+/* ---- the queue ---- */
+
+enum mn_status mn_queue_flush(struct mn_view *view)
+{
+    struct mn_writer *writer = view->writer;
+    struct mn_store *store = view->store;
+    struct mn_queue *queue = &writer->queue;
+    enum mn_status status = MN_OK;
+
+    if (queue->count > 0) {
+        status = store->file->ops->pwritev(store->file, queue->start << store->page_shift,
+                                           queue->slices, queue->count);
+    }
+    for (size_t i = 0; i < writer->buffer_count; i++) {
+        mn_buffer_put(writer, store, writer->buffers[i].bytes, writer->buffers[i].size_bytes);
+    }
+    writer->buffer_count = queue->count = 0;
+    queue->start = queue->pages = queue->bytes = 0;
+    return status;
+}
+
+/* Recovery verifies small commits by these words; a large one needs none. */
+static enum mn_status digest_add(struct mn_view *view, uint64_t page, const uint8_t *buffer,
+                                 uint64_t pages)
+{
+    struct mn_writer *writer = view->writer;
+    struct mn_store *store = view->store;
+
+    writer->placed_bytes += pages << store->page_shift;
+    if (writer->placed_bytes > MN_LARGE_BYTES || writer->digest_void) return MN_OK;
+    if (!mn_grow(&writer->digests, &writer->digest_capacity, writer->digest_count + pages,
+                 sizeof *writer->digests)) {
+        return mn_fail_nomem();
+    }
+    for (uint64_t i = 0; i < pages; i++) {
+        writer->digests[writer->digest_count++] = (struct mn_digest){
+            page + i, mn_digest_word(store, page + i, buffer + (i << store->page_shift))};
+    }
+    return MN_OK;
+}
+
+enum mn_status mn_queue_add(struct mn_view *view, uint64_t page, uint8_t *buffer,
+                            uint64_t size_bytes)
+{
+    struct mn_writer *writer = view->writer;
+    struct mn_queue *queue = &writer->queue;
+    uint64_t pages = size_bytes >> view->store->page_shift;
+    enum mn_status status = MN_OK;
+
+    if (queue->count > 0 && (page != queue->start + queue->pages || queue->count == MN_SLICES_MAX ||
+                             queue->bytes + size_bytes > QUEUE_BYTES)) {
+        status = mn_queue_flush(view);
+    }
+    if (!status && !mn_grow(&writer->buffers, &writer->buffer_capacity, writer->buffer_count + 1,
+                            sizeof *writer->buffers)) {
+        status = mn_fail_nomem();
+    }
+    if (!status) status = digest_add(view, page, buffer, pages);
+    if (status) return status;
+    if (queue->count == 0) queue->start = page;
+    queue->slices[queue->count++] = (struct mn_slice){buffer, (size_t)size_bytes};
+    queue->pages += pages;
+    queue->bytes += size_bytes;
+    writer->buffers[writer->buffer_count++] = (struct mn_buffer){buffer, size_bytes};
+    return MN_OK;
+}
+
+/* ---- pages and nodes ---- */
+
+enum mn_status mn_page_seal(struct mn_view *view, uint64_t page, uint8_t *buffer, uint64_t *sum64)
+{
+    mn_put_u64(buffer + 8, view->meta->version);
+    mn_put_u48(buffer + 16, page);
+    buffer[23] = 0;
+    *sum64 = mn_page_sum(view->store, buffer);
+    mn_put_u64(buffer, *sum64);
+    return mn_queue_add(view, page, buffer, view->store->page_size);
+}
+
+enum mn_status mn_node_place(struct mn_view *view, struct mn_node *node)
+{
+    struct mn_writer *writer = view->writer;
+    struct mn_run place = {.birth = view->meta->version, .size_bytes = node->run_bytes};
+    uint64_t pages = node->size_bytes >> view->store->page_shift;
+    enum mn_status status = mn_room_take(view, pages, &place.page);
+
+    if (status) return status;
+    if (node->run_bytes) {
+        place.sum64 = mn_run_sum(view->store, &place, node->data);
+        status = mn_queue_add(view, place.page, node->data, node->size_bytes);
+    } else {
+        status = mn_page_seal(view, place.page, node->data, &place.sum64);
+    }
+    if (status) {
+        writer->digest_void = true;
+        if (mn_room_give(writer, place.page, pages)) writer->space.version = 0;
+        return status;
+    }
+    node->data = NULL;
+    node->place = place;
+    writer->dirty_bytes -= node->size_bytes;
+    return MN_OK;
+}
