@@ -12,7 +12,6 @@
  * the sync the commit is durable, and the next writer or opener finds and publishes it, if we did
  * not (T3). It is acknowledged only after it was published (T4).
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hash.h"
+#include "os/clock.h"
 #include "store/inside.h"
 
 /* ---- the writer's turn ---- */
@@ -32,12 +32,9 @@ static enum mn_status turn_take(struct mn_store *store, int64_t wait_us)
 
     pthread_mutex_lock(&store->turn);
     while (store->writing && left > 0) {
-        struct timespec limit;
+        int64_t wall = mn_clock_wall_us() + left;
+        struct timespec limit = {.tv_sec = wall / 1000000, .tv_nsec = wall % 1000000 * 1000};
 
-        clock_gettime(CLOCK_REALTIME, &limit);
-        limit.tv_nsec += left % 1000000 * 1000;
-        limit.tv_sec += left / 1000000 + limit.tv_nsec / 1000000000;
-        limit.tv_nsec %= 1000000000;
         pthread_cond_timedwait(&store->turn_free, &store->turn, &limit);
         left = until - store->os->ops->tick_us(store->os);
     }
