@@ -134,7 +134,7 @@ const Files = struct {
             .parser = exists(b, "grammar/query.y"),
             .kernels = exists(b, kernel_source),
             .support = glob(b, "tests/support", "", ".c"),
-            .tests = glob(b, "tests", "test_", ".c"),
+            .tests = pick(b, glob(b, "tests", "", ".c"), isTest),
             .fuzzers = glob(b, "fuzz", "fuzz_", ".c"),
             .benches = glob(b, "bench", "bench_", ".c"),
             .c = c,
@@ -146,6 +146,11 @@ const Files = struct {
         return !std.mem.startsWith(u8, path, "src/shell/") and
             !std.mem.startsWith(u8, path, "src/tool/") and
             !std.mem.eql(u8, path, kernel_source);
+    }
+
+    fn isTest(path: []const u8) bool {
+        const name = std.fs.path.basename(path);
+        return std.mem.startsWith(u8, name, "test_") or std.mem.startsWith(u8, name, "sim_");
     }
 
     fn outsideOs(path: []const u8) bool {
@@ -392,8 +397,8 @@ const House = struct {
         return run;
     }
 
-    /// One program a file tests/test_*.c, tests/support/*.c in reach; and one a fuzz target, which
-    /// replays its corpus and seeded inputs. test_host_* get the library as it is installed.
+    /// One program a file tests/test_*.c or sim_*.c, tests/support/*.c in reach; and one a fuzz
+    /// target, which replays its corpus and seeded inputs. test_host_* get the product's library.
     fn addTests(h: House, product: *Compile, step: *Build.Step, check: *Build.Step) void {
         const b = h.b;
         const run = h.addRunner("test");
