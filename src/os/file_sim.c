@@ -20,6 +20,7 @@
 #include "os/sim.h"
 #include "os/sim_inode.h"
 
+enum { SECTOR = 512 };
 #define SIM_MAP_BYTES (UINT64_C(64) << 20)
 #define MEMORY_MAP_BYTES (UINT64_C(1) << 40)
 struct sim_os {
@@ -272,14 +273,15 @@ static enum mn_status sim_pwritev(struct mn_file *base, uint64_t offset,
     status = event(file, MN_SIM_WRITE, at, &fault);
     if (status) return status;
     if (file->readonly) return mn_fail(MN_READONLY_DB, "the descriptor cannot write");
-    if (fault == MN_SIM_SHORT) count = (count + 1) / 2;
+    /* Half of it, in whole sectors: the kernel does not stop inside one. */
+    if (fault == MN_SIM_SHORT) at.length = at.length / 2 / SECTOR * SECTOR;
     pthread_mutex_lock(&file->os->mutex);
-    for (size_t i = 0; i < count && !status; i++) {
-        size_t length = slices[i].size_bytes;
+    for (size_t i = 0; i < count && at.length > 0 && !status; i++) {
+        size_t length = slices[i].size_bytes < at.length ? slices[i].size_bytes : at.length;
 
-        if (fault == MN_SIM_SHORT && i + 1 == count) length /= 2;
-        if (length) status = write_some(file->inode, offset, slices[i].data, length);
+        status = write_some(file->inode, offset, slices[i].data, length);
         offset += length;
+        at.length -= length;
     }
     pthread_mutex_unlock(&file->os->mutex);
     if (!status && fault == MN_SIM_SHORT) return mn_fail(MN_IOERR, "simulated short write");
@@ -289,7 +291,7 @@ static enum mn_status sim_pwritev(struct mn_file *base, uint64_t offset,
 static enum mn_status sim_sync(struct mn_file *base)
 {
     struct sim_file *file = self(base);
-    struct mn_sim_loss some = {.random = true};
+    struct mn_sim_loss some = {.random = true, .sizes = true};
     enum mn_sim_fault fault;
     enum mn_status failed, status;
 

@@ -56,6 +56,7 @@ struct mn_sim_loss {
     uint64_t
         keep; /* bit i: piece i arrives; pieces from 64 on, or all with `random`: by the seed */
     bool random;
+    bool sizes; /* changes of size arrive in any case */
     enum mn_sim_tear tear;
     uint64_t torn; /* the piece that is torn, counted as arriving */
     uint64_t seed;

@@ -162,7 +162,8 @@ enum mn_status mn_inode_lose(struct mn_inode *inode, const struct mn_sim_loss *l
     uint64_t seed = loss->seed ^ 0x1055;
 
     for (size_t i = 0; i < inode->pending_count; i++) {
-        if (piece_arrives(i, loss, &seed)) {
+        /* Sizes are the file system's own affair: a failed sync of data does not lose them. */
+        if (piece_arrives(i, loss, &seed) || (loss->sizes && !inode->pending[i].bytes)) {
             enum mn_status status = arrive(inode, i, loss);
 
             if (status) return status;

@@ -311,7 +311,9 @@ static enum mn_status newest_whole(struct mn_store *store, struct mn_meta *chose
         uint32_t slot = newest_of(metas);
 
         if (slot == MN_META_SLOTS) {
-            status = mn_fail(MN_CORRUPT, "all meta slots are damaged");
+            status =
+                mn_fail(MN_CORRUPT, "no version in the ring is whole: every slot, or a page it "
+                                    "vouches for, is damaged");
             break;
         }
         /* A file grows durably before a slot says so: a whole slot that does not fit is damage. */
