@@ -12,7 +12,7 @@
 #include "index/vector/kernel.h"
 #include "support/test.h"
 
-enum { ROWS = 1200, DIMS_MAX = 300 };
+enum { ROWS = 600, DIMS_MAX = 300 };
 
 static float number_draw(uint64_t *seed)
 {
@@ -134,7 +134,7 @@ static void nearest_equal_brute_force_to_the_last_bit(void **state)
         struct mn_search_options o = {metric, p->query, dims[round / 3 % 4], 10, INFINITY, NULL, 0};
 
         pool_fill(p, &seed, spreads[round / 12 % 4], scales[round / 48]);
-        for (uint64_t k = 1; k <= 2 * ROWS; k = k * 7 + 1) {
+        for (uint64_t k = 1; k <= 2 * ROWS; k = k * 31 + 1) {
             o.k = k;
             o.within = INFINITY;
             pool_compare(p, &o);
