@@ -3,7 +3,7 @@
  */
 #include "query/copy_scan.h"
 
-void mn_json_scan(const uint8_t **at, struct mn_json_lexeme *lexeme)
+void mn_copy_json_scan(const uint8_t **at, struct mn_copy_lexeme *lexeme)
 {
     const uint8_t *cursor = *at, *marker = cursor, *start;
 
@@ -18,7 +18,7 @@ void mn_json_scan(const uint8_t **at, struct mn_json_lexeme *lexeme)
     }
 #define FOUND_STRING(with_escapes) \
     { \
-        lexeme->token = MN_JSON_STRING; \
+        lexeme->token = MN_COPY_STRING; \
         lexeme->text = start + 1; \
         lexeme->length = (size_t)(cursor - start) - 2; \
         lexeme->escaped = (with_escapes); \
@@ -41,28 +41,28 @@ again:
         [ \t\r]+ { goto again; }
         [\n\x00] {
             cursor--;
-            FOUND(MN_JSON_END)
+            FOUND(MN_COPY_END)
         }
-        "{" { FOUND(MN_JSON_OBJECT_OPEN) }
-        "}" { FOUND(MN_JSON_OBJECT_CLOSE) }
-        "[" { FOUND(MN_JSON_ARRAY_OPEN) }
-        "]" { FOUND(MN_JSON_ARRAY_CLOSE) }
-        "," { FOUND(MN_JSON_COMMA) }
-        ":" { FOUND(MN_JSON_COLON) }
-        "true" { FOUND(MN_JSON_TRUE) }
-        "false" { FOUND(MN_JSON_FALSE) }
-        "null" { FOUND(MN_JSON_NULL) }
-        integer { FOUND(MN_JSON_INTEGER) }
-        integer ("." [0-9]+)? ([eE] [-+]? [0-9]+)? { FOUND(MN_JSON_FRACTION) }
-        integer [0-9a-zA-Z_.]+ { FOUND(MN_JSON_BAD) }
+        "{" { FOUND(MN_COPY_OBJECT_OPEN) }
+        "}" { FOUND(MN_COPY_OBJECT_CLOSE) }
+        "[" { FOUND(MN_COPY_ARRAY_OPEN) }
+        "]" { FOUND(MN_COPY_ARRAY_CLOSE) }
+        "," { FOUND(MN_COPY_COMMA) }
+        ":" { FOUND(MN_COPY_COLON) }
+        "true" { FOUND(MN_COPY_TRUE) }
+        "false" { FOUND(MN_COPY_FALSE) }
+        "null" { FOUND(MN_COPY_NULL) }
+        integer { FOUND(MN_COPY_INTEGER) }
+        integer ("." [0-9]+)? ([eE] [-+]? [0-9]+)? { FOUND(MN_COPY_FRACTION) }
+        integer [0-9a-zA-Z_.]+ { FOUND(MN_COPY_BAD) }
         "\"" plain* "\"" { FOUND_STRING(false) }
         "\"" (plain | escape)* "\"" { FOUND_STRING(true) }
         "\"" (plain | escape)* [\n\x00] {
             cursor--;
-            FOUND(MN_JSON_UNCLOSED)
+            FOUND(MN_COPY_UNCLOSED)
         }
-        [a-zA-Z0-9_]+ { FOUND(MN_JSON_BAD) }
-        * { FOUND(MN_JSON_BAD) }
+        [a-zA-Z0-9_]+ { FOUND(MN_COPY_BAD) }
+        * { FOUND(MN_COPY_BAD) }
     */
 #undef FOUND
 #undef FOUND_STRING

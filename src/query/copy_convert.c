@@ -173,10 +173,10 @@ static enum mn_status array_from(const struct mn_copy_spec *spec, uint32_t colum
                                  struct mn_value *out)
 {
     const uint8_t *at = field->text, *end = field->text + field->length;
-    struct mn_json_lexeme first;
+    struct mn_copy_lexeme first;
 
-    mn_json_scan(&at, &first);
-    if (first.token != MN_JSON_ARRAY_OPEN || first.text >= end) {
+    mn_copy_json_scan(&at, &first);
+    if (first.token != MN_COPY_ARRAY_OPEN || first.text >= end) {
         return fail_type(&spec->columns[column], field->text, field->length);
     }
     enum mn_status status = mn_copy_from_json(spec, column, arena, &first, &at, out);

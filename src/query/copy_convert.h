@@ -18,14 +18,14 @@ enum mn_status mn_copy_from_text(const struct mn_copy_spec *spec, uint32_t colum
 /* The JSON value whose first token was just scanned and which goes on at *at; *at moves behind it.
  * NULL for null. TEXT is borrowed from the line where nothing is escaped, JSON always. */
 enum mn_status mn_copy_from_json(const struct mn_copy_spec *spec, uint32_t column,
-                                 struct mn_arena *arena, const struct mn_json_lexeme *first,
+                                 struct mn_arena *arena, const struct mn_copy_lexeme *first,
                                  const uint8_t **at, struct mn_value *out);
 
 /* Moves *at behind the JSON value that begins with `first`, checking its grammar. */
-enum mn_status mn_copy_skip_json(const struct mn_json_lexeme *first, const uint8_t **at);
+enum mn_status mn_copy_skip_json(const struct mn_copy_lexeme *first, const uint8_t **at);
 
 /* The text of a JSON string in the arena, or as it lies there when nothing is escaped. */
-enum mn_status mn_copy_json_string(const struct mn_json_lexeme *string, struct mn_arena *arena,
+enum mn_status mn_copy_json_string(const struct mn_copy_lexeme *string, struct mn_arena *arena,
                                    const char **text, size_t *length);
 
 /* At most 40 bytes of a text for a message, whole characters, with ... where it was cut. */

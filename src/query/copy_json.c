@@ -34,13 +34,13 @@ static enum mn_status vector_from_json(const struct mn_copy_column *column, stru
 {
     uint32_t room = column->dims ? column->dims : MN_VECTOR_DIMS_LIMIT, count = 0;
     float *elements = mn_arena_alloc(arena, room * sizeof(float));
-    struct mn_json_lexeme lexeme;
+    struct mn_copy_lexeme lexeme;
 
     if (!elements) return mn_fail_nomem();
-    mn_json_scan(at, &lexeme);
-    while (lexeme.token != MN_JSON_ARRAY_CLOSE) {
+    mn_copy_json_scan(at, &lexeme);
+    while (lexeme.token != MN_COPY_ARRAY_CLOSE) {
         float value = 0;
-        if (lexeme.token != MN_JSON_INTEGER && lexeme.token != MN_JSON_FRACTION) {
+        if (lexeme.token != MN_COPY_INTEGER && lexeme.token != MN_COPY_FRACTION) {
             char excerpt[MN_COPY_EXCERPT_BYTES];
             return mn_fail(MN_TYPE, "value %u of the vector, '%s', is not a number", count + 1,
                            mn_copy_excerpt(lexeme.text, lexeme.length, excerpt));
@@ -50,13 +50,13 @@ static enum mn_status vector_from_json(const struct mn_copy_column *column, stru
         }
         if (count < room) elements[count] = value;
         count++;
-        mn_json_scan(at, &lexeme);
-        if (lexeme.token == MN_JSON_COMMA) {
-            mn_json_scan(at, &lexeme);
-            if (lexeme.token == MN_JSON_ARRAY_CLOSE) {
+        mn_copy_json_scan(at, &lexeme);
+        if (lexeme.token == MN_COPY_COMMA) {
+            mn_copy_json_scan(at, &lexeme);
+            if (lexeme.token == MN_COPY_ARRAY_CLOSE) {
                 return mn_fail(MN_SYNTAX, "a comma stands before the closing bracket");
             }
-        } else if (lexeme.token != MN_JSON_ARRAY_CLOSE) {
+        } else if (lexeme.token != MN_COPY_ARRAY_CLOSE) {
             return mn_fail(MN_SYNTAX, "a comma or ] is missing behind value %u of the vector",
                            count);
         }
@@ -132,7 +132,7 @@ static uint32_t unicode_take(const uint8_t **from, const uint8_t *end)
     return 0x10000 + ((point - 0xd800) << 10) + (low - 0xdc00);
 }
 
-enum mn_status mn_copy_json_string(const struct mn_json_lexeme *string, struct mn_arena *arena,
+enum mn_status mn_copy_json_string(const struct mn_copy_lexeme *string, struct mn_arena *arena,
                                    const char **text, size_t *length)
 {
     const uint8_t *from = string->text, *end = from + string->length;
@@ -171,12 +171,12 @@ struct skipper {
     int depth;
 };
 
-static enum mn_status skip_fail(const struct mn_json_lexeme *lexeme)
+static enum mn_status skip_fail(const struct mn_copy_lexeme *lexeme)
 {
     char excerpt[MN_COPY_EXCERPT_BYTES];
 
-    if (lexeme->token == MN_JSON_END) return mn_fail(MN_SYNTAX, "the line ends inside a value");
-    if (lexeme->token == MN_JSON_UNCLOSED) {
+    if (lexeme->token == MN_COPY_END) return mn_fail(MN_SYNTAX, "the line ends inside a value");
+    if (lexeme->token == MN_COPY_UNCLOSED) {
         return mn_fail(MN_SYNTAX, "the line ends inside a string");
     }
     return mn_fail(MN_SYNTAX, "'%s' is not JSON here",
@@ -184,32 +184,32 @@ static enum mn_status skip_fail(const struct mn_json_lexeme *lexeme)
 }
 
 /* A key and its colon; `lexeme` holds the key and then the first token of the value. */
-static enum mn_status skip_key(struct mn_json_lexeme *lexeme, const uint8_t **at)
+static enum mn_status skip_key(struct mn_copy_lexeme *lexeme, const uint8_t **at)
 {
-    if (lexeme->token != MN_JSON_STRING) return skip_fail(lexeme);
-    mn_json_scan(at, lexeme);
-    if (lexeme->token != MN_JSON_COLON) return skip_fail(lexeme);
-    mn_json_scan(at, lexeme);
+    if (lexeme->token != MN_COPY_STRING) return skip_fail(lexeme);
+    mn_copy_json_scan(at, lexeme);
+    if (lexeme->token != MN_COPY_COLON) return skip_fail(lexeme);
+    mn_copy_json_scan(at, lexeme);
     return MN_OK;
 }
 
-static bool token_is_scalar(enum mn_json_token token)
+static bool token_is_scalar(enum mn_copy_token token)
 {
-    return token >= MN_JSON_STRING && token <= MN_JSON_NULL;
+    return token >= MN_COPY_STRING && token <= MN_COPY_NULL;
 }
 
 /* Opens a container; *value tells whether a value stands in `lexeme` (else it is empty and closed).
  */
-static enum mn_status skip_open(struct skipper *skipper, struct mn_json_lexeme *lexeme,
+static enum mn_status skip_open(struct skipper *skipper, struct mn_copy_lexeme *lexeme,
                                 const uint8_t **at, bool *value)
 {
-    bool object = lexeme->token == MN_JSON_OBJECT_OPEN;
+    bool object = lexeme->token == MN_COPY_OBJECT_OPEN;
 
     if (skipper->depth == NESTING_MAX) {
         return mn_fail(MN_TOOBIG, "JSON nested deeper than %d", NESTING_MAX);
     }
-    mn_json_scan(at, lexeme);
-    *value = lexeme->token != (object ? MN_JSON_OBJECT_CLOSE : MN_JSON_ARRAY_CLOSE);
+    mn_copy_json_scan(at, lexeme);
+    *value = lexeme->token != (object ? MN_COPY_OBJECT_CLOSE : MN_COPY_ARRAY_CLOSE);
     if (!*value) return MN_OK;
     skipper->object[skipper->depth++] = object;
     return object ? skip_key(lexeme, at) : MN_OK;
@@ -217,19 +217,19 @@ static enum mn_status skip_open(struct skipper *skipper, struct mn_json_lexeme *
 
 /* Behind a value: closes containers up to the next comma; *value: another value stands in `lexeme`.
  */
-static enum mn_status skip_after(struct skipper *skipper, struct mn_json_lexeme *lexeme,
+static enum mn_status skip_after(struct skipper *skipper, struct mn_copy_lexeme *lexeme,
                                  const uint8_t **at, bool *value)
 {
     *value = false;
     while (skipper->depth > 0) {
         bool object = skipper->object[skipper->depth - 1];
-        mn_json_scan(at, lexeme);
-        if (lexeme->token == MN_JSON_COMMA) {
+        mn_copy_json_scan(at, lexeme);
+        if (lexeme->token == MN_COPY_COMMA) {
             *value = true;
-            mn_json_scan(at, lexeme);
+            mn_copy_json_scan(at, lexeme);
             return object ? skip_key(lexeme, at) : MN_OK;
         }
-        if (lexeme->token != (object ? MN_JSON_OBJECT_CLOSE : MN_JSON_ARRAY_CLOSE)) {
+        if (lexeme->token != (object ? MN_COPY_OBJECT_CLOSE : MN_COPY_ARRAY_CLOSE)) {
             return skip_fail(lexeme);
         }
         skipper->depth--;
@@ -237,15 +237,15 @@ static enum mn_status skip_after(struct skipper *skipper, struct mn_json_lexeme 
     return MN_OK;
 }
 
-enum mn_status mn_copy_skip_json(const struct mn_json_lexeme *first, const uint8_t **at)
+enum mn_status mn_copy_skip_json(const struct mn_copy_lexeme *first, const uint8_t **at)
 {
     struct skipper skipper = {.depth = 0};
-    struct mn_json_lexeme lexeme = *first;
+    struct mn_copy_lexeme lexeme = *first;
     bool value = true;
 
     while (value) {
         enum mn_status status = MN_OK;
-        if (lexeme.token == MN_JSON_OBJECT_OPEN || lexeme.token == MN_JSON_ARRAY_OPEN) {
+        if (lexeme.token == MN_COPY_OBJECT_OPEN || lexeme.token == MN_COPY_ARRAY_OPEN) {
             status = skip_open(&skipper, &lexeme, at, &value);
             if (status) return status;
             if (value) continue;
@@ -259,16 +259,16 @@ enum mn_status mn_copy_skip_json(const struct mn_json_lexeme *first, const uint8
 }
 
 static enum mn_status fail_token(const struct mn_copy_column *column,
-                                 const struct mn_json_lexeme *lexeme)
+                                 const struct mn_copy_lexeme *lexeme)
 {
     char excerpt[MN_COPY_EXCERPT_BYTES], name[32];
     struct mn_kind kind = {.type = column->type, .elem = column->elem, .dims = column->dims};
 
-    if (lexeme->token == MN_JSON_END || lexeme->token == MN_JSON_UNCLOSED ||
-        lexeme->token == MN_JSON_BAD) {
+    if (lexeme->token == MN_COPY_END || lexeme->token == MN_COPY_UNCLOSED ||
+        lexeme->token == MN_COPY_BAD) {
         return skip_fail(lexeme);
     }
-    const char *quote = lexeme->token == MN_JSON_STRING ? "\"" : "";
+    const char *quote = lexeme->token == MN_COPY_STRING ? "\"" : "";
     return mn_fail(MN_TYPE, "%s%s%s is not %s", quote,
                    mn_copy_excerpt(lexeme->text, lexeme->length, excerpt), quote,
                    mn_kind_name(&kind, name));
@@ -285,7 +285,7 @@ static int base64_digit(uint8_t c)
 
 /* Base64, as a BLOB is written in JSON; padding may be left out. */
 static enum mn_status blob_from_base64(const struct mn_copy_column *column, struct mn_arena *arena,
-                                       const struct mn_json_lexeme *lexeme, struct mn_value *out)
+                                       const struct mn_copy_lexeme *lexeme, struct mn_value *out)
 {
     size_t length = lexeme->length, size = 0;
     uint32_t bits = 0;
@@ -315,12 +315,12 @@ static enum mn_status list_from_json(const struct mn_copy_spec *spec, uint32_t c
     struct mn_copy_spec inner = {.options = spec->options, .columns = &elem, .column_count = 1};
     uint32_t room = LIST_FIRST_ROOM, count = 0;
     struct mn_value *values = mn_arena_alloc(arena, room * sizeof *values);
-    struct mn_json_lexeme lexeme;
+    struct mn_copy_lexeme lexeme;
     enum mn_status status = MN_OK;
 
     if (!values) return mn_fail_nomem();
-    mn_json_scan(at, &lexeme);
-    while (lexeme.token != MN_JSON_ARRAY_CLOSE) {
+    mn_copy_json_scan(at, &lexeme);
+    while (lexeme.token != MN_COPY_ARRAY_CLOSE) {
         if (count == room) {
             struct mn_value *grown = mn_arena_alloc(arena, 2 * room * sizeof *values);
             if (!grown) return mn_fail_nomem();
@@ -331,11 +331,11 @@ static enum mn_status list_from_json(const struct mn_copy_spec *spec, uint32_t c
         status = mn_copy_from_json(&inner, 0, arena, &lexeme, at, &values[count]);
         if (status) return status;
         count++;
-        mn_json_scan(at, &lexeme);
-        if (lexeme.token == MN_JSON_COMMA) {
-            mn_json_scan(at, &lexeme);
-            if (lexeme.token == MN_JSON_ARRAY_CLOSE) return skip_fail(&lexeme);
-        } else if (lexeme.token != MN_JSON_ARRAY_CLOSE) {
+        mn_copy_json_scan(at, &lexeme);
+        if (lexeme.token == MN_COPY_COMMA) {
+            mn_copy_json_scan(at, &lexeme);
+            if (lexeme.token == MN_COPY_ARRAY_CLOSE) return skip_fail(&lexeme);
+        } else if (lexeme.token != MN_COPY_ARRAY_CLOSE) {
             return skip_fail(&lexeme);
         }
     }
@@ -343,10 +343,10 @@ static enum mn_status list_from_json(const struct mn_copy_spec *spec, uint32_t c
 }
 
 /* Any JSON value, kept as it is written. */
-static enum mn_status json_from_json(const struct mn_json_lexeme *first, const uint8_t **at,
+static enum mn_status json_from_json(const struct mn_copy_lexeme *first, const uint8_t **at,
                                      struct mn_value *out)
 {
-    const uint8_t *start = first->token == MN_JSON_STRING ? first->text - 1 : first->text;
+    const uint8_t *start = first->token == MN_COPY_STRING ? first->text - 1 : first->text;
     enum mn_status status = mn_copy_skip_json(first, at);
 
     if (status) return status;
@@ -356,21 +356,21 @@ static enum mn_status json_from_json(const struct mn_json_lexeme *first, const u
     return MN_OK;
 }
 
-static bool token_fits(uint8_t type, enum mn_json_token token)
+static bool token_fits(uint8_t type, enum mn_copy_token token)
 {
     switch ((enum mn_type)type) {
-    case MN_TYPE_BOOL: return token == MN_JSON_TRUE || token == MN_JSON_FALSE;
-    case MN_TYPE_INT: return token == MN_JSON_INTEGER;
+    case MN_TYPE_BOOL: return token == MN_COPY_TRUE || token == MN_COPY_FALSE;
+    case MN_TYPE_INT: return token == MN_COPY_INTEGER;
     case MN_TYPE_FLOAT:
-        return token == MN_JSON_INTEGER || token == MN_JSON_FRACTION || token == MN_JSON_STRING;
+        return token == MN_COPY_INTEGER || token == MN_COPY_FRACTION || token == MN_COPY_STRING;
     case MN_TYPE_TIMESTAMP:
-        return token == MN_JSON_INTEGER || token == MN_JSON_FRACTION || token == MN_JSON_STRING;
+        return token == MN_COPY_INTEGER || token == MN_COPY_FRACTION || token == MN_COPY_STRING;
     case MN_TYPE_TEXT:
     case MN_TYPE_BLOB:
     case MN_TYPE_DURATION:
-    case MN_TYPE_UUID: return token == MN_JSON_STRING;
+    case MN_TYPE_UUID: return token == MN_COPY_STRING;
     case MN_TYPE_VECTOR:
-    case MN_TYPE_LIST: return token == MN_JSON_ARRAY_OPEN;
+    case MN_TYPE_LIST: return token == MN_COPY_ARRAY_OPEN;
     case MN_TYPE_JSON: return true;
     case MN_TYPE_NULL: return false;
     }
@@ -378,7 +378,7 @@ static bool token_fits(uint8_t type, enum mn_json_token token)
 }
 
 /* A FLOAT column takes only the words that JSON numbers lack from a string. */
-static bool string_is_special_float(const struct mn_json_lexeme *lexeme)
+static bool string_is_special_float(const struct mn_copy_lexeme *lexeme)
 {
     double value = 0;
 
@@ -387,13 +387,13 @@ static bool string_is_special_float(const struct mn_json_lexeme *lexeme)
 }
 
 enum mn_status mn_copy_from_json(const struct mn_copy_spec *spec, uint32_t column,
-                                 struct mn_arena *arena, const struct mn_json_lexeme *first,
+                                 struct mn_arena *arena, const struct mn_copy_lexeme *first,
                                  const uint8_t **at, struct mn_value *out)
 {
     const struct mn_copy_column *to = &spec->columns[column];
     struct mn_csv_field field = {.text = first->text, .length = first->length};
 
-    if (first->token == MN_JSON_NULL) {
+    if (first->token == MN_COPY_NULL) {
         *out = mn_null();
         return MN_OK;
     }
@@ -401,7 +401,7 @@ enum mn_status mn_copy_from_json(const struct mn_copy_spec *spec, uint32_t colum
     if (to->type == MN_TYPE_JSON) return json_from_json(first, at, out);
     if (to->type == MN_TYPE_VECTOR) return vector_from_json(to, arena, at, out);
     if (to->type == MN_TYPE_LIST) return list_from_json(spec, column, arena, at, out);
-    if (first->token == MN_JSON_STRING) {
+    if (first->token == MN_COPY_STRING) {
         const char *text = NULL;
         if (to->type == MN_TYPE_FLOAT && !string_is_special_float(first)) {
             return fail_token(to, first);
@@ -410,7 +410,7 @@ enum mn_status mn_copy_from_json(const struct mn_copy_spec *spec, uint32_t colum
         if (status) return status;
         field.text = (const uint8_t *)text;
         if (to->type == MN_TYPE_BLOB) {
-            struct mn_json_lexeme plain = *first;
+            struct mn_copy_lexeme plain = *first;
             plain.text = field.text;
             plain.length = field.length;
             return blob_from_base64(to, arena, &plain, out);

@@ -57,14 +57,14 @@ static enum mn_status line_read(struct ndjson_reader *reader, const uint8_t **st
     }
 }
 
-static enum mn_status fail_line(struct ndjson_reader *reader, const struct mn_json_lexeme *lexeme,
+static enum mn_status fail_line(struct ndjson_reader *reader, const struct mn_copy_lexeme *lexeme,
                                 const char *expected)
 {
     char excerpt[MN_COPY_EXCERPT_BYTES];
 
-    if (lexeme->token == MN_JSON_END) {
+    if (lexeme->token == MN_COPY_END) {
         mn_fail(MN_SYNTAX, "the line ends where %s is expected", expected);
-    } else if (lexeme->token == MN_JSON_UNCLOSED) {
+    } else if (lexeme->token == MN_COPY_UNCLOSED) {
         mn_fail(MN_SYNTAX, "the line ends inside a string");
     } else {
         mn_fail(MN_SYNTAX, "'%s' stands where %s is expected",
@@ -74,7 +74,7 @@ static enum mn_status fail_line(struct ndjson_reader *reader, const struct mn_js
 }
 
 /* The column that a key names, or UINT32_MAX. `previous` is the column of the key before it. */
-static enum mn_status key_find(struct ndjson_reader *reader, const struct mn_json_lexeme *key,
+static enum mn_status key_find(struct ndjson_reader *reader, const struct mn_copy_lexeme *key,
                                struct mn_arena *arena, uint32_t previous, uint32_t *column)
 {
     const struct mn_copy_spec *spec = &reader->base.spec;
@@ -100,19 +100,19 @@ static enum mn_status key_find(struct ndjson_reader *reader, const struct mn_jso
 }
 
 /* "key": value, into its column. `lexeme` is the key; *previous becomes the column. */
-static enum mn_status member_read(struct ndjson_reader *reader, struct mn_json_lexeme *lexeme,
+static enum mn_status member_read(struct ndjson_reader *reader, struct mn_copy_lexeme *lexeme,
                                   struct mn_arena *arena, struct mn_copy_row *row,
                                   uint32_t *previous)
 {
     const struct mn_copy_spec *spec = &reader->base.spec;
     uint32_t column = UINT32_MAX;
 
-    if (lexeme->token != MN_JSON_STRING) return fail_line(reader, lexeme, "a key");
+    if (lexeme->token != MN_COPY_STRING) return fail_line(reader, lexeme, "a key");
     enum mn_status status = key_find(reader, lexeme, arena, *previous, &column);
     if (status) return status;
-    mn_json_scan(&reader->at, lexeme);
-    if (lexeme->token != MN_JSON_COLON) return fail_line(reader, lexeme, "a colon");
-    mn_json_scan(&reader->at, lexeme);
+    mn_copy_json_scan(&reader->at, lexeme);
+    if (lexeme->token != MN_COPY_COLON) return fail_line(reader, lexeme, "a colon");
+    mn_copy_json_scan(&reader->at, lexeme);
     if (column == UINT32_MAX) {
         status = mn_copy_skip_json(lexeme, &reader->at);
         return status ? mn_copy_row_failed(&reader->base, NULL) : MN_OK;
@@ -129,7 +129,7 @@ static enum mn_status ndjson_next(struct mn_copy_reader *base, struct mn_arena *
 {
     struct ndjson_reader *reader = (struct ndjson_reader *)base;
     const uint8_t *end = NULL;
-    struct mn_json_lexeme lexeme;
+    struct mn_copy_lexeme lexeme;
     uint32_t previous = base->spec.column_count;
 
     base->row_only = false;
@@ -139,20 +139,20 @@ static enum mn_status ndjson_next(struct mn_copy_reader *base, struct mn_arena *
         row->values[i] = mn_null();
         row->given[i] = false;
     }
-    mn_json_scan(&reader->at, &lexeme);
-    if (lexeme.token != MN_JSON_OBJECT_OPEN) return fail_line(reader, &lexeme, "{");
-    mn_json_scan(&reader->at, &lexeme);
-    while (lexeme.token != MN_JSON_OBJECT_CLOSE) {
+    mn_copy_json_scan(&reader->at, &lexeme);
+    if (lexeme.token != MN_COPY_OBJECT_OPEN) return fail_line(reader, &lexeme, "{");
+    mn_copy_json_scan(&reader->at, &lexeme);
+    while (lexeme.token != MN_COPY_OBJECT_CLOSE) {
         status = member_read(reader, &lexeme, arena, row, &previous);
         if (status) return status;
-        mn_json_scan(&reader->at, &lexeme);
-        if (lexeme.token == MN_JSON_OBJECT_CLOSE) break;
-        if (lexeme.token != MN_JSON_COMMA) return fail_line(reader, &lexeme, "a comma or }");
-        mn_json_scan(&reader->at, &lexeme);
-        if (lexeme.token == MN_JSON_OBJECT_CLOSE) return fail_line(reader, &lexeme, "a key");
+        mn_copy_json_scan(&reader->at, &lexeme);
+        if (lexeme.token == MN_COPY_OBJECT_CLOSE) break;
+        if (lexeme.token != MN_COPY_COMMA) return fail_line(reader, &lexeme, "a comma or }");
+        mn_copy_json_scan(&reader->at, &lexeme);
+        if (lexeme.token == MN_COPY_OBJECT_CLOSE) return fail_line(reader, &lexeme, "a key");
     }
-    mn_json_scan(&reader->at, &lexeme);
-    if (lexeme.token != MN_JSON_END) return fail_line(reader, &lexeme, "the end of the line");
+    mn_copy_json_scan(&reader->at, &lexeme);
+    if (lexeme.token != MN_COPY_END) return fail_line(reader, &lexeme, "the end of the line");
     if (lexeme.text != end) {
         mn_fail(MN_TYPE, "a zero byte stands in the text");
         return mn_copy_row_failed(base, NULL);

@@ -41,32 +41,32 @@ struct mn_csv_field {
 enum mn_csv_token mn_csv_scan(const uint8_t classes[256], const uint8_t **at,
                               struct mn_csv_field *field);
 
-enum mn_json_token {
-    MN_JSON_END, /* a line feed or a zero byte; the cursor stays on it */
-    MN_JSON_OBJECT_OPEN,
-    MN_JSON_OBJECT_CLOSE,
-    MN_JSON_ARRAY_OPEN,
-    MN_JSON_ARRAY_CLOSE,
-    MN_JSON_COMMA,
-    MN_JSON_COLON,
-    MN_JSON_STRING, /* text and length without the quotes; `escaped` if a backslash is inside */
-    MN_JSON_INTEGER,
-    MN_JSON_FRACTION, /* a number with a point or an exponent */
-    MN_JSON_TRUE,
-    MN_JSON_FALSE,
-    MN_JSON_NULL,
-    MN_JSON_UNCLOSED, /* a string that the end of the line cuts */
-    MN_JSON_BAD
+enum mn_copy_token {
+    MN_COPY_END, /* a line feed or a zero byte; the cursor stays on it */
+    MN_COPY_OBJECT_OPEN,
+    MN_COPY_OBJECT_CLOSE,
+    MN_COPY_ARRAY_OPEN,
+    MN_COPY_ARRAY_CLOSE,
+    MN_COPY_COMMA,
+    MN_COPY_COLON,
+    MN_COPY_STRING, /* text and length without the quotes; `escaped` if a backslash is inside */
+    MN_COPY_INTEGER,
+    MN_COPY_FRACTION, /* a number with a point or an exponent */
+    MN_COPY_TRUE,
+    MN_COPY_FALSE,
+    MN_COPY_NULL,
+    MN_COPY_UNCLOSED, /* a string that the end of the line cuts */
+    MN_COPY_BAD
 };
 
-struct mn_json_lexeme {
-    enum mn_json_token token;
+struct mn_copy_lexeme {
+    enum mn_copy_token token;
     const uint8_t *text;
     size_t length;
     bool escaped;
 };
 
 /* The next token from *at, which then stands behind it. */
-void mn_json_scan(const uint8_t **at, struct mn_json_lexeme *lexeme);
+void mn_copy_json_scan(const uint8_t **at, struct mn_copy_lexeme *lexeme);
 
 #endif

@@ -17,6 +17,7 @@
 #include "base/bytes.h"
 #include "base/number.h"
 #include "os/stream.h"
+#include "query/copy_convert.h"
 #include "query/copy_half.h"
 #include "query/copy_read.h"
 
@@ -144,7 +145,9 @@ static enum mn_status npy_describe(struct vector_reader *reader, const char *dic
         return mn_fail(MN_TYPE, "%s: the .npy header is not one", path);
     }
     if (type[1] != '<' || type[2] != 'f' || !strchr("248", type[3]) || type[4] != '\'') {
-        mn_fail(MN_UNSUPPORTED, "%s holds elements of type %.8s", path, type);
+        char excerpt[MN_COPY_EXCERPT_BYTES];
+        mn_fail(MN_UNSUPPORTED, "%s holds elements of type '%s'", path,
+                mn_copy_excerpt(type + 1, strcspn(type + 1, "'"), excerpt));
         return mn_hint("floats are read: '<f4', '<f2', '<f8'");
     }
     reader->width = (uint32_t)(type[3] - '0');
