@@ -1,0 +1,356 @@
+/*
+ * load: many rows at once.
+ *
+ *   rows whose ids ascend past the table's last     -> the table's tree and slabs, bottom-up, at
+ * once from the first row on that does not             -> sorted with the rest, slabs by single
+ * puts entries of indexes, both ends of edges          -> sorters, brought into their trees at the
+ * end, or whenever they hold LOAD_BYTES
+ */
+#include <inttypes.h>
+
+#include "base/alloc.h"
+#include "catalog/key.h"
+#include "catalog/record.h"
+#include "index/row_inside.h"
+#include "index/sorter.h"
+
+enum { LOAD_BYTES = 128 << 20, EDGE_KEY_BYTES = 24, PAIR_BYTES = 16 };
+
+struct mn_load {
+    struct mn_view *view;
+    const struct mn_table *table;
+    int64_t next_id; /* behind the greatest there is */
+    bool any;        /* there is a row, in the table or the load */
+    bool spent;      /* the greatest is the last there can be */
+    uint64_t rows, failed_row;
+    struct mn_bulk *bulk;          /* of the table's tree, while ids ascend */
+    struct mn_slab_bulk **slabs;   /* one a column, NULL where it is no vector */
+    struct mn_sorter out_of_order; /* of the table's tree */
+    struct mn_sorter *indexes;     /* one an index */
+    struct mn_sorter forward, backward;
+    struct mn_buf record, key;
+};
+
+/* ---- begin and end of memory ---- */
+
+static void load_free(struct mn_load *load)
+{
+    mn_sorter_release(&load->out_of_order);
+    mn_sorter_release(&load->forward);
+    mn_sorter_release(&load->backward);
+    for (uint32_t i = 0; load->indexes && i < load->table->index_count; i++) {
+        mn_sorter_release(&load->indexes[i]);
+    }
+    mn_release(load->indexes);
+    mn_release(load->slabs);
+    mn_buf_release(&load->record);
+    mn_buf_release(&load->key);
+    mn_release(load);
+}
+
+/* Ends what is built bottom-up; the first failure counts. */
+static enum mn_status bulks_end(struct mn_load *load, enum mn_status status)
+{
+    if (load->bulk) {
+        enum mn_status ended = mn_bulk_end(load->bulk);
+
+        load->bulk = NULL;
+        if (status == MN_OK) status = ended;
+    }
+    for (uint32_t i = 0; load->slabs && i < load->table->column_count; i++) {
+        if (!load->slabs[i]) continue;
+        if (status == MN_OK) {
+            status = mn_slab_bulk_end(load->slabs[i]);
+        } else {
+            mn_slab_bulk_abort(load->slabs[i]);
+        }
+        load->slabs[i] = NULL;
+    }
+    return status;
+}
+
+static enum mn_status bulks_begin(struct mn_load *load)
+{
+    const struct mn_table *table = load->table;
+    enum mn_status status = mn_bulk_begin(load->view, table->tree, &load->bulk);
+
+    for (uint32_t i = 0; status == MN_OK && i < table->column_count; i++) {
+        struct mn_slabs slabs = mn_column_slabs(load->view, &table->columns[i]);
+
+        if (table->columns[i].kind.type != MN_TYPE_VECTOR) continue;
+        status = mn_slab_bulk_begin(&slabs, &load->slabs[i]);
+    }
+    return status;
+}
+
+enum mn_status mn_load_begin(struct mn_view *view, const struct mn_table *table,
+                             struct mn_load **out)
+{
+    struct mn_load *load = mn_zalloc(sizeof *load);
+    uint64_t rows;
+    enum mn_status status;
+
+    *out = NULL;
+    if (!load) return mn_fail_nomem();
+    load->view = view;
+    load->table = table;
+    load->failed_row = UINT64_MAX;
+    load->slabs = mn_zalloc(table->column_count * sizeof(struct mn_slab_bulk *));
+    load->indexes = mn_zalloc((table->index_count + 1) * sizeof *load->indexes);
+    load->out_of_order.tree = table->tree;
+    load->forward.tree = table->forward_tree;
+    load->backward.tree = table->backward_tree;
+    status = load->slabs && load->indexes ? MN_OK : mn_fail_nomem();
+    for (uint32_t i = 0; status == MN_OK && i < table->index_count; i++) {
+        load->indexes[i].tree = table->indexes[i].tree;
+    }
+    if (status == MN_OK) status = mn_tree_count(view, table->tree, &rows);
+    if (status == MN_OK) {
+        load->any = rows > 0;
+        status = mn_row_next_id(view, table, &load->next_id);
+    }
+    if (status == MN_FULL && table->row_id_column >= 0) {
+        load->spent = true; /* ids below the last may still be free */
+        status = MN_OK;
+    } else if (status == MN_OK) {
+        status = bulks_begin(load);
+    }
+    if (status != MN_OK) {
+        mn_load_abort(load);
+        return status;
+    }
+    *out = load;
+    return MN_OK;
+}
+
+void mn_load_abort(struct mn_load *load)
+{
+    if (!load) return;
+    bulks_end(load, MN_INTERRUPT);
+    load_free(load);
+}
+
+/* ---- merging ---- */
+
+/* A duplicate key of an index, told by its values. */
+static enum mn_status index_clash(const struct mn_index *index, const struct mn_clash *clash)
+{
+    const uint8_t *at = clash->key.data, *end = at + clash->key.len;
+    struct mn_arena arena;
+    struct mn_value *values;
+    enum mn_status status = MN_OK;
+
+    mn_arena_init(&arena, 0);
+    values = mn_arena_zalloc(&arena, index->table->column_count * sizeof *values);
+    if (!values) status = mn_fail_nomem();
+    for (uint32_t i = 0; status == MN_OK && i < index->column_count; i++) {
+        const struct mn_index_column *column = &index->columns[i];
+
+        status = mn_key_decode(&at, end, &index->table->columns[column->column].kind, column->order,
+                               &arena, &values[column->column]);
+    }
+    if (status == MN_OK) status = mn_entry_duplicate(index, values);
+    mn_arena_release(&arena);
+    return status;
+}
+
+static enum mn_status pair_clash(struct mn_load *load, const struct mn_clash *clash)
+{
+    struct mn_value ends[2];
+    struct mn_buf text = {0};
+    const struct mn_table *table = load->table;
+    enum mn_status status =
+        mn_row_key(load->view, table->from, mn_row_id_get(clash->key.data), &ends[0]);
+
+    if (status == MN_OK) {
+        status = mn_row_key(load->view, table->to, mn_row_id_get(clash->key.data + 8), &ends[1]);
+    }
+    if (status == MN_OK) status = mn_message_value(&text, &ends[0]);
+    if (status == MN_OK) status = mn_buf_text(&text, ", ");
+    if (status == MN_OK) status = mn_message_value(&text, &ends[1]);
+    if (status == MN_OK) {
+        status = mn_fail(MN_CONSTRAINT, "%s has (src, dst) = (%.*s) already", table->name,
+                         (int)text.len, (const char *)text.data);
+    }
+    mn_buf_release(&text);
+    return status;
+}
+
+static enum mn_status sorters_flush(struct mn_load *load)
+{
+    const struct mn_table *table = load->table;
+    struct mn_clash clash;
+    enum mn_status status = MN_OK;
+
+    if (load->out_of_order.entries.len) {
+        status = mn_sorter_flush(&load->out_of_order, load->view, &clash);
+        if (status == MN_EXISTS) {
+            load->failed_row = clash.row;
+            return mn_row_id_duplicate(table, mn_row_id_get(clash.key.data));
+        }
+    }
+    for (uint32_t i = 0; status == MN_OK && i < table->index_count; i++) {
+        status = mn_sorter_flush(&load->indexes[i], load->view, &clash);
+        if (status == MN_EXISTS) {
+            load->failed_row = clash.row;
+            return index_clash(&table->indexes[i], &clash);
+        }
+    }
+    if (status == MN_OK && table->relation) {
+        status = mn_sorter_flush(&load->forward, load->view, &clash);
+        if (status == MN_EXISTS) {
+            load->failed_row = clash.row;
+            return pair_clash(load, &clash);
+        }
+        if (status == MN_OK) status = mn_sorter_flush(&load->backward, load->view, &clash);
+        if (status == MN_EXISTS) {
+            return mn_fail(MN_CORRUPT, "the backward tree of %s has edges it should not",
+                           table->name);
+        }
+    }
+    return status;
+}
+
+static size_t load_bytes(const struct mn_load *load)
+{
+    size_t sum = mn_sorter_bytes(&load->out_of_order) + mn_sorter_bytes(&load->forward) +
+                 mn_sorter_bytes(&load->backward);
+
+    for (uint32_t i = 0; i < load->table->index_count; i++) {
+        sum += mn_sorter_bytes(&load->indexes[i]);
+    }
+    return sum;
+}
+
+/* ---- one row ---- */
+
+static enum mn_status record_add(struct mn_load *load, const struct mn_entry *entry)
+{
+    const struct mn_table *table = load->table;
+    uint8_t key[MN_ROW_ID_BYTES];
+    struct mn_bytes key_bytes = mn_bytes_of(key, sizeof key), record;
+    struct mn_sorted sorted;
+    enum mn_status status;
+
+    load->record.len = 0;
+    status =
+        mn_record_encode(entry->values, table->column_count, table->row_id_column, &load->record);
+    if (status != MN_OK) return status;
+    record = mn_bytes_of(load->record.data, load->record.len);
+    mn_row_id_put(key, entry->row_id);
+    if (load->bulk) return mn_bulk_add(load->bulk, key_bytes, record);
+    sorted = (struct mn_sorted){key_bytes, record, MN_ROW_ID_BYTES, load->rows};
+    return mn_sorter_add(&load->out_of_order, &sorted);
+}
+
+static enum mn_status entries_add(struct mn_load *load, const struct mn_entry *entry)
+{
+    uint8_t id[MN_ROW_ID_BYTES];
+
+    mn_row_id_put(id, entry->row_id);
+    for (uint32_t i = 0; i < load->table->index_count; i++) {
+        const struct mn_index *index = &load->table->indexes[i];
+        struct mn_sorted sorted = {.row = load->rows, .value = {NULL, 0}};
+        bool has_id;
+        enum mn_status status;
+
+        if (index->kind != MN_INDEX_BTREE) continue;
+        status = mn_entry_key(index, entry, &load->key, &has_id);
+        if (status != MN_OK) return status;
+        sorted.key = mn_bytes_of(load->key.data, load->key.len);
+        if (index->unique) sorted.value = mn_bytes_of(id, sizeof id);
+        if (!has_id) sorted.unique_bytes = (uint32_t)load->key.len;
+        status = mn_sorter_add(&load->indexes[i], &sorted);
+        if (status != MN_OK) return status;
+    }
+    return MN_OK;
+}
+
+static enum mn_status edge_add(struct mn_load *load, const struct mn_entry *entry)
+{
+    uint8_t key[EDGE_KEY_BYTES];
+    struct mn_sorted sorted = {.key = {key, sizeof key}, .row = load->rows};
+    struct mn_ends ends;
+    enum mn_status status = mn_row_ends(load->view, load->table, entry->values, &ends);
+
+    if (status != MN_OK) return status;
+    sorted.unique_bytes = load->table->multi ? 0 : PAIR_BYTES;
+    mn_row_id_put(key, ends.src);
+    mn_row_id_put(key + 8, ends.dst);
+    mn_row_id_put(key + 16, entry->row_id);
+    status = mn_sorter_add(&load->forward, &sorted);
+    if (status != MN_OK) return status;
+    sorted.unique_bytes = 0;
+    mn_row_id_put(key, ends.dst);
+    mn_row_id_put(key + 8, ends.src);
+    return mn_sorter_add(&load->backward, &sorted);
+}
+
+static enum mn_status vectors_add(struct mn_load *load, const struct mn_entry *entry)
+{
+    for (uint32_t i = 0; i < load->table->column_count; i++) {
+        const struct mn_column *column = &load->table->columns[i];
+        const float *vector;
+        enum mn_status status;
+
+        if (column->kind.type != MN_TYPE_VECTOR || mn_is_null(&entry->values[i])) continue;
+        vector = entry->values[i].p;
+        if (load->slabs[i]) {
+            status = mn_slab_bulk_add(load->slabs[i], entry->row_id, vector);
+        } else {
+            struct mn_slabs slabs = mn_column_slabs(load->view, column);
+
+            status = mn_slab_put(&slabs, entry->row_id, vector);
+        }
+        if (status != MN_OK) return mn_row_column_note(status, load->table, column);
+    }
+    return MN_OK;
+}
+
+static enum mn_status id_choose(struct mn_load *load, const struct mn_value *values, int64_t *id)
+{
+    int column = load->table->row_id_column;
+
+    *id = load->next_id;
+    if (column >= 0 && !mn_is_null(&values[column])) {
+        *id = values[column].i;
+    } else if (load->spent) {
+        return mn_fail(MN_FULL, "%s has used its last row id", load->table->name);
+    }
+    if (load->bulk && load->any && (load->spent || *id < load->next_id)) {
+        return bulks_end(load, MN_OK);
+    }
+    return MN_OK;
+}
+
+enum mn_status mn_load_add(struct mn_load *load, const struct mn_value *values, int64_t *row_id)
+{
+    struct mn_entry entry = {.values = values};
+    enum mn_status status = mn_row_not_null(load->table, values);
+
+    if (status == MN_OK) status = id_choose(load, values, &entry.row_id);
+    if (status == MN_OK && load->table->relation) status = edge_add(load, &entry);
+    if (status == MN_OK) status = record_add(load, &entry);
+    if (status == MN_OK) status = entries_add(load, &entry);
+    if (status == MN_OK) status = vectors_add(load, &entry);
+    if (status == MN_OK && load_bytes(load) > LOAD_BYTES) status = sorters_flush(load);
+    if (status != MN_OK) return status;
+    if (!load->any || (!load->spent && entry.row_id >= load->next_id)) {
+        load->spent = entry.row_id == INT64_MAX;
+        load->next_id = entry.row_id + !load->spent;
+    }
+    load->any = true;
+    load->rows++;
+    *row_id = entry.row_id;
+    return MN_OK;
+}
+
+enum mn_status mn_load_end(struct mn_load *load, uint64_t *failed_row)
+{
+    enum mn_status status = bulks_end(load, MN_OK);
+
+    if (status == MN_OK) status = sorters_flush(load);
+    if (failed_row) *failed_row = load->failed_row;
+    load_free(load);
+    return status;
+}

@@ -1,0 +1,42 @@
+/*
+ * sorter: entries for one tree, collected in any order and brought into it sorted.
+ *
+ * An empty tree, or one whose keys all lie below, is built bottom-up with full leaves; any other
+ * gets the entries in ascending order, so that each of its leaves is touched once.
+ */
+#ifndef MN_INDEX_SORTER_H
+#define MN_INDEX_SORTER_H
+
+#include "base/buf.h"
+#include "btree/tree.h"
+
+struct mn_sorter {
+    uint64_t tree;
+    struct mn_buf entries; /* of struct sorter_entry */
+    struct mn_buf bytes;   /* keys and values */
+};
+
+struct mn_sorted {
+    struct mn_bytes key, value;
+    uint32_t
+        unique_bytes; /* no other entry may begin with these many bytes of the key; 0: any may */
+    uint64_t row;     /* what to report when another does */
+};
+
+/* What a clash was: the key that is there twice and the later row that has it. Borrowed from the
+ * sorter. */
+struct mn_clash {
+    struct mn_bytes key;
+    uint64_t row;
+};
+
+void mn_sorter_release(struct mn_sorter *sorter);
+enum mn_status mn_sorter_add(struct mn_sorter *sorter, const struct mn_sorted *entry);
+size_t mn_sorter_bytes(const struct mn_sorter *sorter);
+
+/* Empties the sorter into its tree. MN_EXISTS without a message: *clash says which; entries before
+ * it may be in the tree. */
+enum mn_status mn_sorter_flush(struct mn_sorter *sorter, struct mn_view *view,
+                               struct mn_clash *clash);
+
+#endif
