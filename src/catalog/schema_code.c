@@ -152,6 +152,13 @@ struct reader {
     bool bad, nomem;
 };
 
+static struct reader reader_begin(const void *bytes, size_t size, struct mn_arena *arena)
+{
+    const uint8_t *at = size ? bytes : (const uint8_t *)"";
+
+    return (struct reader){.at = at, .end = at + size, .arena = arena};
+}
+
 static uint64_t number_read(struct reader *reader, uint64_t limit)
 {
     uint64_t number = 0;
@@ -358,7 +365,7 @@ static void indexes_read(struct reader *reader, struct mn_table *table)
 enum mn_status mn_table_decode(const void *bytes, size_t size, struct mn_arena *arena,
                                struct mn_table_code *code)
 {
-    struct reader reader = {.at = bytes, .end = (const uint8_t *)bytes + size, .arena = arena};
+    struct reader reader = reader_begin(bytes, size, arena);
     struct mn_table *table = &code->table;
     unsigned flags;
 
@@ -393,7 +400,7 @@ enum mn_status mn_table_decode(const void *bytes, size_t size, struct mn_arena *
 enum mn_status mn_scalar_decode(const void *bytes, size_t size, struct mn_arena *arena,
                                 struct mn_value *value)
 {
-    struct reader reader = {.at = bytes, .end = (const uint8_t *)bytes + size, .arena = arena};
+    struct reader reader = reader_begin(bytes, size, arena);
 
     *value = scalar_read(&reader);
     if (reader.nomem) return mn_fail_nomem();

@@ -36,13 +36,13 @@ static enum mn_status build_flush(struct build *build)
             status = mn_row_column(build->view, table, &row, column, &build->values[column]);
         }
     }
-    return status == MN_OK ? mn_entry_duplicate(build->index, build->values) : status;
+    return status == MN_OK ? mn_index_entry_duplicate(build->index, build->values) : status;
 }
 
 static enum mn_status row_add(struct build *build, const struct mn_row *row)
 {
     const struct mn_index *index = build->index;
-    struct mn_entry entry = {build->values, row->id};
+    struct mn_index_entry entry = {build->values, row->id};
     struct mn_sorted sorted = {.row = (uint64_t)row->id, .value = {NULL, 0}};
     uint8_t id[MN_ROW_ID_BYTES];
     bool has_id;
@@ -53,7 +53,7 @@ static enum mn_status row_add(struct build *build, const struct mn_row *row)
 
         status = mn_row_column(build->view, index->table, row, column, &build->values[column]);
     }
-    if (status == MN_OK) status = mn_entry_key(index, &entry, &build->key, &has_id);
+    if (status == MN_OK) status = mn_index_entry_key(index, &entry, &build->key, &has_id);
     if (status != MN_OK) return status;
     sorted.key = mn_bytes_of(build->key.data, build->key.len);
     if (index->unique) {

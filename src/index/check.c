@@ -75,11 +75,11 @@ static enum mn_status count_check(struct checker *checker, const char *index, ui
 static enum mn_status entry_check(struct checker *checker, const struct mn_index *index,
                                   int64_t row_id)
 {
-    struct mn_entry entry = {checker->values, row_id};
+    struct mn_index_entry entry = {checker->values, row_id};
     struct mn_item item = {.key = {NULL, 0}};
     bool has_id, found;
     int64_t there;
-    enum mn_status status = mn_entry_key(index, &entry, &checker->key, &has_id);
+    enum mn_status status = mn_index_entry_key(index, &entry, &checker->key, &has_id);
 
     item.key = mn_bytes_of(checker->key.data, checker->key.len);
     if (status == MN_OK) {
@@ -88,7 +88,7 @@ static enum mn_status entry_check(struct checker *checker, const struct mn_index
     if (status != MN_OK) return damage_report(checker, status, index->name, &row_id);
     checker->counts->index_entries++;
     if (!found) return problem_report(checker, index->name, &row_id, "the row has no entry");
-    status = mn_entry_row(index, &item, &there);
+    status = mn_index_entry_row(index, &item, &there);
     if (status != MN_OK) return damage_report(checker, status, index->name, &row_id);
     if (there == row_id) return MN_OK;
     return problem_report(checker, index->name, &row_id, "the row's entry names another row");

@@ -7,8 +7,8 @@
 
 enum { MESSAGE_VALUE_BYTES = 60 };
 
-enum mn_status mn_entry_key(const struct mn_index *index, const struct mn_entry *entry,
-                            struct mn_buf *key, bool *has_id)
+enum mn_status mn_index_entry_key(const struct mn_index *index, const struct mn_index_entry *entry,
+                                  struct mn_buf *key, bool *has_id)
 {
     uint8_t id[MN_ROW_ID_BYTES];
 
@@ -44,7 +44,7 @@ enum mn_status mn_message_value(struct mn_buf *out, const struct mn_value *value
     return mn_buf_text(out, "...");
 }
 
-enum mn_status mn_entry_duplicate(const struct mn_index *index, const struct mn_value *values)
+enum mn_status mn_index_entry_duplicate(const struct mn_index *index, const struct mn_value *values)
 {
     bool several = index->column_count > 1;
     struct mn_buf text = {0};
@@ -70,13 +70,13 @@ enum mn_status mn_entry_duplicate(const struct mn_index *index, const struct mn_
     return status;
 }
 
-enum mn_status mn_entry_put(struct mn_view *view, const struct mn_index *index,
-                            const struct mn_entry *entry, struct mn_buf *key)
+enum mn_status mn_index_entry_put(struct mn_view *view, const struct mn_index *index,
+                                  const struct mn_index_entry *entry, struct mn_buf *key)
 {
     uint8_t id[MN_ROW_ID_BYTES];
     struct mn_bytes value = mn_bytes_of("", 0);
     bool has_id;
-    enum mn_status status = mn_entry_key(index, entry, key, &has_id);
+    enum mn_status status = mn_index_entry_key(index, entry, key, &has_id);
 
     if (status != MN_OK) return status;
     if (index->unique) {
@@ -88,16 +88,16 @@ enum mn_status mn_entry_put(struct mn_view *view, const struct mn_index *index,
         if (has_id) {
             return mn_fail(MN_CORRUPT, "index %s has an entry for a new row", index->name);
         }
-        return mn_entry_duplicate(index, entry->values);
+        return mn_index_entry_duplicate(index, entry->values);
     }
     return status;
 }
 
-enum mn_status mn_entry_delete(struct mn_view *view, const struct mn_index *index,
-                               const struct mn_entry *entry, struct mn_buf *key)
+enum mn_status mn_index_entry_delete(struct mn_view *view, const struct mn_index *index,
+                                     const struct mn_index_entry *entry, struct mn_buf *key)
 {
     bool has_id, found;
-    enum mn_status status = mn_entry_key(index, entry, key, &has_id);
+    enum mn_status status = mn_index_entry_key(index, entry, key, &has_id);
 
     if (status != MN_OK) return status;
     status = mn_tree_delete(view, index->tree, mn_bytes_of(key->data, key->len), &found);
@@ -108,8 +108,8 @@ enum mn_status mn_entry_delete(struct mn_view *view, const struct mn_index *inde
     return status;
 }
 
-enum mn_status mn_entry_row(const struct mn_index *index, const struct mn_item *item,
-                            int64_t *row_id)
+enum mn_status mn_index_entry_row(const struct mn_index *index, const struct mn_item *item,
+                                  int64_t *row_id)
 {
     if (index->unique ? item->value.len != MN_ROW_ID_BYTES : item->key.len < MN_ROW_ID_BYTES) {
         return mn_fail(MN_CORRUPT, "an entry of index %s is damaged", index->name);

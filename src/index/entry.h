@@ -8,29 +8,30 @@
 #include "catalog/schema.h"
 
 /* A row for its entries: the values of all columns of its table, in their order, and its id. */
-struct mn_entry {
+struct mn_index_entry {
     const struct mn_value *values;
     int64_t row_id;
 };
 
 /* The key's bytes replace what is in the buffer. Where the index is not unique, or a column is
  * NULL, they end in the row id: then *has_id. MN_TOOBIG names the index. */
-enum mn_status mn_entry_key(const struct mn_index *index, const struct mn_entry *entry,
-                            struct mn_buf *key, bool *has_id);
+enum mn_status mn_index_entry_key(const struct mn_index *index, const struct mn_index_entry *entry,
+                                  struct mn_buf *key, bool *has_id);
 
 /* MN_CONSTRAINT: another row has this key. `key` is scratch. */
-enum mn_status mn_entry_put(struct mn_view *view, const struct mn_index *index,
-                            const struct mn_entry *entry, struct mn_buf *key);
+enum mn_status mn_index_entry_put(struct mn_view *view, const struct mn_index *index,
+                                  const struct mn_index_entry *entry, struct mn_buf *key);
 /* MN_CORRUPT: it is not there. */
-enum mn_status mn_entry_delete(struct mn_view *view, const struct mn_index *index,
-                               const struct mn_entry *entry, struct mn_buf *key);
+enum mn_status mn_index_entry_delete(struct mn_view *view, const struct mn_index *index,
+                                     const struct mn_index_entry *entry, struct mn_buf *key);
 
 /* The row of an entry that was read. MN_CORRUPT. */
-enum mn_status mn_entry_row(const struct mn_index *index, const struct mn_item *item,
-                            int64_t *row_id);
+enum mn_status mn_index_entry_row(const struct mn_index *index, const struct mn_item *item,
+                                  int64_t *row_id);
 
 /* MN_CONSTRAINT: "memory has (a, b) = (1, x) already". */
-enum mn_status mn_entry_duplicate(const struct mn_index *index, const struct mn_value *values);
+enum mn_status mn_index_entry_duplicate(const struct mn_index *index,
+                                        const struct mn_value *values);
 
 /* Appends a value for a message, short. */
 enum mn_status mn_message_value(struct mn_buf *out, const struct mn_value *value);

@@ -329,7 +329,7 @@ enum mn_status mn_index_scan_next(struct mn_index_scan *scan, int64_t *row_id,
         *found = false;
         return status;
     }
-    if (scan->index) return mn_entry_row(scan->index, &scan->item, row_id);
+    if (scan->index) return mn_index_entry_row(scan->index, &scan->item, row_id);
     if (scan->item.key.len != MN_ROW_ID_BYTES) {
         return mn_fail(MN_CORRUPT, "a row key of %s is damaged", scan->table->name);
     }
@@ -403,7 +403,7 @@ enum mn_status mn_index_find(struct mn_view *view, const struct mn_index *index,
     if (status == MN_OK) {
         status = mn_tree_get(view, index->tree, buf_bytes(&key), &item.value, found);
     }
-    if (status == MN_OK && *found) status = mn_entry_row(index, &item, row_id);
+    if (status == MN_OK && *found) status = mn_index_entry_row(index, &item, row_id);
     if (status == MN_TOOBIG) status = MN_OK; /* no row has a key that long */
     mn_buf_release(&key);
     return status;

@@ -149,7 +149,7 @@ static enum mn_status index_clash(const struct mn_index *index, const struct mn_
         status = mn_key_decode(&at, end, &index->table->columns[column->column].kind, column->order,
                                &arena, &values[column->column]);
     }
-    if (status == MN_OK) status = mn_entry_duplicate(index, values);
+    if (status == MN_OK) status = mn_index_entry_duplicate(index, values);
     mn_arena_release(&arena);
     return status;
 }
@@ -224,7 +224,7 @@ static size_t load_bytes(const struct mn_load *load)
 
 /* ---- one row ---- */
 
-static enum mn_status record_add(struct mn_load *load, const struct mn_entry *entry)
+static enum mn_status record_add(struct mn_load *load, const struct mn_index_entry *entry)
 {
     const struct mn_table *table = load->table;
     uint8_t key[MN_ROW_ID_BYTES];
@@ -243,7 +243,7 @@ static enum mn_status record_add(struct mn_load *load, const struct mn_entry *en
     return mn_sorter_add(&load->out_of_order, &sorted);
 }
 
-static enum mn_status entries_add(struct mn_load *load, const struct mn_entry *entry)
+static enum mn_status entries_add(struct mn_load *load, const struct mn_index_entry *entry)
 {
     uint8_t id[MN_ROW_ID_BYTES];
 
@@ -255,7 +255,7 @@ static enum mn_status entries_add(struct mn_load *load, const struct mn_entry *e
         enum mn_status status;
 
         if (index->kind != MN_INDEX_BTREE) continue;
-        status = mn_entry_key(index, entry, &load->key, &has_id);
+        status = mn_index_entry_key(index, entry, &load->key, &has_id);
         if (status != MN_OK) return status;
         sorted.key = mn_bytes_of(load->key.data, load->key.len);
         if (index->unique) sorted.value = mn_bytes_of(id, sizeof id);
@@ -266,7 +266,7 @@ static enum mn_status entries_add(struct mn_load *load, const struct mn_entry *e
     return MN_OK;
 }
 
-static enum mn_status edge_add(struct mn_load *load, const struct mn_entry *entry)
+static enum mn_status edge_add(struct mn_load *load, const struct mn_index_entry *entry)
 {
     uint8_t key[EDGE_KEY_BYTES];
     struct mn_sorted sorted = {.key = {key, sizeof key}, .row = load->rows};
@@ -286,7 +286,7 @@ static enum mn_status edge_add(struct mn_load *load, const struct mn_entry *entr
     return mn_sorter_add(&load->backward, &sorted);
 }
 
-static enum mn_status vectors_add(struct mn_load *load, const struct mn_entry *entry)
+static enum mn_status vectors_add(struct mn_load *load, const struct mn_index_entry *entry)
 {
     for (uint32_t i = 0; i < load->table->column_count; i++) {
         const struct mn_column *column = &load->table->columns[i];
@@ -325,7 +325,7 @@ static enum mn_status id_choose(struct mn_load *load, const struct mn_value *val
 
 enum mn_status mn_load_add(struct mn_load *load, const struct mn_value *values, int64_t *row_id)
 {
-    struct mn_entry entry = {.values = values};
+    struct mn_index_entry entry = {.values = values};
     enum mn_status status = mn_row_not_null(load->table, values);
 
     if (status == MN_OK) status = id_choose(load, values, &entry.row_id);

@@ -294,7 +294,7 @@ enum mn_status mn_row_column_note(enum mn_status status, const struct mn_table *
 /* ---- storing ---- */
 
 static enum mn_status record_put(struct mn_view *view, const struct mn_table *table,
-                                 const struct mn_entry *entry, struct mn_buf *scratch)
+                                 const struct mn_index_entry *entry, struct mn_buf *scratch)
 {
     uint8_t key[MN_ROW_ID_BYTES];
     enum mn_status status;
@@ -323,7 +323,7 @@ enum mn_status mn_row_vector_put(const struct mn_slabs *slabs, int64_t row_id,
 }
 
 static enum mn_status vectors_put(struct mn_view *view, const struct mn_table *table,
-                                  const struct mn_entry *entry)
+                                  const struct mn_index_entry *entry)
 {
     for (uint32_t i = 0; i < table->column_count; i++) {
         const struct mn_column *column = &table->columns[i];
@@ -342,7 +342,7 @@ enum mn_status mn_row_insert(struct mn_view *view, const struct mn_table *table,
                              const struct mn_value *values, int64_t *row_id)
 {
     const struct mn_value *given = table->row_id_column >= 0 ? &values[table->row_id_column] : NULL;
-    struct mn_entry entry = {.values = values};
+    struct mn_index_entry entry = {.values = values};
     struct mn_buf scratch = {0};
     struct mn_ends ends;
     enum mn_status status = mn_row_not_null(table, values);
@@ -360,7 +360,7 @@ enum mn_status mn_row_insert(struct mn_view *view, const struct mn_table *table,
     if (status == MN_OK) status = record_put(view, table, &entry, &scratch);
     for (uint32_t i = 0; status == MN_OK && i < table->index_count; i++) {
         if (table->indexes[i].kind != MN_INDEX_BTREE) continue;
-        status = mn_entry_put(view, &table->indexes[i], &entry, &scratch);
+        status = mn_index_entry_put(view, &table->indexes[i], &entry, &scratch);
     }
     if (status == MN_OK) status = vectors_put(view, table, &entry);
     mn_buf_release(&scratch);

@@ -133,19 +133,20 @@ static bool index_may_change(const struct update *update, const struct mn_index 
 
 static enum mn_status entry_change(struct update *update, const struct mn_index *index)
 {
-    struct mn_entry old = {update->old.values, update->old_id};
-    struct mn_entry new = {update->values, update->new_id};
+    struct mn_index_entry old = {update->old.values, update->old_id};
+    struct mn_index_entry new = {update->values, update->new_id};
     bool old_has_id, new_has_id;
-    enum mn_status status = mn_entry_key(index, &old, &update->old_key, &old_has_id);
+    enum mn_status status = mn_index_entry_key(index, &old, &update->old_key, &old_has_id);
 
-    if (status == MN_OK) status = mn_entry_key(index, &new, &update->new_key, &new_has_id);
+    if (status == MN_OK) status = mn_index_entry_key(index, &new, &update->new_key, &new_has_id);
     if (status != MN_OK) return status;
     if (update->old_id == update->new_id && update->old_key.len == update->new_key.len &&
         memcmp(update->old_key.data, update->new_key.data, update->old_key.len) == 0) {
         return MN_OK;
     }
-    status = mn_entry_delete(update->view, index, &old, &update->old_key);
-    return status == MN_OK ? mn_entry_put(update->view, index, &new, &update->new_key) : status;
+    status = mn_index_entry_delete(update->view, index, &old, &update->old_key);
+    return status == MN_OK ? mn_index_entry_put(update->view, index, &new, &update->new_key)
+                           : status;
 }
 
 /* Moves a vector that stays the same to the row's new id. */
@@ -264,7 +265,7 @@ static enum mn_status floor_raise(struct mn_view *view, const struct mn_table *t
 static enum mn_status row_parts_delete(struct mn_view *view, const struct mn_table *table,
                                        int64_t row_id, const struct mn_old_row *old)
 {
-    struct mn_entry entry = {old->values, row_id};
+    struct mn_index_entry entry = {old->values, row_id};
     struct mn_buf scratch = {0};
     uint8_t key[MN_ROW_ID_BYTES];
     enum mn_status status = floor_raise(view, table, row_id);
@@ -272,7 +273,7 @@ static enum mn_status row_parts_delete(struct mn_view *view, const struct mn_tab
     mn_row_id_put(key, row_id);
     for (uint32_t i = 0; status == MN_OK && i < table->index_count; i++) {
         if (table->indexes[i].kind != MN_INDEX_BTREE) continue;
-        status = mn_entry_delete(view, &table->indexes[i], &entry, &scratch);
+        status = mn_index_entry_delete(view, &table->indexes[i], &entry, &scratch);
     }
     for (uint32_t i = 0; status == MN_OK && i < table->column_count; i++) {
         if (table->columns[i].kind.type == MN_TYPE_VECTOR && !mn_is_null(&old->values[i])) {
