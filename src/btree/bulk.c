@@ -15,9 +15,10 @@ struct mn_bulk {
     struct mn_view *view;
     struct mn_scratch *scratch;
     struct mn_root root;
-    struct mn_path path; /* rightmost and writable; depth 0: the tree is empty */
-    uint64_t pending;    /* entries appended to the leaf and not yet counted above it */
-    uint8_t *last;       /* the last key, to check the order */
+    struct mn_path path;       /* rightmost and writable; depth 0: the tree is empty */
+    uint64_t pending;          /* entries appended to the leaf and not yet counted above it */
+    uint64_t seals, rollbacks; /* of the scratch when the path was taken */
+    uint8_t *last;             /* the last key, to check the order */
     size_t last_len, last_capacity;
     bool any;
 };
@@ -41,7 +42,25 @@ static enum mn_status rightmost_open(struct mn_bulk *bulk)
         path->step[level].index = mn_node_count(path->step[level].page) - 1;
         if (level + 1 < path->depth) status = mn_path_down(path, level);
     }
-    return status == MN_OK ? mn_path_edit(path, &bulk->root) : status;
+    bulk->seals = bulk->scratch->seals;
+    if (status == MN_OK) status = mn_path_edit(path, &bulk->root);
+    /* The root is kept where a seal finds it, if another tree's change makes one. */
+    return status == MN_OK ? mn_root_set(bulk->view, &bulk->root) : status;
+}
+
+/* Takes the path anew where another tree's change sealed it; entries are counted here alone. */
+static enum mn_status path_refresh(struct mn_bulk *bulk)
+{
+    uint64_t entries = bulk->root.entries;
+    enum mn_status status;
+
+    if (bulk->rollbacks != bulk->scratch->rollbacks) {
+        return mn_fail(MN_MISUSE, "a bulk build does not survive the rollback of a savepoint");
+    }
+    if (bulk->seals == bulk->scratch->seals) return MN_OK;
+    status = mn_root_get(bulk->view, bulk->root.tree, &bulk->root);
+    bulk->root.entries = entries;
+    return status == MN_OK ? rightmost_open(bulk) : status;
 }
 
 static enum mn_status last_read(struct mn_bulk *bulk)
@@ -78,6 +97,7 @@ enum mn_status mn_bulk_begin(struct mn_view *view, uint64_t tree, struct mn_bulk
     if (!bulk) return mn_fail_nomem();
     bulk->view = view;
     status = mn_scratch_get(view, &bulk->scratch);
+    if (status == MN_OK) bulk->rollbacks = bulk->scratch->rollbacks;
     if (status == MN_OK) status = mn_root_get(view, tree, &bulk->root);
     if (status == MN_OK) status = last_read(bulk);
     if (status == MN_OK) status = rightmost_open(bulk);
@@ -99,7 +119,7 @@ static enum mn_status plant(struct mn_bulk *bulk)
     bulk->path.depth = 1;
     bulk->root.ref = step->ref;
     bulk->root.height = 1;
-    return MN_OK;
+    return mn_root_set(bulk->view, &bulk->root);
 }
 
 /* What lies left of the path under the same parents is full: it goes to its place. */
@@ -157,7 +177,8 @@ static enum mn_status entry_begin(struct mn_bulk *bulk, struct mn_bytes key)
     if (bulk->any && order >= 0) {
         return mn_fail(MN_MISUSE, "a bulk build takes keys in ascending order");
     }
-    return mn_key_check(key);
+    if (mn_key_check(key) != MN_OK) return MN_TOOBIG;
+    return path_refresh(bulk);
 }
 
 /* Builds the cell, its value already in the payload, and appends it. */
@@ -207,9 +228,12 @@ enum mn_status mn_bulk_end(struct mn_bulk *bulk)
     enum mn_status status;
 
     if (!bulk) return MN_OK;
-    if (bulk->path.depth > 0) pending_count(bulk);
-    bulk->scratch->changes[bulk->root.tree & 63]++;
-    status = mn_root_set(bulk->view, &bulk->root);
+    status = path_refresh(bulk);
+    if (status == MN_OK) {
+        if (bulk->path.depth > 0) pending_count(bulk);
+        bulk->scratch->changes[bulk->root.tree & 63]++;
+        status = mn_root_set(bulk->view, &bulk->root);
+    }
     bulk_free(bulk);
     return status;
 }

@@ -232,6 +232,7 @@ static void savepoint_seen(struct mn_view *view, enum mn_savepoint_event event, 
     (void)id;
     if (!scratch || event != MN_SAVEPOINT_ROLLED_BACK) return;
     for (uint32_t i = 0; i < 64; i++) scratch->changes[i]++;
+    scratch->rollbacks++;
 }
 
 /* -- the seal ---------------------------------------------------------------------------------- */
@@ -329,11 +330,14 @@ enum mn_status mn_forest_seal(struct mn_view *view)
         if (status == MN_OK) status = mn_view_root_set(view, &master);
     }
     for (uint32_t i = 0; scratch && i < 64; i++) scratch->changes[i]++;
+    if (scratch) scratch->seals++;
     return status;
 }
 
 struct mn_store_hooks mn_tree_hooks(void)
 {
-    return (struct mn_store_hooks){
-        .seal = mn_forest_seal, .view_end = scratch_release, .savepoint = savepoint_seen};
+    return (struct mn_store_hooks){.seal = mn_forest_seal,
+                                   .validate = mn_node_validate,
+                                   .view_end = scratch_release,
+                                   .savepoint = savepoint_seen};
 }

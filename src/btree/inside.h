@@ -27,6 +27,8 @@ struct mn_scratch {
     uint8_t *separator[2];            /* keys on their way up, of odd and even levels */
     uint8_t tail[2][MN_TAIL_BYTES];
     uint64_t changes[64]; /* by tree & 63: how often it was changed; cursors compare */
+    uint64_t seals;       /* how often dirty nodes went to their places */
+    uint64_t rollbacks;
 };
 enum mn_status mn_scratch_get(struct mn_view *view, struct mn_scratch **scratch);
 /* The changes of a tree so far in this view; 0 in a view that only reads. */

@@ -138,7 +138,7 @@ void mn_node_build(const struct mn_node *node, const struct mn_cell *cells, uint
 /* Bytes in use: header, arrays, cells and prefix. */
 uint32_t mn_node_used(const uint8_t *page);
 
-/* N1 to N3, for bytes from the disk: MN_CORRUPT says what is wrong, without a page. */
+/* N1 to N3, and bounds, for bytes from the disk: MN_CORRUPT says what is wrong. */
 enum mn_status mn_node_validate(const uint8_t *page, uint32_t size, uint8_t kind);
 
 #endif

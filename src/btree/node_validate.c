@@ -5,15 +5,17 @@
  * A checksum proves that a page is what somebody wrote; who wrote a hostile file can compute
  * checksums too. After this check every accessor of node.h stays inside the page.
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "btree/node.h"
 
 enum { HEADS_AT = MN_PAGE_HEADER };
 
-static enum mn_status bad(const char *what, uint32_t index)
+static enum mn_status bad(const uint8_t *page, const char *what, uint32_t index)
 {
-    return mn_fail(MN_CORRUPT, "node: %s (entry %u)", what, index);
+    return mn_fail(MN_CORRUPT, "page %" PRIu64 " is no node: %s (entry %u)", mn_page_number(page),
+                   what, index);
 }
 
 /* The bytes of entry `index` in the heap, or 0 where they do not lie in it. */
@@ -23,19 +25,41 @@ static size_t cell_size(const uint8_t *page, uint32_t size, uint32_t index)
     size_t from_end = mn_get_u16(slot), length = mn_get_u16(slot + 2), bytes;
     const uint8_t *at = page + size - from_end;
 
+    if (from_end > mn_node_heap(page)) return 0;
     bytes = length & MN_SUFFIX_MASK;
-    if (bytes > mn_node_inline_max(size)) return 0;
     if (length & MN_CELL_TAIL) bytes += MN_TAIL_BYTES;
     if (mn_node_is_leaf(page)) {
         if (bytes + 2 > from_end) return 0;
+        if (mn_get_u16(at + bytes) > mn_node_inline_max(size)) return 0;
         bytes += 2 + (size_t)mn_get_u16(at + bytes);
         if (length & MN_CELL_RUN) bytes += MN_RUN_BYTES;
     } else if (length & MN_CELL_RUN) {
         return 0;
     }
-    if (from_end > mn_node_heap(page) || bytes > from_end) return 0;
+    if (bytes > from_end) return 0;
     if (from_end - bytes < mn_node_prefix_len(page)) return 0;
     return bytes;
+}
+
+/* Which bytes of the heap belong to a cell already, by their distance from the page's end. */
+struct cover {
+    uint64_t words[MN_PAGE_SIZE_MAX / 64 + 1];
+};
+
+/* False: one of the bytes [start, end) was taken before. */
+static bool cover_take(struct cover *cover, size_t start, size_t end)
+{
+    while (start < end) {
+        size_t word = start / 64, bits = 64 - start % 64;
+        uint64_t mask = UINT64_MAX;
+
+        if (bits > end - start) bits = end - start;
+        if (bits < 64) mask = ((UINT64_C(1) << bits) - 1) << start % 64;
+        if (cover->words[word] & mask) return false;
+        cover->words[word] |= mask;
+        start += bits;
+    }
+    return true;
 }
 
 static int suffix_compare(const struct mn_cell *a, const struct mn_cell *b)
@@ -83,7 +107,7 @@ static enum mn_status children_validate(const uint8_t *page)
     for (uint32_t i = 0; i < mn_node_count(page); i++) {
         struct mn_ref ref = mn_node_child(page, i);
 
-        if (ref.page == 0 || mn_ref_is_dirty(ref)) return bad("a child that is no page", i);
+        if (ref.page == 0 || mn_ref_is_dirty(ref)) return bad(page, "a child that is no page", i);
     }
     return MN_OK;
 }
@@ -93,7 +117,9 @@ static enum mn_status cells_validate(const struct mn_node *node)
     const uint8_t *page = node->page;
     struct mn_cell before = {.flags = 0};
     size_t sum = mn_node_prefix_len(page);
+    struct cover cover;
 
+    memset(cover.words, 0, (node->size / 64 + 1) * sizeof *cover.words);
     for (uint32_t i = 0; i < mn_node_count(page); i++) {
         size_t bytes = cell_size(page, node->size, i);
         struct mn_cell cell;
@@ -102,25 +128,32 @@ static enum mn_status cells_validate(const struct mn_node *node)
             const uint8_t *slot = page + HEADS_AT + 4 * ((size_t)mn_node_count(page) + i);
             bool empty = mn_get_u16(slot + 2) == 0 && !mn_node_is_leaf(page);
 
-            if (!empty) return bad("a cell outside of the heap", i);
+            if (!empty) return bad(page, "a cell outside of the heap", i);
         }
         sum += bytes;
+        if (bytes > 0) {
+            size_t from_end = mn_get_u16(page + HEADS_AT + 4 * ((size_t)mn_node_count(page) + i));
+
+            if (!cover_take(&cover, from_end - bytes, from_end)) {
+                return bad(page, "two cells in one place", i);
+            }
+        }
         cell = mn_node_cell(node, i);
         if (!mn_node_is_leaf(page) && i == 0) {
-            if (cell.suffix.len > 0 || cell.tail) return bad("a first key in a branch", i);
+            if (cell.suffix.len > 0 || cell.tail) return bad(page, "a first key in a branch", i);
             if (mn_get_u16(page + HEADS_AT + 4 * (size_t)mn_node_count(page)) > mn_node_heap(page))
-                return bad("a cell outside of the heap", i);
-            if (mn_get_u32(page + HEADS_AT) != 0) return bad("a wrong head", i);
+                return bad(page, "a cell outside of the heap", i);
+            if (mn_get_u32(page + HEADS_AT) != 0) return bad(page, "a wrong head", i);
             continue;
         }
-        if (!cell_is_sound(node, &cell, i)) return bad("a wrong head, key or run", i);
+        if (!cell_is_sound(node, &cell, i)) return bad(page, "a wrong head, key or run", i);
         if (i > (mn_node_is_leaf(page) ? 0u : 1u) && suffix_compare(&before, &cell) >= 0) {
-            return bad("keys that do not ascend", i);
+            return bad(page, "keys that do not ascend", i);
         }
         before = cell;
     }
     if (sum + mn_get_u16(page + 30) != mn_node_heap(page))
-        return bad("a heap that does not add up", 0);
+        return bad(page, "a heap that does not add up", 0);
     return MN_OK;
 }
 
@@ -130,13 +163,14 @@ enum mn_status mn_node_validate(const uint8_t *page, uint32_t size, uint8_t kind
     size_t entry = kind == MN_PAGE_LEAF ? 8 : 8 + MN_CHILD_BYTES;
     enum mn_status status;
 
-    if (mn_page_kind(page) != kind) return bad("another kind of page", 0);
-    if (mn_page_flags(page) != 0) return bad("unknown flags", 0);
-    if (mn_node_count(page) == 0) return bad("no entries", 0);
+    if (mn_page_kind(page) != kind) return bad(page, "another kind of page", 0);
+    if (mn_page_flags(page) != 0) return bad(page, "unknown flags", 0);
+    if (mn_node_count(page) == 0) return bad(page, "no entries", 0);
     if (MN_PAGE_HEADER + mn_node_count(page) * entry + mn_node_heap(page) > size) {
-        return bad("more than a page of entries", 0);
+        return bad(page, "more than a page of entries", 0);
     }
-    if (mn_node_prefix_len(page) > mn_node_heap(page)) return bad("a prefix out of the heap", 0);
+    if (mn_node_prefix_len(page) > mn_node_heap(page))
+        return bad(page, "a prefix out of the heap", 0);
     status = cells_validate(&node);
     if (status == MN_OK && kind == MN_PAGE_BRANCH) status = children_validate(page);
     return status;

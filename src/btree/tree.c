@@ -87,7 +87,6 @@ static enum mn_status change_begin(struct change *c, struct mn_view *view, uint6
         return mn_fail(MN_READONLY_DB, "this transaction only reads");
     }
     if (status == MN_OK) status = mn_scratch_get(view, &c->scratch);
-    if (status == MN_OK && mn_view_is_heavy(view)) status = mn_forest_seal(view);
     if (status == MN_OK) status = mn_root_get(view, tree, &c->root);
     if (status == MN_OK) status = mn_path_root(&c->path, view, &c->root);
     if (status == MN_OK) status = mn_path_find(&c->path, key, &c->exact);
@@ -98,6 +97,21 @@ static enum mn_status change_end(struct change *c)
 {
     c->scratch->changes[c->root.tree & 63]++;
     return mn_root_set(c->view, &c->root);
+}
+
+/*
+ * Past the memory limit the dirty nodes go to their places. Only here, where every root is known
+ * and the caller holds no run to write to; a change of the master tree may be a step of another
+ * tree's change.
+ */
+static enum mn_status change_end_spill(struct change *c)
+{
+    enum mn_status status = change_end(c);
+
+    if (status == MN_OK && c->root.tree != MN_TREE_MASTER && mn_view_is_heavy(c->view)) {
+        status = mn_forest_seal(c->view);
+    }
+    return status;
 }
 
 static struct mn_node leaf_of(const struct change *c)
@@ -202,7 +216,7 @@ enum mn_status mn_tree_put(struct mn_view *view, uint64_t tree, struct mn_bytes 
     } else {
         status = entry_insert(&c, &entry, key);
     }
-    return status == MN_OK ? change_end(&c) : status;
+    return status == MN_OK ? change_end_spill(&c) : status;
 }
 
 /* The run of the entry under the path if it has one of that size, writable; else a new one. */
@@ -276,7 +290,7 @@ enum mn_status mn_tree_delete(struct mn_view *view, uint64_t tree, struct mn_byt
     mn_path_count(&c.path, -1);
     c.root.entries--;
     status = mn_path_shrink(&c.path, &c.root);
-    return status == MN_OK ? change_end(&c) : status;
+    return status == MN_OK ? change_end_spill(&c) : status;
 }
 
 /* -- whole trees ------------------------------------------------------------------------------- */

@@ -9,7 +9,7 @@
  *
  * A write that fails may have changed a part of the tree: the caller rolls back to a savepoint or
  * aborts. Bytes that a call hands out lie in the map or in a dirty node, and are valid until the
- * next write to the tree, or the end of the view.
+ * next write of the transaction, to whatever tree, or the end of the view.
  */
 #ifndef MN_BTREE_TREE_H
 #define MN_BTREE_TREE_H
@@ -115,8 +115,8 @@ enum mn_status mn_cursor_item(struct mn_cursor *cursor, struct mn_item *item);
 
 /*
  * Appends entries in strictly ascending order behind what the tree holds, with full leaves. A key
- * that is not above the last one is MN_MISUSE. The tree must not be changed otherwise until
- * bulk_end, which frees the bulk whatever it answers.
+ * that is not above the last one is MN_MISUSE. Until bulk_end, which frees the bulk whatever it
+ * answers, the tree must not be changed otherwise and no savepoint begun; other trees may change.
  */
 struct mn_bulk;
 enum mn_status mn_bulk_begin(struct mn_view *view, uint64_t tree, struct mn_bulk **bulk);

@@ -92,6 +92,8 @@ enum mn_status mn_room_take(struct mn_view *view, uint64_t pages, uint64_t *star
     enum mn_status status = mn_space_prepare(view);
 
     if (status) return status;
+    /* An aborted transaction may have left free pages behind the end of the version. */
+    limits_update(view);
     if (pages == 1 && writer->reserve_at < writer->reserve.count) {
         struct mn_extent *extent = &writer->reserve.list[writer->reserve_at];
 
@@ -140,6 +142,7 @@ enum mn_status mn_room_reserve(struct mn_view *view, uint64_t pages)
     struct mn_writer *writer = view->writer;
     enum mn_status status = mn_space_prepare(view);
 
+    if (!status) limits_update(view);
     while (writer->reserve_at < writer->reserve.count && !status) {
         struct mn_extent *rest = &writer->reserve.list[writer->reserve_at++];
 

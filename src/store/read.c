@@ -185,6 +185,11 @@ enum mn_status mn_page_verify(const struct mn_view *view, struct mn_ref ref, uin
                        "page %" PRIu64 " was born in version %" PRIu64 ", after version %" PRIu64,
                        ref.page, mn_page_birth(bytes), view->meta->version);
     }
+    if (kind == MN_PAGE_LEAF || kind == MN_PAGE_BRANCH) {
+        const struct mn_store *store = view->store;
+
+        if (store->hooks.validate) return store->hooks.validate(bytes, store->page_size, kind);
+    }
     return MN_OK;
 }
 

@@ -48,6 +48,11 @@ struct mn_store_hooks {
     /* Places every dirty node and run that is part of a tree, and updates the roots to clean
      * pointers. */
     enum mn_status (*seal)(struct mn_view *view);
+    /*
+     * Is a clean tree page (kind MN_PAGE_LEAF or MN_PAGE_BRANCH) whose checksum holds a node? Asked
+     * once for each process and page image, before anybody reads it. MN_CORRUPT: it is not.
+     */
+    enum mn_status (*validate)(const uint8_t *page, uint32_t size_bytes, uint8_t kind);
     /* The view ends, by whatever cause; `user` is what mn_view_set_user left there. May be NULL. */
     void (*view_end)(struct mn_view *view, void *user);
     /* May be NULL. */

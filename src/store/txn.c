@@ -245,7 +245,9 @@ static void digest_set(struct mn_writer *writer)
     }
     next->digest = 0;
     if (!(next->flags & MN_META_LARGE)) {
-        qsort(writer->digests, writer->digest_count, sizeof *writer->digests, digest_compare);
+        if (writer->digest_count > 1) {
+            qsort(writer->digests, writer->digest_count, sizeof *writer->digests, digest_compare);
+        }
         for (size_t i = 0; i < writer->digest_count; i++) {
             next->digest = mn_hash_mix(next->digest, writer->digests[i].hash);
         }
