@@ -54,6 +54,7 @@ static enum mn_status rows_add(struct mn_copy_load_state *state, const struct mn
 {
     struct mn_copy_job *job = state->job;
     struct mn_arena_mark mark = mn_arena_mark(&state->scratch);
+    int64_t row_id = 0;
     struct mn_value *values = mn_arena_alloc(job->arena, job->table->column_count * sizeof *values);
     enum mn_status status = values ? MN_OK : mn_fail_nomem();
 
@@ -64,7 +65,7 @@ static enum mn_status rows_add(struct mn_copy_load_state *state, const struct mn
         status = mn_copy_complete_row(state, rules, values);
         if (status) return status;
         status = mn_rules_check(rules, job->eval, values);
-        if (!status) status = mn_load_add(load, values, NULL);
+        if (!status) status = mn_load_add(load, values, &row_id);
         if (status) return mn_copy_locate(state->reader, NULL);
         status = line_note(lines, job->rows, state->reader->line);
         job->rows++;
