@@ -154,7 +154,7 @@ enum mn_status mn_walk_start(struct mn_walk *walk, struct mn_node start, uint64_
     walk->depth_max = depth_max;
     walk->count = walk->work = walk->seen_count = 0;
     if (++walk->stamp == 0) { /* the stamps have come round: old ones would be taken for new */
-        memset(walk->seen, 0, walk->seen_capacity * sizeof *walk->seen);
+        if (walk->seen) memset(walk->seen, 0, walk->seen_capacity * sizeof *walk->seen);
         walk->stamp = 1;
     }
     walk->give = depth_min == 0 ? 0 : 1;
