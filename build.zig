@@ -38,6 +38,7 @@ pub fn build(b: *Build) void {
     }
     steps.check.dependOn(steps.install);
 
+    if (files.demo) house.addDemo(b.step("demo", "Build a file from real data and ask it"));
     house.addTests(static, steps.@"test", steps.check);
     house.addFuzzers(steps.fuzz);
     house.addBenches(steps.bench);
@@ -112,6 +113,7 @@ const Files = struct {
     scanners: Strings,
     parser: bool,
     kernels: bool,
+    demo: bool,
     support: Strings,
     tests: Strings,
     fuzzers: Strings,
@@ -124,7 +126,7 @@ const Files = struct {
     fn find(b: *Build) Files {
         const code: Strings = &.{ "src", "include", "tests", "fuzz", "bench" };
         const c = globAll(b, code, &.{ ".c", ".h" });
-        const others = globAll(b, code ++ .{"grammar"}, &.{ ".re", ".y", ".sh" });
+        const others = globAll(b, code ++ .{ "grammar", "examples" }, &.{ ".re", ".y", ".sh" });
         const top: Strings = &.{ "build.zig", "zigw", ".ci/run" };
         const text = std.mem.concat(b.allocator, []const u8, &.{ c, others, top });
         return .{
@@ -133,6 +135,7 @@ const Files = struct {
             .scanners = glob(b, "grammar", "", ".re"),
             .parser = exists(b, "grammar/query.y"),
             .kernels = exists(b, kernel_source),
+            .demo = exists(b, "examples/demo/demo.sh"),
             .support = glob(b, "tests/support", "", ".c"),
             .tests = pick(b, glob(b, "tests", "", ".c"), isTest),
             .fuzzers = glob(b, "fuzz", "fuzz_", ".c"),
@@ -376,6 +379,26 @@ const House = struct {
         mod.linkLibrary(lib);
         mod.linkSystemLibrary("edit", .{});
         return h.b.addExecutable(.{ .name = "mneme", .root_module = mod });
+    }
+
+    /// A generated robot log beside the word vectors and relations of examples/demo, one file made
+    /// of them by the installed shell, and questions to it.
+    fn addDemo(h: House, step: *Build.Step) void {
+        const b = h.b;
+        const generate = b.addRunArtifact(h.addTool("robot_log"));
+        const log = generate.addOutputFileArg("robot_log.ndjson");
+        generate.addFileArg(b.path("examples/demo/concept.tsv"));
+        const place: Build.InstallDir = .{ .custom = "demo" };
+        const placed = b.addInstallFileWithDir(log, place, "robot_log.ndjson");
+
+        const run = b.addSystemCommand(&.{"/bin/sh"});
+        run.addArgs(&.{ b.pathFromRoot("examples/demo/demo.sh"), b.getInstallPath(.bin, "mneme") });
+        run.addArg(b.getInstallPath(place, "robot_log.ndjson"));
+        run.addArg(b.getInstallPath(place, "robot.mneme"));
+        run.stdio = .inherit;
+        run.step.dependOn(&placed.step);
+        run.step.dependOn(b.getInstallStep());
+        step.dependOn(&run.step);
     }
 
     /// src/tool/runner.c runs and counts programs. What a test may need from outside lies in its

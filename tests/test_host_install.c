@@ -2,8 +2,7 @@
  * Tests of what is installed: header, libraries and mneme.pc serve a program outside the tree.
  *
  * Programs are compiled by the system's compiler, not by Zig, against the install prefix only: as
- * C11 and as C++17, with the static and with the shared library. The program of README.md is one of
- * them: the first block of C there, whose output must equal the block of text that follows it.
+ * C11 and as C++17, with the static and with the shared library, found by pkg-config.
  */
 #include "support/test.h"
 
@@ -80,49 +79,10 @@ static void every_way_of_linking_works(void **state)
     }
 }
 
-/* The text between a line that equals fence and the next line "```"; NULL when there is none. */
-static char *block_find(char **at, const char *fence)
-{
-    char *start = strstr(*at, fence), *end;
-
-    if (!start) return NULL;
-    start += strlen(fence);
-    end = strstr(start, "\n```\n");
-    if (!end) return NULL;
-    end[1] = '\0';
-    *at = end + 2;
-    return start;
-}
-
-static void program_of_the_readme_runs_as_printed(void **state)
-{
-    static char text[TEXT_BYTES];
-    const char *folder = test_folder();
-    FILE *file = fopen(test_source("README.md"), "r");
-    char *at = text, *program, *expected;
-
-    (void)state;
-    assert_non_null(file);
-    text[fread(text, 1, sizeof text - 1, file)] = '\0';
-    fclose(file);
-    program = block_find(&at, "\n```c\n");
-    if (!program) skip();
-    expected = block_find(&at, "\n```text\n");
-    assert_non_null(expected);
-    text_write(folder, "program.c", program);
-    for (size_t i = 0; i < sizeof languages / sizeof languages[0]; i++) {
-        for (int is_static = 0; is_static < 2; is_static++) {
-            program_run(folder, languages[i], is_static);
-            assert_string_equal(output, expected);
-        }
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_way_of_linking_works),
-        cmocka_unit_test(program_of_the_readme_runs_as_printed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
