@@ -196,19 +196,19 @@ MN_API int mn_sync(mn_db *db);
 MN_API int mn_check(mn_db *db, mn_report_fn report, void *context);
 MN_API int mn_stat(mn_db *db, mn_stats *stats);
 
+/* Zeroed but for size it means the defaults. Later versions add fields at the end. */
 typedef struct mn_backup_options {
-    size_t size;             /* sizeof(mn_backup_options) */
-    bool replace;            /* put it in the place of a file that is there; else MN_EXISTS */
-    mn_progress_fn progress; /* NULL: none; it counts rows and index entries */
-    void *progress_context;
+    size_t size; /* sizeof(mn_backup_options) */
 } mn_backup_options;
 
 /* Writes the version that is newest now to a new file, while others go on writing. The new file
- * appears under its name only when it is whole and on the device. options may be NULL. */
-MN_API int mn_backup(mn_db *db, const char *path, const mn_backup_options *options);
-/* The same from one file to another that no process has open: checks the backup, then puts a copy
- * of it at path. */
-MN_API int mn_restore(const char *backup, const char *path, const mn_backup_options *options);
+ * appears under its name only when it is whole and on the device; MN_EXISTS where the name is
+ * taken. options and progress may be NULL; progress counts rows and index entries. */
+MN_API int mn_backup(mn_db *db, const char *path, const mn_backup_options *options,
+                     mn_progress_fn progress, void *context);
+/* The same from one file to another: checks the backup, then puts a copy of it at path. */
+MN_API int mn_restore(const char *backup, const char *path, const mn_backup_options *options,
+                      mn_progress_fn progress, void *context);
 
 /* Ends what runs on the handle, in any thread, with MN_INTERRUPT; what is begun later is not
  * touched. From any thread and from signal handlers. */

@@ -126,6 +126,18 @@ enum mn_status mn_bulk_add_run(struct mn_bulk *bulk, struct mn_bytes key, struct
                                uint64_t run_bytes, uint8_t **run);
 enum mn_status mn_bulk_end(struct mn_bulk *bulk);
 
+/* ---- copies ---- */
+
+/* Told how many entries are done, of how many; an answer other than MN_OK ends the copy. */
+typedef enum mn_status (*mn_copy_progress)(void *context, uint64_t done, uint64_t total);
+
+/*
+ * Every tree of a view, under the same numbers, into a writer's view of a store that has none: full
+ * pages in the order of keys. The counters of the view go with them.
+ */
+enum mn_status mn_tree_copy_all(struct mn_view *from, struct mn_view *to, mn_copy_progress progress,
+                                void *context);
+
 /* ---- check ---- */
 
 /*

@@ -119,9 +119,18 @@ static enum mn_status file_make(struct mn_store *store, const struct mn_store_op
     if (status) return status;
     layout_set(store, page_size);
     status = file_write_new(store, file);
+    if (!status && (options->flags & MN_STORE_UNNAMED)) {
+        store->file = file;
+        return MN_OK;
+    }
     if (!status) status = file->ops->publish(file);
     file->ops->close(file);
     return status;
+}
+
+enum mn_status mn_store_publish(struct mn_store *store)
+{
+    return store->file->ops->publish(store->file);
 }
 
 /* ---- open a file ---- */
@@ -132,6 +141,7 @@ static enum mn_status file_open(struct mn_store *store, const struct mn_store_op
     unsigned flags = store->readonly ? MN_OPEN_READONLY : 0;
     enum mn_status status = MN_NOTFOUND;
 
+    if (options->flags & MN_STORE_UNNAMED) return file_make(store, options, path);
     for (int i = 0; i < OPEN_TRIES; i++) {
         status = store->os->ops->open(store->os, path, flags, &store->file);
         if (status != MN_NOTFOUND || !(options->flags & MN_STORE_CREATE)) break;

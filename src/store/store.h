@@ -36,7 +36,8 @@ enum mn_store_flags {
     MN_STORE_CREATE = 1,    /* make the file if it is not there */
     MN_STORE_READONLY = 2,  /* never write */
     MN_STORE_EXCLUSIVE = 4, /* nobody else may have the file open */
-    MN_STORE_UNTRUSTED = 8  /* somebody may change the bytes under us: read copies, never the map */
+    MN_STORE_UNTRUSTED = 8, /* somebody may change the bytes under us: read copies, never the map */
+    MN_STORE_UNNAMED = 16   /* with CREATE: a new file that gets its name by mn_store_publish */
 };
 
 enum mn_sync_mode { MN_SYNC_FULL = 0, MN_SYNC_LAZY = 1, MN_SYNC_OFF = 2 };
@@ -86,6 +87,11 @@ struct mn_root {
  * sync other than full: MN_UNSUPPORTED.
  */
 enum mn_status mn_store_open(const struct mn_store_options *options, struct mn_store **out);
+/*
+ * Gives a file made with MN_STORE_UNNAMED its name, durably, with all that was committed to it.
+ * Closed without it, the file is gone. MN_EXISTS: the name is taken, and stays what it was.
+ */
+enum mn_status mn_store_publish(struct mn_store *store);
 /* All views must have ended: else MN_MISUSE, and the store stays open. */
 enum mn_status mn_store_close(struct mn_store *store);
 /* Changes how long later writers wait. */
