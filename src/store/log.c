@@ -287,7 +287,7 @@ static enum mn_status space_follow(struct mn_view *view, bool *done)
     if (!status && base->page_count > space->page_count) {
         status = extend_free(space, base->page_count);
     }
-    if (!status && base->page_count < space->page_count) mn_space_trim(space);
+    if (!status && base->page_count < space->page_count) mn_space_trim(space, base->page_count);
     if (status == MN_CORRUPT) status = MN_OK; /* loading anew tells what is wrong */
     *done = !status && space->version == base->version && space->page_count == base->page_count;
     return status;

@@ -14,7 +14,13 @@
 #include "os/sim.h"
 #include "store/inside.h"
 
-enum { OPEN_TRIES = 16, TRIM_LEAST = 64 << 10, TRIM_SHARE = 32, ZERO_BYTES = 1 << 16 };
+enum {
+    OPEN_TRIES = 16,
+    TRIM_LEAST = 64 << 10,
+    TRIM_SHARE = 32,
+    ZERO_BYTES = 1 << 16,
+    CUT_ROUND = 1 << 16
+};
 
 #define MAP_BYTES_DEFAULT (UINT64_C(1) << 40)
 #define DIRTY_LIMIT_DEFAULT (UINT64_C(256) << 20)
@@ -352,7 +358,7 @@ static void tail_cut(struct mn_store *store)
         if (mn_notice_published(store, &version) == MN_OK &&
             version == store->writer.next.version && !store->poisoned) {
             used = store->writer.next.page_count << store->page_shift;
-            used = (used + store->unit - 1) / store->unit * store->unit;
+            used = (used + CUT_ROUND - 1) / CUT_ROUND * CUT_ROUND; /* room for a small next time */
             if (used < store->file_bytes) (void)file->ops->resize(file, used);
         }
     }

@@ -163,16 +163,17 @@ bool mn_space_alloc_some(struct mn_space *space, uint64_t most, struct mn_extent
     return true;
 }
 
-void mn_space_trim(struct mn_space *space)
+void mn_space_trim(struct mn_space *space, uint64_t least)
 {
     uint64_t end = space->page_count;
 
-    while (end > space->first) {
+    if (least < space->first) least = space->first;
+    while (end > least) {
         uint64_t word = space->free[(end - 1) / 64] << (63 - (end - 1) % 64);
         uint64_t ones = word == UINT64_MAX ? 64 : (uint64_t)__builtin_clzll(~word);
 
         if (ones == 0) break;
-        if (ones > end - space->first) ones = end - space->first;
+        if (ones > end - least) ones = end - least;
         mn_space_take(space, end - ones, ones);
         end -= ones;
         space->page_count = end;

@@ -54,8 +54,8 @@ bool mn_space_alloc(struct mn_space *space, uint64_t pages, uint64_t *start);
 /* Takes the lowest free pages there are, at most `most` of them, contiguous. False: nothing is
  * free. */
 bool mn_space_alloc_some(struct mn_space *space, uint64_t most, struct mn_extent *got);
-/* Lowers page_count past free pages at the end. */
-void mn_space_trim(struct mn_space *space);
+/* Lowers page_count past free pages at the end, but not below `least`. */
+void mn_space_trim(struct mn_space *space, uint64_t least);
 
 /* Pages that died now wait for `pin`. */
 enum mn_status mn_space_die(struct mn_space *space, uint64_t pin, struct mn_death death);

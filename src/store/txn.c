@@ -321,6 +321,7 @@ static void space_abandon(struct mn_writer *writer)
         for (size_t i = 0; i < net.count && writer->space.version; i++) {
             mn_space_free(&writer->space, net.list[i].start, net.list[i].pages);
         }
+        if (writer->space.version) mn_space_trim(&writer->space, writer->base.page_count);
     }
     mn_extents_release(&net);
 }
@@ -337,7 +338,7 @@ static enum mn_status write_pages(struct mn_view *view)
     if (!status) status = mn_queue_flush(view); /* (T1) */
     mn_manifest_release(&manifest);
     if (status) return status;
-    mn_space_trim(&writer->space);
+    mn_space_trim(&writer->space, 0);
     writer->next.page_count = writer->space.page_count;
     writer->next.time_us = view->store->os->ops->now_us(view->store->os);
     digest_set(writer);
