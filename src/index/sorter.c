@@ -6,12 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The key's first eight bytes decide most comparisons without a look at the key. */
+#include "base/alloc.h"
+#include "base/bytes.h"
+
+/*
+ * Sorting goes eight bytes of the key at a time: entries of one run are put in order by the word
+ * behind what all their keys begin with, by radix passes over the bytes in which the words differ;
+ * then each run of equal words is sorted by what follows. Only short, deep or odd runs are
+ * compared key by key.
+ */
+enum { WORD = 8, SMALL_RUN = 24, DEPTH_MAX = 32, ROW_BYTES = 8, DIGITS = 256 };
+
 struct sorter_entry {
-    uint64_t head;
-    uint64_t row;
-    const uint8_t *at; /* the key, its value behind it; an offset until the bytes stand still */
-    uint32_t key_bytes, value_bytes, unique_bytes;
+    uint64_t word;     /* of the key, big-endian, zeros past its end */
+    const uint8_t *at; /* the row, the key, the value; an offset until the bytes stand still */
+    uint32_t value_bytes;
+    uint16_t key_bytes, unique_bytes;
 };
 
 void mn_sorter_release(struct mn_sorter *sorter)
@@ -25,64 +35,157 @@ size_t mn_sorter_bytes(const struct mn_sorter *sorter)
     return sorter->entries.len + sorter->bytes.len;
 }
 
-static uint64_t key_head(struct mn_bytes key)
-{
-    uint64_t head = 0;
-
-    for (size_t i = 0; i < 8; i++) head = head << 8 | (i < key.len ? key.data[i] : 0);
-    return head;
-}
-
 enum mn_status mn_sorter_add(struct mn_sorter *sorter, const struct mn_sorted *entry)
 {
-    struct sorter_entry made = {.head = key_head(entry->key),
-                                .row = entry->row,
-                                .at = (const uint8_t *)(uintptr_t)sorter->bytes.len,
-                                .key_bytes = (uint32_t)entry->key.len,
+    struct sorter_entry made = {.at = (const uint8_t *)(uintptr_t)sorter->bytes.len,
+                                .key_bytes = (uint16_t)entry->key.len,
                                 .value_bytes = (uint32_t)entry->value.len,
-                                .unique_bytes = entry->unique_bytes};
-    enum mn_status status = mn_buf_append(&sorter->bytes, entry->key.data, entry->key.len);
+                                .unique_bytes = (uint16_t)entry->unique_bytes};
+    enum mn_status status = mn_buf_append(&sorter->bytes, &entry->row, ROW_BYTES);
 
+    if (status == MN_OK) status = mn_buf_append(&sorter->bytes, entry->key.data, entry->key.len);
     if (status == MN_OK) {
         status = mn_buf_append(&sorter->bytes, entry->value.data, entry->value.len);
     }
     return status == MN_OK ? mn_buf_append(&sorter->entries, &made, sizeof made) : status;
 }
 
+static const uint8_t *key_at(const struct sorter_entry *entry)
+{
+    return entry->at + ROW_BYTES;
+}
+
+static uint64_t entry_row(const struct sorter_entry *entry)
+{
+    return mn_get_u64(entry->at);
+}
+
+/* ---- sorting ---- */
+
 static int entry_order(const void *a, const void *b)
 {
     const struct sorter_entry *x = a, *y = b;
-    uint32_t least = x->key_bytes < y->key_bytes ? x->key_bytes : y->key_bytes;
-    int order;
+    size_t least = x->key_bytes < y->key_bytes ? x->key_bytes : y->key_bytes;
+    int order = memcmp(key_at(x), key_at(y), least);
 
-    if (x->head != y->head) return x->head < y->head ? -1 : 1;
-    order = memcmp(x->at, y->at, least);
     if (order == 0) order = (x->key_bytes > y->key_bytes) - (x->key_bytes < y->key_bytes);
-    return order ? order : (x->row > y->row) - (x->row < y->row);
+    return order ? order : (entry_row(x) > entry_row(y)) - (entry_row(x) < entry_row(y));
 }
 
-static struct sorter_entry *entries_sort(struct mn_sorter *sorter, size_t *count)
+static uint64_t word_at(const struct sorter_entry *entry, size_t offset)
 {
-    struct sorter_entry *entries = (struct sorter_entry *)(void *)sorter->entries.data;
-    bool sorted = true;
+    const uint8_t *key = key_at(entry);
+    uint64_t word = 0;
 
+    if (offset + WORD <= entry->key_bytes) return mn_get_u64_be(key + offset);
+    for (size_t i = 0; i < WORD; i++) {
+        word = word << 8 | (offset + i < entry->key_bytes ? key[offset + i] : 0);
+    }
+    return word;
+}
+
+/* How many bytes from offset on all keys share. */
+static size_t common_bytes(const struct sorter_entry *entries, size_t count, size_t offset)
+{
+    const uint8_t *first = key_at(&entries[0]) + offset;
+    size_t common = entries[0].key_bytes - offset;
+
+    for (size_t i = 1; i < count && common > 0; i++) {
+        const uint8_t *key = key_at(&entries[i]) + offset;
+        size_t least = entries[i].key_bytes - offset;
+
+        if (common > least) common = least;
+        for (size_t n = 0; n < common; n++) {
+            if (key[n] != first[n]) common = n;
+        }
+    }
+    return common;
+}
+
+/* Stable passes over the bytes of the word that are not the same in all; the result is in entries.
+ */
+static void radix_sort(struct sorter_entry *entries, struct sorter_entry *scratch, size_t count,
+                       uint64_t differ)
+{
+    struct sorter_entry *from = entries, *to = scratch;
+
+    for (unsigned shift = 0; shift < 64; shift += 8) {
+        size_t starts[DIGITS] = {0}, sum = 0;
+        struct sorter_entry *swap = from;
+
+        if ((differ >> shift & 0xff) == 0) continue;
+        for (size_t i = 0; i < count; i++) starts[from[i].word >> shift & 0xff]++;
+        for (size_t d = 0; d < DIGITS; d++) {
+            size_t n = starts[d];
+
+            starts[d] = sum;
+            sum += n;
+        }
+        for (size_t i = 0; i < count; i++) to[starts[from[i].word >> shift & 0xff]++] = from[i];
+        from = to;
+        to = swap;
+    }
+    if (from != entries) memcpy(entries, from, count * sizeof *entries);
+}
+
+static void run_sort(struct sorter_entry *entries, struct sorter_entry *scratch, size_t count,
+                     size_t offset, int depth)
+{
+    uint64_t differ = 0;
+    bool ends = false;
+
+    if (count < 2) return;
+    if (count <= SMALL_RUN || depth > DEPTH_MAX) {
+        qsort(entries, count, sizeof *entries, entry_order);
+        return;
+    }
+    offset += common_bytes(entries, count, offset);
+    for (size_t i = 0; i < count; i++) {
+        entries[i].word = word_at(&entries[i], offset);
+        differ |= entries[i].word ^ entries[0].word;
+        ends = ends || entries[i].key_bytes < offset + WORD;
+    }
+    radix_sort(entries, scratch, count, differ);
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin + 1; end < count && entries[end].word == entries[begin].word;) end++;
+        if (ends && end - begin > 1) { /* zeros of a key and zeros past its end are not the same */
+            qsort(entries + begin, end - begin, sizeof *entries, entry_order);
+        } else {
+            run_sort(entries + begin, scratch, end - begin, offset + WORD, depth + 1);
+        }
+    }
+}
+
+static enum mn_status entries_sort(struct mn_sorter *sorter, struct sorter_entry **sorted,
+                                   size_t *count)
+{
+    struct sorter_entry *entries = (struct sorter_entry *)(void *)sorter->entries.data, *scratch;
+    bool ascending = true;
+
+    *sorted = entries;
     *count = sorter->entries.len / sizeof *entries;
     for (size_t i = 0; i < *count; i++) {
         entries[i].at = sorter->bytes.data + (uintptr_t)entries[i].at;
-        if (i > 0 && sorted) sorted = entry_order(&entries[i - 1], &entries[i]) < 0;
+        if (i > 0 && ascending) ascending = entry_order(&entries[i - 1], &entries[i]) < 0;
     }
-    if (!sorted) qsort(entries, *count, sizeof *entries, entry_order);
-    return entries;
+    if (ascending) return MN_OK;
+    scratch = mn_alloc(*count * sizeof *scratch);
+    if (!scratch) return mn_fail_nomem();
+    run_sort(entries, scratch, *count, 0, 0);
+    mn_release(scratch);
+    return MN_OK;
 }
+
+/* ---- into the tree ---- */
 
 static struct mn_bytes entry_key(const struct sorter_entry *entry)
 {
-    return mn_bytes_of(entry->at, entry->key_bytes);
+    return mn_bytes_of(key_at(entry), entry->key_bytes);
 }
 
 static struct mn_bytes entry_value(const struct sorter_entry *entry)
 {
-    return mn_bytes_of(entry->at + entry->key_bytes, entry->value_bytes);
+    return mn_bytes_of(key_at(entry) + entry->key_bytes, entry->value_bytes);
 }
 
 /* Two neighbours that may not both be. */
@@ -90,17 +193,16 @@ static bool entries_clash(const struct sorter_entry *a, const struct sorter_entr
 {
     uint32_t bytes = a->unique_bytes;
 
-    if (a->key_bytes == b->key_bytes && a->head == b->head &&
-        memcmp(a->at, b->at, a->key_bytes) == 0) {
+    if (a->key_bytes == b->key_bytes && memcmp(key_at(a), key_at(b), a->key_bytes) == 0) {
         return true;
     }
     return bytes > 0 && bytes == b->unique_bytes && bytes <= b->key_bytes &&
-           memcmp(a->at, b->at, bytes) == 0;
+           memcmp(key_at(a), key_at(b), bytes) == 0;
 }
 
 static enum mn_status clash_report(const struct sorter_entry *entry, struct mn_clash *clash)
 {
-    *clash = (struct mn_clash){entry_key(entry), entry->row};
+    *clash = (struct mn_clash){entry_key(entry), entry_row(entry)};
     return MN_EXISTS;
 }
 
@@ -127,13 +229,13 @@ static enum mn_status tree_clashes(struct mn_cursor *cursor, const struct sorter
     struct mn_item item;
     enum mn_status status;
 
-    status =
-        mn_cursor_seek(cursor, mn_bytes_of(entry->at, entry->unique_bytes), MN_SEEK_GE, clashes);
+    status = mn_cursor_seek(cursor, mn_bytes_of(key_at(entry), entry->unique_bytes), MN_SEEK_GE,
+                            clashes);
     if (status != MN_OK || !*clashes) return status;
     status = mn_cursor_item(cursor, &item);
     if (status == MN_OK) {
         *clashes = item.key.len >= entry->unique_bytes &&
-                   memcmp(item.key.data, entry->at, entry->unique_bytes) == 0;
+                   memcmp(item.key.data, key_at(entry), entry->unique_bytes) == 0;
     }
     return status;
 }
@@ -185,7 +287,8 @@ enum mn_status mn_sorter_flush(struct mn_sorter *sorter, struct mn_view *view,
     enum mn_status status;
 
     if (sorter->entries.len == 0) return MN_OK;
-    entries = entries_sort(sorter, &count);
+    status = entries_sort(sorter, &entries, &count);
+    if (status != MN_OK) return status;
     for (size_t i = 1; i < count; i++) {
         if (entries_clash(&entries[i - 1], &entries[i])) {
             return clash_report(&entries[i], clash);
@@ -195,7 +298,7 @@ enum mn_status mn_sorter_flush(struct mn_sorter *sorter, struct mn_view *view,
     if (status == MN_OK && below && entries[0].unique_bytes > 0 &&
         entries[0].unique_bytes < entries[0].key_bytes) {
         status = tree_is_below(view, sorter->tree,
-                               mn_bytes_of(entries[0].at, entries[0].unique_bytes), &below);
+                               mn_bytes_of(key_at(&entries[0]), entries[0].unique_bytes), &below);
     }
     if (status != MN_OK) return status;
     status = below ? entries_append(entries, count, view, sorter->tree)
