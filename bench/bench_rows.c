@@ -1,0 +1,552 @@
+/*
+ * bench_rows: rows, commits, scans and time ranges through mneme.h, beside LMDB and SQLite.
+ *
+ * Every engine stores the same pairs: an integer key and 100 bytes. LMDB runs twice, with its
+ * default flags and with MDB_WRITEMAP. SQLite has a cache of 256 MiB, a map of 1 GiB, a rowid
+ * table, prepared statements and, where durability is compared, WAL with synchronous=FULL. Reads
+ * run on files that were closed and opened again.
+ */
+#include <inttypes.h>
+#include <lmdb.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mneme.h"
+#include "support/bench.h"
+
+enum { BODY_BYTES = 100, COMMITS = 1000, BATCHES = 20, BATCH_ROWS = 1000 };
+enum { READS = 200000, DELETES = 50000, DELETE_BATCH = 1000 };
+static const uint64_t map_bytes = UINT64_C(16) << 30;
+static uint64_t rows = 1000000;
+
+static void body_fill(uint64_t key, uint8_t body[BODY_BYTES])
+{
+    uint64_t state = key * UINT64_C(0x9E3779B97F4A7C15) + 1;
+
+    for (size_t i = 0; i + 8 <= BODY_BYTES; i += 8) {
+        uint64_t word = bench_random(&state);
+
+        memcpy(body + i, &word, 8);
+    }
+    memset(body + 96, 7, 4);
+}
+
+/* A permutation of 0 .. rows-1: rows is not a multiple of the odd factor. */
+static uint64_t shuffled(uint64_t i)
+{
+    return i * UINT64_C(756839) % rows;
+}
+
+/* -- mneme --------------------------------------------------------------------------------------
+ */
+
+struct mneme {
+    const char *file;
+    mn_db *db;
+    mn_stmt *put, *get, *drop, *scan;
+    uint64_t random;
+};
+
+static void mn_must(struct mneme *m, int status)
+{
+    if (status == MN_OK || status == MN_ROW || status == MN_DONE) return;
+    fprintf(stderr, "mneme: %s\n", mn_errmsg(m->db));
+    exit(1);
+}
+
+static mn_stmt *mneme_prepare(struct mneme *m, const char *sql)
+{
+    mn_stmt *stmt;
+
+    mn_must(m, mn_prepare(m->db, sql, MN_ALL, &stmt, NULL));
+    return stmt;
+}
+
+static void mneme_open(struct mneme *m)
+{
+    mn_must(m, mn_open(bench_path(m->file), MN_CREATE, &m->db));
+    mn_must(m, mn_exec(m->db, "CREATE TABLE IF NOT EXISTS kv (id INT PRIMARY KEY, body BLOB)", NULL,
+                       NULL));
+    m->put = mneme_prepare(m, "UPSERT INTO kv (id, body) VALUES (?, ?)");
+    m->get = mneme_prepare(m, "SELECT body FROM kv WHERE id = ?");
+    m->drop = mneme_prepare(m, "DELETE FROM kv WHERE id = ?");
+    m->scan = mneme_prepare(m, "SELECT id, body FROM kv ORDER BY id");
+}
+
+static void mneme_close(struct mneme *m)
+{
+    if (!m->db) return;
+    mn_finalize(m->put);
+    mn_finalize(m->get);
+    mn_finalize(m->drop);
+    mn_finalize(m->scan);
+    mn_must(m, mn_close(m->db));
+    m->db = NULL;
+}
+
+static void mneme_put(struct mneme *m, uint64_t key)
+{
+    uint8_t body[BODY_BYTES];
+
+    body_fill(key, body);
+    mn_must(m, mn_bind_int(m->put, 1, (int64_t)key));
+    mn_must(m, mn_bind_blob(m->put, 2, body, sizeof body, MN_STATIC));
+    mn_must(m, mn_step(m->put));
+    mn_must(m, mn_reset(m->put));
+}
+
+static void mneme_load_prepare(void *context, int round)
+{
+    struct mneme *m = context;
+
+    (void)round;
+    mneme_close(m);
+    unlink(bench_path(m->file));
+    mneme_open(m);
+}
+
+static uint64_t mneme_load(struct mneme *m, bool sorted)
+{
+    mn_must(m, mn_begin(m->db, MN_BEGIN_WRITE));
+    for (uint64_t i = 0; i < rows; i++) mneme_put(m, sorted ? i : shuffled(i));
+    mn_must(m, mn_commit(m->db));
+    return rows;
+}
+
+static uint64_t mneme_load_sorted(void *context, int round)
+{
+    (void)round;
+    return mneme_load(context, true);
+}
+
+static uint64_t mneme_load_random(void *context, int round)
+{
+    (void)round;
+    return mneme_load(context, false);
+}
+
+static void mneme_reopen(void *context, int round)
+{
+    (void)round;
+    mneme_close(context);
+    mneme_open(context);
+}
+
+static uint64_t mneme_commits(void *context, int round)
+{
+    struct mneme *m = context;
+
+    (void)round;
+    for (int i = 0; i < COMMITS; i++) mneme_put(m, bench_random(&m->random) % rows);
+    return COMMITS;
+}
+
+static uint64_t mneme_batches(void *context, int round)
+{
+    struct mneme *m = context;
+
+    (void)round;
+    for (int b = 0; b < BATCHES; b++) {
+        mn_must(m, mn_begin(m->db, MN_BEGIN_WRITE));
+        for (int i = 0; i < BATCH_ROWS; i++) mneme_put(m, bench_random(&m->random) % rows);
+        mn_must(m, mn_commit(m->db));
+    }
+    return BATCHES * BATCH_ROWS;
+}
+
+static uint64_t mneme_reads(void *context, int round)
+{
+    struct mneme *m = context;
+    uint64_t sum = 0;
+
+    (void)round;
+    mn_must(m, mn_begin(m->db, MN_BEGIN_READ));
+    for (int i = 0; i < READS; i++) {
+        const uint8_t *body;
+
+        mn_must(m, mn_bind_int(m->get, 1, (int64_t)(bench_random(&m->random) % rows)));
+        bench_must(mn_step(m->get) == MN_ROW, "mneme: reading a row");
+        body = mn_col_blob(m->get, 0, NULL);
+        sum += body[0];
+        mn_must(m, mn_reset(m->get));
+    }
+    mn_must(m, mn_commit(m->db));
+    bench_must(sum > 0, "mneme: summing");
+    return READS;
+}
+
+static uint64_t mneme_scan(void *context, int round)
+{
+    struct mneme *m = context;
+    uint64_t count = 0, sum = 0;
+
+    (void)round;
+    while (mn_step(m->scan) == MN_ROW) {
+        const uint8_t *body = mn_col_blob(m->scan, 1, NULL);
+
+        sum += body[0] + (uint64_t)mn_col_int(m->scan, 0);
+        count++;
+    }
+    mn_must(m, mn_reset(m->scan));
+    bench_must(count == rows && sum > 0, "mneme: scanning");
+    return count;
+}
+
+static uint64_t mneme_deletes(void *context, int round)
+{
+    struct mneme *m = context;
+
+    for (uint64_t i = 0; i < DELETES; i++) {
+        if (i % DELETE_BATCH == 0) mn_must(m, mn_begin(m->db, MN_BEGIN_WRITE));
+        mn_must(m, mn_bind_int(m->drop, 1, (int64_t)shuffled((uint64_t)round * DELETES + i)));
+        mn_must(m, mn_step(m->drop));
+        mn_must(m, mn_reset(m->drop));
+        if (i % DELETE_BATCH == DELETE_BATCH - 1) mn_must(m, mn_commit(m->db));
+    }
+    return DELETES;
+}
+
+/* -- LMDB ---------------------------------------------------------------------------------------
+ */
+
+struct lmdb {
+    const char *file;
+    unsigned flags;
+    MDB_env *env;
+    MDB_dbi dbi;
+    uint64_t random;
+};
+
+static void lmdb_must(int status)
+{
+    if (status == MDB_SUCCESS) return;
+    fprintf(stderr, "lmdb: %s\n", mdb_strerror(status));
+    exit(1);
+}
+
+static MDB_txn *lmdb_begin(struct lmdb *l, unsigned flags)
+{
+    MDB_txn *txn;
+
+    lmdb_must(mdb_txn_begin(l->env, NULL, flags, &txn));
+    return txn;
+}
+
+static void lmdb_open(struct lmdb *l)
+{
+    MDB_txn *txn;
+
+    lmdb_must(mdb_env_create(&l->env));
+    lmdb_must(mdb_env_set_mapsize(l->env, map_bytes));
+    lmdb_must(mdb_env_open(l->env, bench_path(l->file), MDB_NOSUBDIR | l->flags, 0600));
+    txn = lmdb_begin(l, 0);
+    lmdb_must(mdb_dbi_open(txn, NULL, MDB_INTEGERKEY | MDB_CREATE, &l->dbi));
+    lmdb_must(mdb_txn_commit(txn));
+}
+
+static void lmdb_close(struct lmdb *l)
+{
+    if (l->env) mdb_env_close(l->env);
+    l->env = NULL;
+}
+
+static void lmdb_put(struct lmdb *l, MDB_txn *txn, uint64_t key, unsigned flags)
+{
+    uint8_t body[BODY_BYTES];
+    MDB_val k = {sizeof key, &key}, v = {sizeof body, body};
+
+    body_fill(key, body);
+    lmdb_must(mdb_put(txn, l->dbi, &k, &v, flags));
+}
+
+static void lmdb_load_prepare(void *context, int round)
+{
+    struct lmdb *l = context;
+    char lock[1100];
+
+    (void)round;
+    lmdb_close(l);
+    snprintf(lock, sizeof lock, "%s-lock", bench_path(l->file));
+    unlink(lock);
+    unlink(bench_path(l->file));
+    lmdb_open(l);
+}
+
+static uint64_t lmdb_load_sorted(void *context, int round)
+{
+    struct lmdb *l = context;
+    MDB_txn *txn = lmdb_begin(l, 0);
+
+    (void)round;
+    for (uint64_t i = 0; i < rows; i++) lmdb_put(l, txn, i, MDB_APPEND);
+    lmdb_must(mdb_txn_commit(txn));
+    return rows;
+}
+
+static uint64_t lmdb_load_random(void *context, int round)
+{
+    struct lmdb *l = context;
+    MDB_txn *txn = lmdb_begin(l, 0);
+
+    (void)round;
+    for (uint64_t i = 0; i < rows; i++) lmdb_put(l, txn, shuffled(i), 0);
+    lmdb_must(mdb_txn_commit(txn));
+    return rows;
+}
+
+static void lmdb_reopen(void *context, int round)
+{
+    (void)round;
+    lmdb_close(context);
+    lmdb_open(context);
+}
+
+static uint64_t lmdb_commits(void *context, int round)
+{
+    struct lmdb *l = context;
+
+    (void)round;
+    for (int i = 0; i < COMMITS; i++) {
+        MDB_txn *txn = lmdb_begin(l, 0);
+
+        lmdb_put(l, txn, bench_random(&l->random) % rows, 0);
+        lmdb_must(mdb_txn_commit(txn));
+    }
+    return COMMITS;
+}
+
+static uint64_t lmdb_batches(void *context, int round)
+{
+    struct lmdb *l = context;
+
+    (void)round;
+    for (int b = 0; b < BATCHES; b++) {
+        MDB_txn *txn = lmdb_begin(l, 0);
+
+        for (int i = 0; i < BATCH_ROWS; i++) lmdb_put(l, txn, bench_random(&l->random) % rows, 0);
+        lmdb_must(mdb_txn_commit(txn));
+    }
+    return BATCHES * BATCH_ROWS;
+}
+
+static uint64_t lmdb_reads(void *context, int round)
+{
+    struct lmdb *l = context;
+    MDB_txn *txn = lmdb_begin(l, MDB_RDONLY);
+    uint64_t sum = 0;
+
+    (void)round;
+    for (int i = 0; i < READS; i++) {
+        uint64_t key = bench_random(&l->random) % rows;
+        MDB_val k = {sizeof key, &key}, v;
+
+        lmdb_must(mdb_get(txn, l->dbi, &k, &v));
+        sum += *(const uint8_t *)v.mv_data;
+    }
+    mdb_txn_abort(txn);
+    bench_must(sum > 0, "lmdb: summing");
+    return READS;
+}
+
+static uint64_t lmdb_scan(void *context, int round)
+{
+    struct lmdb *l = context;
+    MDB_txn *txn = lmdb_begin(l, MDB_RDONLY);
+    MDB_cursor *cursor;
+    MDB_val k, v;
+    uint64_t count = 0, sum = 0;
+
+    (void)round;
+    lmdb_must(mdb_cursor_open(txn, l->dbi, &cursor));
+    while (mdb_cursor_get(cursor, &k, &v, MDB_NEXT) == MDB_SUCCESS) {
+        uint64_t key;
+
+        memcpy(&key, k.mv_data, sizeof key);
+        sum += *(const uint8_t *)v.mv_data + key;
+        count++;
+    }
+    mdb_cursor_close(cursor);
+    mdb_txn_abort(txn);
+    bench_must(count == rows && sum > 0, "lmdb: scanning");
+    return count;
+}
+
+static uint64_t lmdb_deletes(void *context, int round)
+{
+    struct lmdb *l = context;
+    MDB_txn *txn = NULL;
+
+    for (uint64_t i = 0; i < DELETES; i++) {
+        uint64_t key = shuffled((uint64_t)round * DELETES + i);
+        MDB_val k = {sizeof key, &key};
+
+        if (i % DELETE_BATCH == 0) txn = lmdb_begin(l, 0);
+        lmdb_must(mdb_del(txn, l->dbi, &k, NULL));
+        if (i % DELETE_BATCH == DELETE_BATCH - 1) lmdb_must(mdb_txn_commit(txn));
+    }
+    return DELETES;
+}
+
+/* -- SQLite -------------------------------------------------------------------------------------
+ */
+
+struct sqlite {
+    const char *file;
+    sqlite3 *db;
+    sqlite3_stmt *put;
+    uint64_t random;
+};
+
+static void sqlite_must(struct sqlite *s, int status)
+{
+    if (status == SQLITE_OK || status == SQLITE_ROW || status == SQLITE_DONE) return;
+    fprintf(stderr, "sqlite: %s\n", sqlite3_errmsg(s->db));
+    exit(1);
+}
+
+static void sqlite_open(struct sqlite *s)
+{
+    static const char setup[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                                "PRAGMA cache_size=-262144; PRAGMA mmap_size=1073741824;"
+                                "CREATE TABLE IF NOT EXISTS kv (id INTEGER PRIMARY KEY, body BLOB)";
+
+    sqlite_must(s, sqlite3_open(bench_path(s->file), &s->db));
+    sqlite_must(s, sqlite3_exec(s->db, setup, NULL, NULL, NULL));
+    sqlite_must(
+        s, sqlite3_prepare_v2(s->db, "INSERT OR REPLACE INTO kv VALUES (?, ?)", -1, &s->put, NULL));
+}
+
+static void sqlite_close(struct sqlite *s)
+{
+    if (!s->db) return;
+    sqlite3_finalize(s->put);
+    sqlite_must(s, sqlite3_close(s->db));
+    s->db = NULL;
+}
+
+static void sqlite_put(struct sqlite *s, uint64_t key)
+{
+    uint8_t body[BODY_BYTES];
+
+    body_fill(key, body);
+    sqlite3_bind_int64(s->put, 1, (sqlite3_int64)key);
+    sqlite3_bind_blob(s->put, 2, body, sizeof body, SQLITE_STATIC);
+    sqlite_must(s, sqlite3_step(s->put));
+    sqlite3_reset(s->put);
+}
+
+static void sqlite_load(struct sqlite *s)
+{
+    sqlite_must(s, sqlite3_exec(s->db, "BEGIN", NULL, NULL, NULL));
+    for (uint64_t i = 0; i < rows; i++) sqlite_put(s, i);
+    sqlite_must(s, sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL));
+    sqlite_must(s,
+                sqlite3_exec(s->db, "PRAGMA wal_checkpoint(TRUNCATE); ANALYZE", NULL, NULL, NULL));
+}
+
+static uint64_t sqlite_commits(void *context, int round)
+{
+    struct sqlite *s = context;
+
+    (void)round;
+    for (int i = 0; i < COMMITS; i++) sqlite_put(s, bench_random(&s->random) % rows);
+    return COMMITS;
+}
+
+/* -- the table ----------------------------------------------------------------------------------
+ */
+
+static struct mneme mneme = {.file = "kv.mneme", .random = 11};
+static struct lmdb plain = {.file = "kv.lmdb", .random = 11};
+static struct lmdb writemap = {.file = "kvw.lmdb", .flags = MDB_WRITEMAP, .random = 11};
+static struct sqlite sqlite = {.file = "kv.sqlite", .random = 11};
+
+typedef uint64_t (*work_fn)(void *context, int round);
+typedef void (*prepare_fn)(void *context, int round);
+
+static void row_run(const char *work, double bar, prepare_fn prepares[2], work_fn works[2])
+{
+    struct bench_row row = {work,
+                            "1/s",
+                            bar,
+                            {{"mneme", prepares[0], works[0], &mneme},
+                             {"lmdb", prepares[1], works[1], &plain},
+                             {"lmdb wmap", prepares[1], works[1], &writemap}},
+                            false};
+
+    bench_row_run(&row);
+}
+
+static void sizes_print(void)
+{
+    struct bench_row row = {"bytes on disk after the load",
+                            "MB",
+                            1 / 1.3,
+                            {{"mneme", NULL, NULL, NULL}, {"sqlite", NULL, NULL, NULL}},
+                            true};
+
+    mneme_close(&mneme);
+    sqlite_open(&sqlite);
+    sqlite_load(&sqlite);
+    sqlite_close(&sqlite);
+    bench_row_print(&row, (double)bench_file_bytes(bench_path(mneme.file)) / 1e6,
+                    (double)bench_file_bytes(bench_path(sqlite.file)) / 1e6);
+}
+
+static void open_print(void)
+{
+    double start = bench_now_s(), opened;
+    uint8_t first;
+
+    mneme_close(&mneme);
+    mn_must(&mneme, mn_open(bench_path(mneme.file), 0, &mneme.db));
+    opened = bench_now_s();
+    mneme.get = mneme_prepare(&mneme, "SELECT body FROM kv WHERE id = 500");
+    bench_must(mn_step(mneme.get) == MN_ROW, "mneme: reading a row");
+    first = *(const uint8_t *)mn_col_blob(mneme.get, 0, NULL);
+    printf("%-34s %-10s %14.3f   first answer %.3f ms (bar 5), byte %u\n",
+           "open a file of 1 M rows", "ms", (opened - start) * 1e3, (bench_now_s() - start) * 1e3,
+           first);
+    mn_finalize(mneme.get);
+    mn_must(&mneme, mn_close(mneme.db));
+    mneme.db = NULL;
+    mneme_open(&mneme);
+}
+
+int main(int argc, char **argv)
+{
+    prepare_fn load[2] = {mneme_load_prepare, lmdb_load_prepare};
+    prepare_fn reopen[2] = {mneme_reopen, lmdb_reopen}, none[2] = {NULL, NULL};
+    struct bench_row sqlite_row = {
+        "durable commits of one row",
+        "1/s",
+        1.0,
+        {{"mneme", NULL, mneme_commits, &mneme}, {"sqlite WAL", NULL, sqlite_commits, &sqlite}},
+        false};
+
+    if (argc > 1) rows = strtoull(argv[1], NULL, 10);
+    printf("mneme %s, %s, sqlite %s; %" PRIu64 " rows of %d bytes\n", mn_version(),
+           mdb_version(NULL, NULL, NULL), sqlite3_libversion(), rows, BODY_BYTES);
+    bench_machine_print(bench_folder());
+    bench_head_print();
+    row_run("bulk load, random order", 1.0, load,
+            (work_fn[2]){mneme_load_random, lmdb_load_random});
+    row_run("bulk load, sorted", 1.0, load, (work_fn[2]){mneme_load_sorted, lmdb_load_sorted});
+    sizes_print();
+    open_print();
+    row_run("random point reads", 0.7, reopen, (work_fn[2]){mneme_reads, lmdb_reads});
+    row_run("ordered scan", 0.8, reopen, (work_fn[2]){mneme_scan, lmdb_scan});
+    row_run("durable commits of one row", 1.3, none, (work_fn[2]){mneme_commits, lmdb_commits});
+    sqlite_open(&sqlite);
+    bench_row_run(&sqlite_row);
+    row_run("durable batches of 1,000 puts", 0.8, none, (work_fn[2]){mneme_batches, lmdb_batches});
+    row_run("deletes, batches of 1,000", 0.8, none, (work_fn[2]){mneme_deletes, lmdb_deletes});
+    mneme_close(&mneme);
+    lmdb_close(&plain);
+    lmdb_close(&writemap);
+    sqlite_close(&sqlite);
+    return 0;
+}
