@@ -248,16 +248,13 @@ enum mn_status mn_value_cast(const struct mn_value *from, const struct mn_kind *
         return MN_OK;
     }
     if (from->type == MN_TYPE_VECTOR && to->type == MN_TYPE_VECTOR) return vector_fits(from, to);
-    if (from->type != MN_TYPE_LIST && !mn_cast_exists(&kind, to)) return no_cast(&kind, to);
+    if (!mn_cast_exists(&kind, to)) return no_cast(&kind, to);
     if (to->type == MN_TYPE_TEXT) return text_cast(from, arena, out);
     if (to->type == MN_TYPE_JSON) return json_from(from, arena, out);
     if (from->type == MN_TYPE_JSON) return json_cast(from, to, arena, out);
     if (to->type == MN_TYPE_VECTOR) return vector_cast(from, to, arena, out);
     if (from->type == MN_TYPE_TEXT) return mn_value_parse(to, from->p, from->size, arena, out);
-    if (from->type == MN_TYPE_LIST) {
-        if (to->type != MN_TYPE_LIST) return no_cast(&kind, to);
-        return list_change(from, to, &change, arena, out);
-    }
+    if (from->type == MN_TYPE_LIST) return list_change(from, to, &change, arena, out);
     if (from->type == MN_TYPE_VECTOR && to->type == MN_TYPE_LIST) {
         return vector_to_list(from, to, arena, out);
     }

@@ -356,8 +356,8 @@ enum mn_status mn_json_get_key(const struct mn_value *json, const char *key, siz
     struct member member;
     bool found = true;
 
+    mn_json_each_begin(&each, json); /* before *out: they may be the same value */
     *out = mn_null();
-    mn_json_each_begin(&each, json);
     if (!each.object) return MN_OK;
     while (found) {
         enum mn_status status = member_next(&each, &member, &found);
@@ -376,8 +376,8 @@ enum mn_status mn_json_get_index(const struct mn_value *json, int64_t index, str
     struct member member;
     bool found = true;
 
+    mn_json_each_begin(&each, json); /* before *out: they may be the same value */
     *out = mn_null();
-    mn_json_each_begin(&each, json);
     if (each.object) return MN_OK;
     if (index < 0) {
         struct mn_json_each counter = each;
