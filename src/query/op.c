@@ -82,14 +82,27 @@ void mn_op_close(struct mn_op *op)
     mn_op_close(op->right);
 }
 
-enum mn_status mn_op_next_in(struct mn_op *op, struct mn_exec *exec, struct mn_arena *arena,
+void mn_held_init(struct mn_held *held, const struct mn_exec *exec)
+{
+    mn_arena_init(&held->arena, exec->memory_limit);
+    mn_arena_alloc(&held->arena, 1);
+    held->mark = mn_arena_mark(&held->arena);
+}
+
+void mn_held_release(struct mn_held *held)
+{
+    mn_arena_release(&held->arena);
+    held->mark = (struct mn_arena_mark){0};
+}
+
+enum mn_status mn_op_next_in(struct mn_op *op, struct mn_exec *exec, struct mn_held *held,
                              bool *found)
 {
     struct mn_arena *scratch = exec->eval.scratch;
     enum mn_status status;
 
-    mn_arena_rewind(arena, (struct mn_arena_mark){0});
-    exec->eval.scratch = arena;
+    mn_arena_rewind(&held->arena, held->mark);
+    exec->eval.scratch = &held->arena;
     status = mn_op_next(op, exec, found);
     exec->eval.scratch = scratch;
     return status;

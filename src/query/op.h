@@ -64,8 +64,15 @@ struct mn_op {
 enum mn_status mn_op_open(struct mn_op *op, struct mn_exec *exec);
 enum mn_status mn_op_next(struct mn_op *op, struct mn_exec *exec, bool *found);
 void mn_op_close(struct mn_op *op); /* NULL and closed ones are harmless */
-/* The next row of an operator whose results are to live in an arena; it is emptied first. */
-enum mn_status mn_op_next_in(struct mn_op *op, struct mn_exec *exec, struct mn_arena *arena,
+/* Scratch of its own for a child whose row is held while another child is read. */
+struct mn_held {
+    struct mn_arena arena;
+    struct mn_arena_mark mark; /* behind a first piece, so that a rewind keeps its chunk */
+};
+void mn_held_init(struct mn_held *held, const struct mn_exec *exec);
+void mn_held_release(struct mn_held *held);
+/* The next row of an operator, its results in the held scratch, which is emptied first. */
+enum mn_status mn_op_next_in(struct mn_op *op, struct mn_exec *exec, struct mn_held *held,
                              bool *found);
 
 /* For loops that call no operator: MN_INTERRUPT when the handle was interrupted. */
@@ -110,8 +117,8 @@ struct mn_scan_spec {
     struct mn_expr *low, *high; /* bounds of the column after all those; NULL: none */
     bool low_open, high_open;
     bool backward;
-    bool unique;     /* the conditions name at most one row a point: KeyLookup */
-    bool index_only; /* all columns come from the key */
+    bool unique;                        /* the conditions name at most one row a point: KeyLookup */
+    bool index_only;                    /* all columns come from the key */
     uint32_t column_count, early_count; /* the first ones are what the filter reads */
     struct mn_scan_column *columns;
     struct mn_expr *filter;

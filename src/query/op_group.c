@@ -169,8 +169,7 @@ static enum mn_status distinct_open(struct mn_op *op, struct mn_exec *exec)
     struct op_distinct *distinct = (struct op_distinct *)op;
 
     mn_arena_init(&distinct->arena, exec->memory_limit);
-    distinct->set =
-        (struct mn_rowset){.width = distinct->slots.count, .arena = &distinct->arena};
+    distinct->set = (struct mn_rowset){.width = distinct->slots.count, .arena = &distinct->arena};
     distinct->key =
         mn_arena_alloc(&distinct->arena, distinct->slots.count * sizeof *distinct->key + 1);
     if (!distinct->key) return mn_exec_nomem(exec);
@@ -278,8 +277,7 @@ static enum mn_status set_wants(struct op_set *set, bool *wanted)
 
     *wanted = true;
     switch (set->spec.op) {
-    case MN_SET_UNION_ALL:
-        return MN_OK;
+    case MN_SET_UNION_ALL: return MN_OK;
     case MN_SET_UNION:
         status = mn_rowset_find(&set->set, set->key, &added, &entry);
         *wanted = added;

@@ -9,7 +9,7 @@
 struct op_loop {
     struct mn_op op;
     struct mn_join_spec spec;
-    struct mn_arena left_arena;
+    struct mn_held held;
     bool has_left, matched;
 };
 
@@ -22,7 +22,7 @@ static enum mn_status loop_open(struct mn_op *op, struct mn_exec *exec)
 {
     struct op_loop *loop = (struct op_loop *)op;
 
-    mn_arena_init(&loop->left_arena, exec->memory_limit);
+    mn_held_init(&loop->held, exec);
     loop->has_left = false;
     return mn_op_open(op->left, exec);
 }
@@ -52,7 +52,7 @@ static enum mn_status loop_next(struct mn_op *op, struct mn_exec *exec, bool *fo
         enum mn_status status;
 
         if (!loop->has_left) {
-            status = mn_op_next_in(op->left, exec, &loop->left_arena, found);
+            status = mn_op_next_in(op->left, exec, &loop->held, found);
             if (status != MN_OK || !*found) return status;
             loop->has_left = true;
             loop->matched = false;
@@ -78,7 +78,7 @@ static enum mn_status loop_next(struct mn_op *op, struct mn_exec *exec, bool *fo
 
 static void loop_close(struct mn_op *op)
 {
-    mn_arena_release(&((struct op_loop *)op)->left_arena);
+    mn_held_release(&((struct op_loop *)op)->held);
 }
 
 static enum mn_status join_describe_outer(bool outer, struct mn_buf *out)
@@ -124,7 +124,8 @@ struct hash_list {
 struct op_hash {
     struct mn_op op;
     struct mn_join_spec spec;
-    struct mn_arena arena, left_arena;
+    struct mn_arena arena;
+    struct mn_held held;
     struct mn_rowset set;
     struct mn_value *key;
     struct hash_row *at;
@@ -175,7 +176,7 @@ static enum mn_status hash_open(struct mn_op *op, struct mn_exec *exec)
     bool found;
 
     mn_arena_init(&hash->arena, exec->memory_limit);
-    mn_arena_init(&hash->left_arena, exec->memory_limit);
+    mn_held_init(&hash->held, exec);
     hash->set = (struct mn_rowset){.width = hash->spec.key_count, .arena = &hash->arena};
     hash->key = mn_arena_alloc(&hash->arena, hash->spec.key_count * sizeof *hash->key);
     if (!hash->key) return mn_exec_nomem(exec);
@@ -195,7 +196,7 @@ static enum mn_status hash_probe(struct op_hash *hash, struct mn_exec *exec, boo
 {
     struct mn_rowset_entry *entry = NULL;
     bool usable;
-    enum mn_status status = mn_op_next_in(hash->op.left, exec, &hash->left_arena, found);
+    enum mn_status status = mn_op_next_in(hash->op.left, exec, &hash->held, found);
 
     if (status != MN_OK || !*found) return status;
     status = hash_key(hash, exec, hash->spec.left_keys, &usable);
@@ -247,7 +248,7 @@ static void hash_close(struct mn_op *op)
 
     mn_rowset_release(&hash->set);
     mn_arena_release(&hash->arena);
-    mn_arena_release(&hash->left_arena);
+    mn_held_release(&hash->held);
 }
 
 static enum mn_status hash_describe(const struct mn_op *op, struct mn_buf *out)
@@ -265,8 +266,7 @@ struct mn_op *mn_op_hash_join(struct mn_arena *arena, struct mn_op *left, struct
 
     if (!hash) return NULL;
     hash->op = (struct mn_op){.kind = &kind_hash, .left = left, .right = right};
-    hash->op.estimate =
-        left->estimate > right->estimate ? left->estimate : right->estimate;
+    hash->op.estimate = left->estimate > right->estimate ? left->estimate : right->estimate;
     hash->spec = *spec;
     return &hash->op;
 }

@@ -113,8 +113,8 @@ struct op_limit {
 };
 
 /* *count is UINT64_MAX for NULL: no limit. */
-static enum mn_status count_eval(const struct mn_expr *expr, struct mn_exec *exec,
-                                 const char *what, uint64_t *count)
+static enum mn_status count_eval(const struct mn_expr *expr, struct mn_exec *exec, const char *what,
+                                 uint64_t *count)
 {
     struct mn_value value;
     enum mn_status status = mn_expr_eval(expr, &exec->eval, &value);
@@ -127,8 +127,8 @@ static enum mn_status count_eval(const struct mn_expr *expr, struct mn_exec *exe
                           what, mn_type_name(value.type));
     }
     if (value.i < 0) {
-        return mn_fail_at(MN_RANGE, expr->span.offset, expr->span.length,
-                          "%s must not be negative", what);
+        return mn_fail_at(MN_RANGE, expr->span.offset, expr->span.length, "%s must not be negative",
+                          what);
     }
     *count = (uint64_t)value.i;
     return MN_OK;

@@ -108,8 +108,7 @@ static enum mn_status heap_compact(struct op_sort *sort, struct mn_exec *exec)
 
     mn_arena_init(&arena, exec->memory_limit);
     for (size_t i = 0; i < sort->count; i++) {
-        struct sort_row *row = mn_arena_alloc(
-            &arena, sizeof *row + width * sizeof row->values[0]);
+        struct sort_row *row = mn_arena_alloc(&arena, sizeof *row + width * sizeof row->values[0]);
 
         if (row) row->number = sort->rows[i]->number;
         for (uint32_t v = 0; row && v < width; v++) {

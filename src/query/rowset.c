@@ -39,9 +39,8 @@ static bool rowset_grow(struct mn_rowset *set)
     return true;
 }
 
-static enum mn_status entry_equals(const struct mn_rowset *set,
-                                   const struct mn_rowset_entry *entry, const struct mn_value *key,
-                                   bool *same)
+static enum mn_status entry_equals(const struct mn_rowset *set, const struct mn_rowset_entry *entry,
+                                   const struct mn_value *key, bool *same)
 {
     *same = true;
     for (uint32_t i = 0; i < set->width && *same; i++) {

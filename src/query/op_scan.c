@@ -1,0 +1,385 @@
+/*
+ * op_scan: rows of a table in the order of a key: TableScan, RangeScan, KeyLookup, RangeCount.
+ *
+ *   point    the values of the first columns of the key: the equal ones, and one of the IN list
+ *   range    the next column between two bounds
+ *
+ * The conditions are evaluated at open, so the same operator looks up one row after the other as
+ * the right side of an IndexJoin. Columns are decoded only when somebody reads them: first those of
+ * the filter, and the rest only of rows that pass it.
+ */
+#include <stdlib.h>
+
+#include "index/index.h"
+#include "index/row.h"
+#include "query/op.h"
+
+struct op_scan {
+    struct mn_op op;
+    struct mn_scan_spec spec;
+    uint32_t count_slot;
+    struct mn_arena arena;   /* of one opening: the values below */
+    struct mn_value *values; /* equal_count, and one more for the IN list */
+    struct mn_value *points; /* of the IN list: sorted, each once */
+    uint32_t point_count, point_at;
+    struct mn_value low, high;
+    bool nothing;        /* a condition is NULL: no row */
+    bool counted, whole; /* whole: no condition at all */
+    struct mn_index_scan *scan;
+    struct mn_key_range keys;
+};
+
+static struct mn_kind key_kind(const struct mn_scan_spec *spec, uint32_t i)
+{
+    if (!spec->index) return (struct mn_kind){.type = MN_TYPE_INT};
+    return spec->table->columns[spec->index->columns[i].column].kind;
+}
+
+/* The value of a condition, of the kind that the key's column i has. */
+static enum mn_status key_value(struct op_scan *scan, struct mn_exec *exec,
+                                const struct mn_expr *expr, uint32_t i, struct mn_value *out)
+{
+    struct mn_kind kind = key_kind(&scan->spec, i);
+    struct mn_value value, assigned;
+    enum mn_status status = mn_expr_eval(expr, &exec->eval, &value);
+
+    if (status != MN_OK) return status;
+    status = mn_value_assign(&value, &kind, true, &scan->arena, &assigned);
+    if (status == MN_OK) status = mn_value_copy(&scan->arena, &assigned, out);
+    return status;
+}
+
+static int points_order(const void *a, const void *b)
+{
+    return mn_value_order(a, b);
+}
+
+static enum mn_status points_read(struct op_scan *scan, struct mn_exec *exec)
+{
+    const struct mn_scan_spec *spec = &scan->spec;
+    uint32_t count = 0, unique = 0;
+
+    scan->points = mn_arena_alloc(&scan->arena, spec->in_count * sizeof *scan->points + 1);
+    if (!scan->points) return mn_exec_nomem(exec);
+    for (uint32_t i = 0; i < spec->in_count; i++) {
+        enum mn_status status =
+            key_value(scan, exec, spec->in[i], spec->equal_count, &scan->points[count]);
+
+        if (status != MN_OK) return status;
+        if (!mn_is_null(&scan->points[count])) count++;
+    }
+    qsort(scan->points, count, sizeof *scan->points, points_order);
+    for (uint32_t i = 0; i < count; i++) {
+        if (unique > 0 && mn_value_order(&scan->points[i], &scan->points[unique - 1]) == 0) {
+            continue;
+        }
+        scan->points[unique++] = scan->points[i];
+    }
+    scan->point_count = unique;
+    return MN_OK;
+}
+
+static enum mn_status bound_read(struct op_scan *scan, struct mn_exec *exec,
+                                 const struct mn_expr *expr, struct mn_value *out)
+{
+    uint32_t column = scan->spec.equal_count + (scan->spec.in_count > 0);
+    enum mn_status status;
+
+    if (!expr) return MN_OK;
+    status = key_value(scan, exec, expr, column, out);
+    if (status == MN_OK && mn_is_null(out)) scan->nothing = true;
+    return status;
+}
+
+static enum mn_status conditions_read(struct op_scan *scan, struct mn_exec *exec)
+{
+    const struct mn_scan_spec *spec = &scan->spec;
+    enum mn_status status = MN_OK;
+
+    scan->values = mn_arena_alloc(&scan->arena, (spec->equal_count + 1) * sizeof *scan->values);
+    if (!scan->values) return mn_exec_nomem(exec);
+    for (uint32_t i = 0; i < spec->equal_count && status == MN_OK; i++) {
+        status = key_value(scan, exec, spec->equal[i], i, &scan->values[i]);
+        if (status == MN_OK && mn_is_null(&scan->values[i])) scan->nothing = true;
+    }
+    scan->point_count = 1;
+    if (status == MN_OK && spec->in_count > 0) status = points_read(scan, exec);
+    if (status == MN_OK) status = bound_read(scan, exec, spec->low, &scan->low);
+    if (status == MN_OK) status = bound_read(scan, exec, spec->high, &scan->high);
+    return status;
+}
+
+/* The range of the point at hand as keys. */
+static enum mn_status point_keys(struct op_scan *scan)
+{
+    const struct mn_scan_spec *spec = &scan->spec;
+    struct mn_index_range range = {.equal = scan->values, .equal_count = spec->equal_count};
+
+    if (spec->in_count > 0) {
+        uint32_t at = spec->backward ? scan->point_count - 1 - scan->point_at : scan->point_at;
+
+        scan->values[range.equal_count++] = scan->points[at];
+    }
+    if (spec->low) range.low = &scan->low;
+    if (spec->high) range.high = &scan->high;
+    range.low_open = spec->low_open;
+    range.high_open = spec->high_open;
+    mn_key_range_release(&scan->keys);
+    return mn_index_range_keys(spec->table, spec->index, &range, &scan->keys);
+}
+
+static enum mn_status scan_open(struct mn_op *op, struct mn_exec *exec)
+{
+    struct op_scan *scan = (struct op_scan *)op;
+    const struct mn_scan_spec *spec = &scan->spec;
+
+    mn_arena_init(&scan->arena, exec->memory_limit);
+    scan->scan = NULL;
+    scan->keys = (struct mn_key_range){0};
+    scan->point_at = 0;
+    scan->nothing = scan->counted = false;
+    scan->whole = spec->equal_count == 0 && spec->in_count == 0 && !spec->low && !spec->high;
+    scan->point_count = 1;
+    return scan->whole ? MN_OK : conditions_read(scan, exec);
+}
+
+static enum mn_status column_read(struct op_scan *scan, struct mn_exec *exec,
+                                  const struct mn_row *row, const struct mn_scan_column *column)
+{
+    struct mn_value *out = &exec->eval.slots[column->slot];
+
+    if (column->column == MN_SCAN_ROW_ID) {
+        *out = mn_int(row->id);
+        return MN_OK;
+    }
+    if (scan->spec.index_only) {
+        return mn_index_scan_column(scan->scan, (uint32_t)column->index_column, exec->eval.scratch,
+                                    out);
+    }
+    return mn_row_column(exec->view, scan->spec.table, row, (uint32_t)column->column, out);
+}
+
+/* Decodes the row in two steps; *yes is false where the filter refuses it. */
+static enum mn_status row_take(struct op_scan *scan, struct mn_exec *exec, struct mn_row *row,
+                               bool *yes)
+{
+    const struct mn_scan_spec *spec = &scan->spec;
+    enum mn_status status = MN_OK;
+    bool there = true;
+
+    *yes = true;
+    if (!row->record.data && !spec->index_only) {
+        status = mn_row_get(exec->view, spec->table, row->id, &row->record, &there);
+        if (status == MN_OK && !there) {
+            return mn_fail(MN_CORRUPT, "index %s of %s names row %lld, which is not there",
+                           spec->index ? spec->index->name : "", spec->table->name,
+                           (long long)row->id);
+        }
+    }
+    for (uint32_t i = 0; i < spec->early_count && status == MN_OK; i++) {
+        status = column_read(scan, exec, row, &spec->columns[i]);
+    }
+    if (status == MN_OK && spec->filter) status = mn_expr_test(spec->filter, &exec->eval, yes);
+    if (status != MN_OK || !*yes) return status;
+    for (uint32_t i = spec->early_count; i < spec->column_count && status == MN_OK; i++) {
+        status = column_read(scan, exec, row, &spec->columns[i]);
+    }
+    return status;
+}
+
+/* Opens the cursor for the point at hand. */
+static enum mn_status point_open(struct op_scan *scan, struct mn_exec *exec)
+{
+    struct mn_scan_options options = {
+        .table = scan->spec.table, .index = scan->spec.index, .backward = scan->spec.backward};
+
+    if (!scan->whole) {
+        enum mn_status status = point_keys(scan);
+
+        if (status != MN_OK) return status;
+        options.keys = &scan->keys;
+    }
+    return mn_index_scan_open(exec->view, &options, &scan->scan);
+}
+
+static enum mn_status scan_next(struct mn_op *op, struct mn_exec *exec, bool *found)
+{
+    struct op_scan *scan = (struct op_scan *)op;
+    struct mn_arena_mark mark = mn_arena_mark(exec->eval.scratch);
+
+    if (scan->nothing) return MN_OK;
+    while (scan->point_at < scan->point_count) {
+        struct mn_row row = {0};
+        enum mn_status status = scan->scan ? MN_OK : point_open(scan, exec);
+        bool yes;
+
+        if (status == MN_OK) {
+            status = mn_index_scan_next(scan->scan, &row.id, &row.record, &yes);
+        }
+        if (status != MN_OK) return status;
+        if (!yes) {
+            mn_index_scan_close(scan->scan);
+            scan->scan = NULL;
+            scan->point_at++;
+            continue;
+        }
+        if (scan->spec.index) row.record = (struct mn_bytes){0};
+        exec->rows_seen++;
+        status = row_take(scan, exec, &row, found);
+        if (status != MN_OK || *found) {
+            if (status != MN_OK) *found = false;
+            return status;
+        }
+        mn_arena_rewind(exec->eval.scratch, mark);
+        status = mn_exec_tick(exec);
+        if (status != MN_OK) return status;
+    }
+    return MN_OK;
+}
+
+/* The row id of a point, all of whose columns are given. */
+static enum mn_status lookup_find(struct op_scan *scan, struct mn_exec *exec, struct mn_row *row,
+                                  bool *there)
+{
+    const struct mn_scan_spec *spec = &scan->spec;
+    enum mn_status status;
+
+    *row = (struct mn_row){0};
+    if (spec->in_count > 0) {
+        uint32_t at = spec->backward ? scan->point_count - 1 - scan->point_at : scan->point_at;
+
+        scan->values[spec->equal_count] = scan->points[at];
+    }
+    *there = true;
+    if (spec->index) {
+        status = mn_index_find(exec->view, spec->index, scan->values, &row->id, there);
+    } else {
+        row->id = scan->values[0].i;
+        status = mn_row_get(exec->view, spec->table, row->id, &row->record, there);
+    }
+    return status;
+}
+
+static enum mn_status lookup_next(struct mn_op *op, struct mn_exec *exec, bool *found)
+{
+    struct op_scan *scan = (struct op_scan *)op;
+    struct mn_row row;
+    bool there;
+
+    if (scan->nothing) return MN_OK;
+    while (scan->point_at < scan->point_count) {
+        enum mn_status status = lookup_find(scan, exec, &row, &there);
+
+        scan->point_at++;
+        if (status == MN_OK && there) {
+            exec->rows_seen++;
+            status = row_take(scan, exec, &row, found);
+        }
+        if (status != MN_OK) *found = false;
+        if (status != MN_OK || *found) return status;
+    }
+    return MN_OK;
+}
+
+static void scan_close(struct mn_op *op)
+{
+    struct op_scan *scan = (struct op_scan *)op;
+
+    mn_index_scan_close(scan->scan);
+    scan->scan = NULL;
+    mn_key_range_release(&scan->keys);
+    mn_arena_release(&scan->arena);
+}
+
+static enum mn_status scan_describe(const struct mn_op *op, struct mn_buf *out)
+{
+    const struct mn_scan_spec *spec = &((const struct op_scan *)op)->spec;
+    enum mn_status status = mn_buf_printf(out, " %s", spec->table->name);
+    uint32_t points = spec->equal_count + (spec->in_count > 0);
+
+    if (status == MN_OK && spec->index) {
+        status = mn_buf_printf(out, " by %s", spec->index->name);
+    }
+    for (uint32_t i = 0; i < points && status == MN_OK; i++) {
+        const char *name =
+            spec->index ? spec->table->columns[spec->index->columns[i].column].name : "key";
+
+        status = mn_buf_printf(out, "%s%s%s", i ? ", " : " [", name,
+                               i < spec->equal_count ? " =" : " in list");
+    }
+    if (status == MN_OK && points > 0) status = mn_buf_text(out, "]");
+    if (status == MN_OK && (spec->low || spec->high)) {
+        status = mn_buf_printf(out, " [%s%s%s]", spec->low ? "from" : "",
+                               spec->low && spec->high ? ", " : "", spec->high ? "to" : "");
+    }
+    if (status == MN_OK && spec->backward) status = mn_buf_text(out, " backward");
+    if (status == MN_OK && spec->index_only) status = mn_buf_text(out, " index only");
+    if (status == MN_OK && spec->filter) status = mn_buf_text(out, " filtered");
+    return status;
+}
+
+static const struct mn_op_kind kind_table = {"TableScan", scan_open, scan_next, scan_close,
+                                             scan_describe};
+static const struct mn_op_kind kind_range = {"RangeScan", scan_open, scan_next, scan_close,
+                                             scan_describe};
+static const struct mn_op_kind kind_lookup = {"KeyLookup", scan_open, lookup_next, scan_close,
+                                              scan_describe};
+
+static struct op_scan *scan_new(struct mn_arena *arena, const struct mn_scan_spec *spec)
+{
+    struct op_scan *scan = mn_arena_zalloc(arena, sizeof *scan);
+    bool whole = spec->equal_count == 0 && spec->in_count == 0 && !spec->low && !spec->high;
+
+    if (!scan) return NULL;
+    scan->spec = *spec;
+    scan->op.kind = spec->unique ? &kind_lookup : whole && !spec->index ? &kind_table : &kind_range;
+    return scan;
+}
+
+struct mn_op *mn_op_scan(struct mn_arena *arena, const struct mn_scan_spec *spec)
+{
+    struct op_scan *scan = scan_new(arena, spec);
+
+    return scan ? &scan->op : NULL;
+}
+
+/* ---- RangeCount ---- */
+
+static enum mn_status count_next(struct mn_op *op, struct mn_exec *exec, bool *found)
+{
+    struct op_scan *scan = (struct op_scan *)op;
+    uint64_t total = 0;
+
+    if (scan->counted) return MN_OK;
+    scan->counted = true;
+    for (; !scan->nothing && scan->point_at < scan->point_count; scan->point_at++) {
+        struct mn_key_range all = {.to_end = true};
+        uint64_t count = 0;
+        enum mn_status status = scan->whole ? MN_OK : point_keys(scan);
+
+        if (status == MN_OK) {
+            status = mn_index_range_count(exec->view, scan->spec.table, scan->spec.index,
+                                          scan->whole ? &all : &scan->keys, &count);
+        }
+        if (status != MN_OK) return status;
+        total += count;
+    }
+    exec->eval.slots[scan->count_slot] = mn_int((int64_t)total);
+    *found = true;
+    return MN_OK;
+}
+
+static const struct mn_op_kind kind_count = {"RangeCount", scan_open, count_next, scan_close,
+                                             scan_describe};
+
+struct mn_op *mn_op_range_count(struct mn_arena *arena, const struct mn_scan_spec *spec,
+                                uint32_t slot)
+{
+    struct op_scan *scan = scan_new(arena, spec);
+
+    if (!scan) return NULL;
+    scan->op.kind = &kind_count;
+    scan->op.estimate = 1;
+    scan->count_slot = slot;
+    return &scan->op;
+}
