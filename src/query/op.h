@@ -37,7 +37,8 @@ struct mn_exec {
     size_t memory_limit;
     bool timed; /* EXPLAIN ANALYZE */
     int64_t changes;
-    uint32_t depth; /* of subqueries inside subqueries */
+    uint64_t run;         /* never used twice: tells what was cached in this run */
+    struct mn_arena kept; /* lives as long as the run */
 };
 
 struct mn_op;
