@@ -140,6 +140,8 @@ struct mn_bind {
     struct mn_arena *arena;
     const struct mn_schema *schema;
     struct mn_view *view;
+    struct mn_os *os;
+    int64_t now_us;   /* for estimates */
     const char *text; /* of the statement: spans are offsets into it */
     struct mn_kind *param_kinds;
     uint32_t param_count;

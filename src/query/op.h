@@ -194,6 +194,9 @@ struct mn_op *mn_op_nested_loop(struct mn_arena *arena, struct mn_op *left, stru
 struct mn_op *mn_op_hash_join(struct mn_arena *arena, struct mn_op *left, struct mn_op *right,
                               const struct mn_join_spec *spec);
 
+/* One more condition over the pairs of a join. */
+enum mn_status mn_op_join_also(struct mn_arena *arena, struct mn_op *join, struct mn_expr *on);
+
 /* Latest: the newest n of each group. Ties: the greater key is newer. */
 struct mn_latest_spec {
     uint32_t group_count;

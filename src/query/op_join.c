@@ -270,3 +270,12 @@ struct mn_op *mn_op_hash_join(struct mn_arena *arena, struct mn_op *left, struct
     hash->spec = *spec;
     return &hash->op;
 }
+
+enum mn_status mn_op_join_also(struct mn_arena *arena, struct mn_op *join, struct mn_expr *on)
+{
+    struct mn_join_spec *spec = join->kind == &kind_hash ? &((struct op_hash *)join)->spec
+                                                         : &((struct op_loop *)join)->spec;
+
+    spec->on = mn_expr_and(arena, spec->on, on);
+    return spec->on ? MN_OK : mn_fail_nomem();
+}

@@ -8,6 +8,7 @@
  * the right side of an IndexJoin. Columns are decoded only when somebody reads them: first those of
  * the filter, and the rest only of rows that pass it.
  */
+#include <math.h>
 #include <stdlib.h>
 
 #include "index/index.h"
@@ -23,6 +24,7 @@ struct op_scan {
     struct mn_value *points; /* of the IN list: sorted, each once */
     uint32_t point_count, point_at;
     struct mn_value low, high;
+    bool nulls;          /* the second range of nulls_after */
     bool nothing;        /* a condition is NULL: no row */
     bool counted, whole; /* whole: no condition at all */
     struct mn_index_scan *scan;
@@ -96,7 +98,7 @@ static enum mn_status conditions_read(struct op_scan *scan, struct mn_exec *exec
     const struct mn_scan_spec *spec = &scan->spec;
     enum mn_status status = MN_OK;
 
-    scan->values = mn_arena_alloc(&scan->arena, (spec->equal_count + 1) * sizeof *scan->values);
+    scan->values = mn_arena_alloc(&scan->arena, (spec->equal_count + 2) * sizeof *scan->values);
     if (!scan->values) return mn_exec_nomem(exec);
     for (uint32_t i = 0; i < spec->equal_count && status == MN_OK; i++) {
         status = key_value(scan, exec, spec->equal[i], i, &scan->values[i]);
@@ -109,6 +111,21 @@ static enum mn_status conditions_read(struct op_scan *scan, struct mn_exec *exec
     return status;
 }
 
+/* The least value of a type: a bound that leaves out NULLs and nothing else. */
+static struct mn_value value_least(uint8_t type)
+{
+    struct mn_value least = {.type = type};
+
+    if (type == MN_TYPE_FLOAT) {
+        least.f = -HUGE_VAL;
+    } else if (type == MN_TYPE_INT || type == MN_TYPE_TIMESTAMP || type == MN_TYPE_DURATION) {
+        least.i = INT64_MIN;
+    } else if (type == MN_TYPE_TEXT || type == MN_TYPE_BLOB) {
+        least.p = "";
+    }
+    return least;
+}
+
 /* The range of the point at hand as keys. */
 static enum mn_status point_keys(struct op_scan *scan)
 {
@@ -119,6 +136,16 @@ static enum mn_status point_keys(struct op_scan *scan)
         uint32_t at = spec->backward ? scan->point_count - 1 - scan->point_at : scan->point_at;
 
         scan->values[range.equal_count++] = scan->points[at];
+    }
+    if (spec->nulls_after) {
+        if (scan->nulls) {
+            scan->values[range.equal_count++] = mn_null();
+        } else if (!spec->low) {
+            struct mn_kind kind = key_kind(spec, range.equal_count);
+
+            scan->low = value_least(kind.type);
+            range.low = &scan->low;
+        }
     }
     if (spec->low) range.low = &scan->low;
     if (spec->high) range.high = &scan->high;
@@ -138,7 +165,9 @@ static enum mn_status scan_open(struct mn_op *op, struct mn_exec *exec)
     scan->keys = (struct mn_key_range){0};
     scan->point_at = 0;
     scan->nothing = scan->counted = false;
-    scan->whole = spec->equal_count == 0 && spec->in_count == 0 && !spec->low && !spec->high;
+    scan->nulls = false;
+    scan->whole = spec->equal_count == 0 && spec->in_count == 0 && !spec->low && !spec->high &&
+                  !spec->nulls_after;
     scan->point_count = 1;
     return scan->whole ? MN_OK : conditions_read(scan, exec);
 }
@@ -220,7 +249,11 @@ static enum mn_status scan_next(struct mn_op *op, struct mn_exec *exec, bool *fo
         if (!yes) {
             mn_index_scan_close(scan->scan);
             scan->scan = NULL;
-            scan->point_at++;
+            if (scan->spec.nulls_after && !scan->nulls) {
+                scan->nulls = true;
+            } else {
+                scan->point_at++;
+            }
             continue;
         }
         if (scan->spec.index) row.record = (struct mn_bytes){0};
