@@ -118,8 +118,9 @@ struct mn_scan_spec {
     struct mn_expr *low, *high; /* bounds of the column after all those; NULL: none */
     bool low_open, high_open;
     bool backward;
-    bool unique;                        /* the conditions name at most one row a point: KeyLookup */
-    bool index_only;                    /* all columns come from the key */
+    bool nulls_after; /* backward: NULLs of the next column come last all the same */
+    bool unique;      /* the conditions name at most one row a point: KeyLookup */
+    bool index_only;  /* all columns come from the key */
     uint32_t column_count, early_count; /* the first ones are what the filter reads */
     struct mn_scan_column *columns;
     struct mn_expr *filter;

@@ -327,7 +327,8 @@ static bool path_order(const struct mn_plan *plan, const struct mn_source *sourc
         if (slot != key->expr->slot) return false;
         if (nullable && (key->nulls_first || backward)) {
             /* A backward scan meets NULLs first; it can give them last by a second range. */
-            if (key->nulls_first || at != spec->equal_count || i + 1 != query->key_count ||
+            if (key->nulls_first || source->columns[column].kind.type == MN_TYPE_LIST ||
+                at != spec->equal_count || i + 1 != query->key_count ||
                 (spec->index->columns[at].order & MN_KEY_NULLS_FIRST)) {
                 return false;
             }
