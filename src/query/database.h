@@ -61,7 +61,9 @@ struct mn_session {
 struct mn_db {
     struct mn_store *store;
     struct mn_schema_cache *schemas;
+    struct mn_os *os; /* clock and chance */
     bool readonly;
+    _Atomic int64_t busy_ms;
     _Atomic uint64_t memory_limit; /* bytes of one statement */
     _Atomic uint64_t interrupts;   /* counts mn_interrupt: a statement compares it */
     _Atomic int64_t statements;    /* prepared and not finalized */

@@ -1,0 +1,168 @@
+/*
+ * pragma: settings of the file and of the handle, asked and changed.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "query/integrity.h"
+#include "query/parse.h"
+#include "query/statement.h"
+
+enum pragma {
+    PRAGMA_USER_VERSION,
+    PRAGMA_INTEGRITY_CHECK,
+    PRAGMA_SYNC,
+    PRAGMA_MEMORY_LIMIT,
+    PRAGMA_PAGE_SIZE,
+    PRAGMA_BUSY_MS,
+    PRAGMA_VERSION,
+    PRAGMAS
+};
+
+static const struct {
+    const char *name;
+    uint8_t type;
+    bool in_file; /* a change of it is a write */
+    bool fixed;   /* can only be asked */
+} pragmas[PRAGMAS] = {
+    [PRAGMA_USER_VERSION] = {"user_version", MN_TYPE_INT, true, false},
+    [PRAGMA_INTEGRITY_CHECK] = {"integrity_check", MN_TYPE_TEXT, false, true},
+    [PRAGMA_SYNC] = {"sync", MN_TYPE_TEXT, false, false},
+    [PRAGMA_MEMORY_LIMIT] = {"memory_limit", MN_TYPE_INT, false, false},
+    [PRAGMA_PAGE_SIZE] = {"page_size", MN_TYPE_INT, false, true},
+    [PRAGMA_BUSY_MS] = {"busy_ms", MN_TYPE_INT, false, false},
+    [PRAGMA_VERSION] = {"version", MN_TYPE_INT, false, true},
+};
+
+static const char *pragma_name(void *context, uint32_t index)
+{
+    (void)context;
+    return index < PRAGMAS ? pragmas[index].name : NULL;
+}
+
+static enum mn_status pragma_find(const struct mn_ast_option *ast, enum pragma *out)
+{
+    const char *near;
+
+    for (int i = 0; i < PRAGMAS; i++) {
+        if (strcmp(ast->name.text, pragmas[i].name) != 0) continue;
+        *out = (enum pragma)i;
+        return MN_OK;
+    }
+    if (strcmp(ast->name.text, "compact") == 0)
+        return mn_comes_later(ast->name.span, "PRAGMA compact");
+    mn_fail_at(MN_SCHEMA, ast->name.span.offset, ast->name.span.length, "no PRAGMA \"%s\"",
+               ast->name.text);
+    near = mn_name_near(ast->name.text, pragma_name, NULL);
+    return near ? mn_hint("did you mean %s?", near) : MN_SCHEMA;
+}
+
+enum mn_status mn_pragma_shape(struct mn_stmt *stmt)
+{
+    const struct mn_ast_option *ast = stmt->ast->pragma;
+    enum pragma which = PRAGMAS;
+    enum mn_status status = pragma_find(ast, &which);
+
+    if (status != MN_OK) return status;
+    if (ast->given && pragmas[which].fixed) {
+        return mn_fail_at(MN_ERROR, ast->value_span.offset, ast->value_span.length,
+                          "PRAGMA %s can only be asked", ast->name.text);
+    }
+    if (ast->given && ast->value.type != pragmas[which].type) {
+        return mn_fail_at(MN_TYPE, ast->value_span.offset, ast->value_span.length,
+                          "PRAGMA %s takes %s", ast->name.text, mn_type_name(pragmas[which].type));
+    }
+    stmt->writes = ast->given && pragmas[which].in_file;
+    stmt->column_count = ast->given ? 0 : 1;
+    stmt->names = mn_arena_alloc(&stmt->arena, sizeof(char *));
+    stmt->kinds = mn_arena_zalloc(&stmt->arena, sizeof *stmt->kinds);
+    if (!stmt->names || !stmt->kinds) return mn_fail_nomem();
+    stmt->names[0] = pragmas[which].name;
+    stmt->kinds[0].type = pragmas[which].type;
+    return MN_OK;
+}
+
+static enum mn_status finding_keep(void *context, const char *finding)
+{
+    struct mn_value value = mn_text(finding, strlen(finding));
+
+    return mn_statement_keep(context, &value);
+}
+
+static enum mn_status check_run(struct mn_stmt *stmt)
+{
+    struct mn_value ok = mn_text("ok", 2);
+    uint64_t findings;
+    enum mn_status status = mn_integrity_check(stmt->db, finding_keep, stmt, &findings);
+
+    return status == MN_OK && findings == 0 ? mn_statement_keep(stmt, &ok) : status;
+}
+
+static enum mn_status pragma_get(struct mn_stmt *stmt, enum pragma which)
+{
+    struct mn_exec *exec = &stmt->exec;
+    struct mn_value value = mn_null();
+    enum mn_status status = MN_OK;
+
+    switch (which) {
+    case PRAGMA_USER_VERSION:
+        status = mn_setting_get(exec->view, "user_version", &exec->kept, &value);
+        if (mn_is_null(&value)) value = mn_int(0);
+        break;
+    case PRAGMA_INTEGRITY_CHECK: return check_run(stmt);
+    case PRAGMA_SYNC: value = mn_text("full", 4); break;
+    case PRAGMA_MEMORY_LIMIT: value = mn_int((int64_t)atomic_load(&stmt->db->memory_limit)); break;
+    case PRAGMA_PAGE_SIZE: value = mn_int(mn_view_page_size(exec->view)); break;
+    case PRAGMA_BUSY_MS: value = mn_int(atomic_load(&stmt->db->busy_ms)); break;
+    case PRAGMA_VERSION: value = mn_int((int64_t)mn_view_version(exec->view)); break;
+    case PRAGMAS: break;
+    }
+    return status == MN_OK ? mn_statement_keep(stmt, &value) : status;
+}
+
+static enum mn_status range_error(const struct mn_ast_option *ast, const char *what)
+{
+    return mn_fail_at(MN_RANGE, ast->value_span.offset, ast->value_span.length, "PRAGMA %s %s",
+                      ast->name.text, what);
+}
+
+static enum mn_status pragma_set(struct mn_stmt *stmt, enum pragma which)
+{
+    const struct mn_ast_option *ast = stmt->ast->pragma;
+    int64_t number = ast->value.i;
+
+    switch (which) {
+    case PRAGMA_USER_VERSION: return mn_setting_put(stmt->exec.view, "user_version", &ast->value);
+    case PRAGMA_SYNC:
+        if (ast->value.size == 4 && memcmp(ast->value.p, "full", 4) == 0) return MN_OK;
+        if ((ast->value.size == 4 && memcmp(ast->value.p, "lazy", 4) == 0) ||
+            (ast->value.size == 3 && memcmp(ast->value.p, "off", 3) == 0)) {
+            return mn_comes_later(ast->value_span, "PRAGMA sync other than full");
+        }
+        return range_error(ast, "is full, lazy or off");
+    case PRAGMA_MEMORY_LIMIT:
+        if (number < 1 << 16) return range_error(ast, "is at least 65536 bytes");
+        atomic_store(&stmt->db->memory_limit, (uint64_t)number);
+        return MN_OK;
+    case PRAGMA_BUSY_MS:
+        if (number < 0 || number > INT32_MAX) return range_error(ast, "is 0 to 2147483647");
+        atomic_store(&stmt->db->busy_ms, number);
+        mn_store_set_busy_ms(stmt->db->store, number);
+        return MN_OK;
+    case PRAGMA_INTEGRITY_CHECK:
+    case PRAGMA_PAGE_SIZE:
+    case PRAGMA_VERSION:
+    case PRAGMAS: break;
+    }
+    return MN_OK;
+}
+
+enum mn_status mn_pragma_run(struct mn_session *session, struct mn_stmt *stmt)
+{
+    enum pragma which = PRAGMAS;
+    enum mn_status status = pragma_find(stmt->ast->pragma, &which);
+
+    (void)session;
+    if (status != MN_OK) return status;
+    return stmt->ast->pragma->given ? pragma_set(stmt, which) : pragma_get(stmt, which);
+}
