@@ -1,47 +1,47 @@
 /*
  * error: the last failure of a thread on a handle.
  */
-#include <stdio.h>
 #include <string.h>
 
-#include "api/inside.h"
+#include "api/handle.h"
 #include "base/alloc.h"
-#include "catalog/json.h"
+#include "query/parse.h"
 
-struct mn_session *mn_call_begin(mn_db *db, enum mn_status *status)
+struct mn_session *mn_enter(struct mn_db *db)
 {
     struct mn_session *session;
 
-    mn_error_clear();
-    *status = MN_OK;
     if (!db) {
-        *status = mn_fail(MN_MISUSE, "the database handle is NULL");
+        mn_fail(MN_MISUSE, "the handle is NULL");
         return NULL;
     }
     session = mn_session_get(db);
-    if (!session) *status = mn_fail_nomem();
+    if (session) mn_error_clear();
     return session;
 }
 
-static bool is_failure(enum mn_status status)
+int mn_leave(struct mn_session *session, enum mn_status status)
 {
-    return status != MN_OK && status != MN_ROW && status != MN_DONE && status != MN_WAIT;
-}
+    bool fine = status == MN_OK || status == MN_ROW || status == MN_DONE || status == MN_WAIT;
 
-int mn_call_end(struct mn_session *session, enum mn_status status)
-{
-    if (!is_failure(status)) mn_error_clear();
-    /* A status that was returned without a message still has a name. */
-    if (is_failure(status) && mn_error_last()->code != status) {
-        mn_fail(status, "%s", mn_status_name(status));
+    mn_release(session->error_json);
+    session->error_json = NULL;
+    if (fine) {
+        session->error.code = MN_OK;
+        session->error.message[0] = session->error.hint[0] = '\0';
+        session->error.offset = -1;
+        session->error.length = 0;
+        mn_error_clear();
+    } else {
+        session->error = *mn_error_last();
+        session->error.code = status;
     }
-    if (session) session->error = *mn_error_last();
     return (int)status;
 }
 
-static const struct mn_error *error_of(mn_db *db)
+static const struct mn_error *error_of(struct mn_db *db)
 {
-    struct mn_session *session = db ? mn_session_get(db) : NULL;
+    const struct mn_session *session = db ? mn_session_get(db) : NULL;
 
     return session ? &session->error : mn_error_last();
 }
@@ -63,7 +63,7 @@ const char *mn_error_hint(mn_db *db)
 
 int mn_error_offset(mn_db *db)
 {
-    return error_of(db)->code == MN_OK ? -1 : error_of(db)->offset;
+    return error_of(db)->offset;
 }
 
 int mn_error_length(mn_db *db)
@@ -71,37 +71,27 @@ int mn_error_length(mn_db *db)
     return error_of(db)->length;
 }
 
-static enum mn_status error_write(const struct mn_error *error, struct mn_buf *out)
-{
-    enum mn_status status =
-        mn_buf_printf(out, "{\"code\":\"%s\",\"message\":", mn_status_name(error->code));
-
-    if (status == MN_OK) status = mn_json_quote(error->message, strlen(error->message), out);
-    if (status == MN_OK) status = mn_buf_text(out, ",\"hint\":");
-    if (status == MN_OK && error->hint[0]) {
-        status = mn_json_quote(error->hint, strlen(error->hint), out);
-    } else if (status == MN_OK) {
-        status = mn_buf_text(out, "null");
-    }
-    if (status != MN_OK) return status;
-    status =
-        mn_buf_printf(out, ",\"offset\":%d,\"length\":%d}", (int)error->offset, (int)error->length);
-    return status == MN_OK ? mn_buf_byte(out, '\0') : status;
-}
-
 const char *mn_error_json(mn_db *db)
 {
-    static const char none[] = "{\"code\":\"MN_NOMEM\",\"message\":\"out of memory\",\"hint\":null,"
-                               "\"offset\":-1,\"length\":0}";
+    static _Thread_local char last[2 * (MN_MESSAGE_BYTES + MN_HINT_BYTES) + 128];
     struct mn_session *session = db ? mn_session_get(db) : NULL;
-    struct mn_buf buf = {0};
+    struct mn_buf text = {0};
+    const char *made = "{\"code\":\"MN_NOMEM\"}";
 
-    if (!session) return none;
-    if (error_write(&session->error, &buf) != MN_OK) {
-        mn_buf_release(&buf);
-        return none;
+    if (session && session->error_json) return session->error_json;
+    if (mn_error_json_of(session ? &session->error : mn_error_last(), &text) != MN_OK ||
+        mn_buf_byte(&text, 0) != MN_OK) {
+        mn_buf_release(&text);
+        return made;
     }
-    mn_release(session->error_json);
-    session->error_json = (char *)buf.data;
-    return session->error_json;
+    if (session) {
+        session->error_json = (char *)text.data;
+        return session->error_json;
+    }
+    if (text.len <= sizeof last) {
+        memcpy(last, text.data, text.len);
+        made = last;
+    }
+    mn_buf_release(&text);
+    return made;
 }
