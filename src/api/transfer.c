@@ -5,12 +5,17 @@
  * writes meanwhile. The copy grows in a file without a name, is committed and synced, and only then
  * is given its name: a file that is there is whole.
  */
-#include "api/inside.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/handle.h"
 #include "base/alloc.h"
 
 struct transfer {
-    mn_progress_fn progress;
-    void *context;
+    const mn_backup_options *options;
     const _Atomic uint64_t *interrupts; /* NULL: nobody can interrupt */
     uint64_t interrupts_seen;
 };
@@ -22,24 +27,15 @@ static enum mn_status told(void *context, uint64_t done, uint64_t total)
     if (t->interrupts && atomic_load(t->interrupts) != t->interrupts_seen) {
         return mn_fail(MN_INTERRUPT, "interrupted");
     }
-    if (t->progress && t->progress(t->context, done, total) != 0) {
-        return mn_fail(MN_INTERRUPT, "the progress callback ended it");
+    if (t->options && t->options->progress &&
+        t->options->progress(t->options->progress_context, done, total) != 0) {
+        return mn_fail(MN_INTERRUPT, "ended by the progress callback");
     }
     return MN_OK;
 }
 
-static bool file_is_there(const char *path)
-{
-    struct mn_os *os = mn_os_posix();
-    struct mn_file *file;
-
-    if (os->ops->open(os, path, MN_OPEN_READONLY, &file) != MN_OK) return false;
-    file->ops->close(file);
-    return true;
-}
-
 /* Copies what a view sees to a new file. */
-static enum mn_status view_copy(struct mn_view *from, const char *path, struct transfer *t)
+static enum mn_status view_write(struct mn_view *from, const char *path, struct transfer *t)
 {
     struct mn_store_options options = {.path = path,
                                        .flags = MN_STORE_CREATE | MN_STORE_UNNAMED,
@@ -47,13 +43,8 @@ static enum mn_status view_copy(struct mn_view *from, const char *path, struct t
                                        .hooks = mn_tree_hooks()};
     struct mn_store *store;
     struct mn_view *to;
-    enum mn_status status, end;
+    enum mn_status status = mn_store_open(&options, &store), end;
 
-    if (file_is_there(path)) {
-        mn_fail(MN_EXISTS, "%s is there already", path);
-        return mn_hint("remove it first, or take another name");
-    }
-    status = mn_store_open(&options, &store);
     if (status != MN_OK) return status;
     status = mn_write_begin(store, 0, &to);
     if (status == MN_OK) {
@@ -69,23 +60,71 @@ static enum mn_status view_copy(struct mn_view *from, const char *path, struct t
     return status == MN_OK ? end : status;
 }
 
+/* A name that was renamed is on the device when its folder is. */
+static enum mn_status folder_sync(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char folder[4096] = ".";
+    size_t length = slash ? (size_t)(slash - path) : 0;
+    int descriptor, failed;
+
+    if (length >= sizeof folder) return mn_fail(MN_TOOBIG, "the path is too long");
+    if (slash) {
+        memcpy(folder, length ? path : "/", length ? length : 1);
+        folder[length ? length : 1] = '\0';
+    }
+    descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0) return mn_fail(MN_IOERR, "%s: %s", folder, strerror(errno));
+    failed = fsync(descriptor) != 0 ? errno : 0;
+    close(descriptor);
+    return failed ? mn_fail(MN_IOERR, "%s: %s", folder, strerror(failed)) : MN_OK;
+}
+
+/* In the place of a file that is there: beside it first, then by one rename over it. */
+static enum mn_status view_replace(struct mn_view *from, const char *path, struct transfer *t)
+{
+    char beside[4096];
+    enum mn_status status;
+
+    if (snprintf(beside, sizeof beside, "%s.new", path) >= (int)sizeof beside) {
+        return mn_fail(MN_TOOBIG, "the path is too long");
+    }
+    unlink(beside); /* what an interrupted one left */
+    status = view_write(from, beside, t);
+    if (status != MN_OK) return status;
+    if (rename(beside, path) != 0) {
+        int failed = errno;
+
+        unlink(beside);
+        return mn_fail(MN_IOERR, "%s: %s", path, strerror(failed));
+    }
+    return folder_sync(path);
+}
+
+static enum mn_status view_copy(struct mn_view *from, const char *path, struct transfer *t)
+{
+    if (access(path, F_OK) != 0) return view_write(from, path, t);
+    if (t->options && t->options->replace) return view_replace(from, path, t);
+    mn_fail(MN_EXISTS, "%s is there already", path);
+    return mn_hint("remove it first, or take another name");
+}
+
 static bool options_fit(const mn_backup_options *options)
 {
     return !options || options->size >= sizeof *options;
 }
 
-int mn_backup(mn_db *db, const char *path, const mn_backup_options *options,
-              mn_progress_fn progress, void *context)
+int mn_backup(mn_db *db, const char *path, const mn_backup_options *options)
 {
-    struct transfer t = {.progress = progress, .context = context};
+    struct transfer t = {.options = options};
     struct mn_view *view;
     enum mn_status status;
-    struct mn_session *session = mn_call_begin(db, &status);
+    struct mn_session *session = mn_enter(db);
 
-    if (!session) return (int)status;
+    if (!session) return (int)mn_error_last()->code;
     if (!path || !options_fit(options)) {
-        return mn_call_end(session, mn_fail(MN_MISUSE, "mn_backup needs a path, and options their "
-                                                       "size"));
+        return mn_leave(session,
+                        mn_fail(MN_MISUSE, "mn_backup needs a path, and options their size"));
     }
     t.interrupts = &db->interrupts;
     t.interrupts_seen = atomic_load(&db->interrupts);
@@ -94,37 +133,32 @@ int mn_backup(mn_db *db, const char *path, const mn_backup_options *options,
         status = view_copy(view, path, &t);
         mn_view_end(view);
     }
-    return mn_call_end(session, status);
+    return mn_leave(session, status);
 }
 
-static void finding_ignored(void *context, const char *finding)
+int mn_restore(const char *backup, const char *path, const mn_backup_options *options)
 {
-    (void)context, (void)finding;
-}
-
-int mn_restore(const char *backup, const char *path, const mn_backup_options *options,
-               mn_progress_fn progress, void *context)
-{
-    struct transfer t = {.progress = progress, .context = context};
-    struct mn_store_options from = {
-        .path = backup, .flags = MN_STORE_READONLY, .hooks = mn_tree_hooks()};
-    struct mn_store *store;
+    struct transfer t = {.options = options};
+    mn_options from = {.size = sizeof from, .flags = MN_READONLY};
     struct mn_view *view;
-    enum mn_status status, end;
+    struct mn_error error;
+    mn_db *db;
+    enum mn_status status;
 
     mn_error_clear();
     if (!backup || !path || !options_fit(options)) {
         return (int)mn_fail(MN_MISUSE, "mn_restore needs two paths, and options their size");
     }
-    status = mn_store_open(&from, &store);
-    if (status != MN_OK) return mn_call_end(NULL, status);
-    status = mn_view_begin_read(store, &view);
+    status = mn_db_open_os(backup, &from, NULL, &db);
+    if (status != MN_OK) return (int)status;
+    status = (enum mn_status)mn_check(db, NULL, NULL);
+    if (status == MN_OK) status = mn_view_begin_read(db->store, &view);
     if (status == MN_OK) {
-        status = mn_view_check(view, finding_ignored, NULL);
-        if (status == MN_CORRUPT) mn_hint("run: mneme check %s", backup);
-        if (status == MN_OK) status = view_copy(view, path, &t);
+        status = view_copy(view, path, &t);
         mn_view_end(view);
     }
-    end = mn_store_close(store);
-    return mn_call_end(NULL, status == MN_OK ? end : status);
+    error = *mn_error_last();
+    (void)mn_close(db);
+    if (status != MN_OK) *mn_error_last() = error;
+    return (int)status;
 }
