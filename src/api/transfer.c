@@ -5,17 +5,14 @@
  * writes meanwhile. The copy grows in a file without a name, is committed and synced, and only then
  * is given its name: a file that is there is whole.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "api/handle.h"
 #include "base/alloc.h"
 
 struct transfer {
-    const mn_backup_options *options;
+    mn_progress_fn progress;
+    void *context;
     const _Atomic uint64_t *interrupts; /* NULL: nobody can interrupt */
     uint64_t interrupts_seen;
 };
@@ -27,8 +24,7 @@ static enum mn_status told(void *context, uint64_t done, uint64_t total)
     if (t->interrupts && atomic_load(t->interrupts) != t->interrupts_seen) {
         return mn_fail(MN_INTERRUPT, "interrupted");
     }
-    if (t->options && t->options->progress &&
-        t->options->progress(t->options->progress_context, done, total) != 0) {
+    if (t->progress && t->progress(t->context, done, total) != 0) {
         return mn_fail(MN_INTERRUPT, "ended by the progress callback");
     }
     return MN_OK;
@@ -60,51 +56,9 @@ static enum mn_status view_write(struct mn_view *from, const char *path, struct 
     return status == MN_OK ? end : status;
 }
 
-/* A name that was renamed is on the device when its folder is. */
-static enum mn_status folder_sync(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char folder[4096] = ".";
-    size_t length = slash ? (size_t)(slash - path) : 0;
-    int descriptor, failed;
-
-    if (length >= sizeof folder) return mn_fail(MN_TOOBIG, "the path is too long");
-    if (slash) {
-        memcpy(folder, length ? path : "/", length ? length : 1);
-        folder[length ? length : 1] = '\0';
-    }
-    descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor < 0) return mn_fail(MN_IOERR, "%s: %s", folder, strerror(errno));
-    failed = fsync(descriptor) != 0 ? errno : 0;
-    close(descriptor);
-    return failed ? mn_fail(MN_IOERR, "%s: %s", folder, strerror(failed)) : MN_OK;
-}
-
-/* In the place of a file that is there: beside it first, then by one rename over it. */
-static enum mn_status view_replace(struct mn_view *from, const char *path, struct transfer *t)
-{
-    char beside[4096];
-    enum mn_status status;
-
-    if (snprintf(beside, sizeof beside, "%s.new", path) >= (int)sizeof beside) {
-        return mn_fail(MN_TOOBIG, "the path is too long");
-    }
-    unlink(beside); /* what an interrupted one left */
-    status = view_write(from, beside, t);
-    if (status != MN_OK) return status;
-    if (rename(beside, path) != 0) {
-        int failed = errno;
-
-        unlink(beside);
-        return mn_fail(MN_IOERR, "%s: %s", path, strerror(failed));
-    }
-    return folder_sync(path);
-}
-
 static enum mn_status view_copy(struct mn_view *from, const char *path, struct transfer *t)
 {
     if (access(path, F_OK) != 0) return view_write(from, path, t);
-    if (t->options && t->options->replace) return view_replace(from, path, t);
     mn_fail(MN_EXISTS, "%s is there already", path);
     return mn_hint("remove it first, or take another name");
 }
@@ -114,9 +68,10 @@ static bool options_fit(const mn_backup_options *options)
     return !options || options->size >= sizeof *options;
 }
 
-int mn_backup(mn_db *db, const char *path, const mn_backup_options *options)
+int mn_backup(mn_db *db, const char *path, const mn_backup_options *options,
+              mn_progress_fn progress, void *context)
 {
-    struct transfer t = {.options = options};
+    struct transfer t = {.progress = progress, .context = context};
     struct mn_view *view;
     enum mn_status status;
     struct mn_session *session = mn_enter(db);
@@ -136,9 +91,10 @@ int mn_backup(mn_db *db, const char *path, const mn_backup_options *options)
     return mn_leave(session, status);
 }
 
-int mn_restore(const char *backup, const char *path, const mn_backup_options *options)
+int mn_restore(const char *backup, const char *path, const mn_backup_options *options,
+               mn_progress_fn progress, void *context)
 {
-    struct transfer t = {.options = options};
+    struct transfer t = {.progress = progress, .context = context};
     mn_options from = {.size = sizeof from, .flags = MN_READONLY};
     struct mn_view *view;
     struct mn_error error;
