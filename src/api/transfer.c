@@ -5,8 +5,6 @@
  * writes meanwhile. The copy grows in a file without a name, is committed and synced, and only then
  * is given its name: a file that is there is whole.
  */
-#include <unistd.h>
-
 #include "api/handle.h"
 #include "base/alloc.h"
 
@@ -56,9 +54,19 @@ static enum mn_status view_write(struct mn_view *from, const char *path, struct 
     return status == MN_OK ? end : status;
 }
 
+static bool file_is_there(const char *path)
+{
+    struct mn_os *os = mn_os_posix();
+    struct mn_file *file;
+
+    if (os->ops->open(os, path, MN_OPEN_READONLY, &file) != MN_OK) return false;
+    file->ops->close(file);
+    return true;
+}
+
 static enum mn_status view_copy(struct mn_view *from, const char *path, struct transfer *t)
 {
-    if (access(path, F_OK) != 0) return view_write(from, path, t);
+    if (!file_is_there(path)) return view_write(from, path, t);
     mn_fail(MN_EXISTS, "%s is there already", path);
     return mn_hint("remove it first, or take another name");
 }
