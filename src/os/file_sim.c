@@ -667,6 +667,7 @@ enum mn_status mn_sim_poke(struct mn_os *os, const char *path, uint64_t offset, 
     if (!inode || offset + size_bytes > inode->size || offset + size_bytes > inode->disk_size) {
         return mn_fail(MN_NOTFOUND, "not there");
     }
+    if (size_bytes == 0) return MN_OK;
     memcpy(inode->cache + offset, bytes, size_bytes);
     memcpy(inode->disk + offset, bytes, size_bytes);
     return MN_OK;

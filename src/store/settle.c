@@ -332,24 +332,39 @@ static enum mn_status newest_whole(struct mn_store *store, struct mn_meta *chose
 
 /*
  * The notice is never believed, but it can accuse: it names a version as durable only after a
- * barrier. If that version is not on the device now, the device lied or the file was damaged, and
- * an older version would be a silent loss.
+ * barrier. If recovery would go behind that version, the file was damaged or the device lied, and
+ * the older version would be a silent loss. The accused version is taken as it is if its slot is
+ * whole: whoever touches a damaged page of it is told which one. Else the file is refused.
  */
-static enum mn_status accusation(struct mn_store *store, const struct mn_meta *chosen)
+static enum mn_status accusation(struct mn_store *store, enum mn_status found,
+                                 struct mn_meta *chosen)
 {
     struct mn_range at = {store->unit, MN_NOTICE_BYTES};
+    struct mn_meta *metas = mn_alloc(MN_META_SLOTS * sizeof *metas);
     struct device_piece piece = {0};
     struct mn_notice notice;
-    enum mn_status status = piece_read(store, at, &piece);
+    uint64_t file_pages = 0;
+    enum mn_status status = metas ? piece_read(store, at, &piece) : mn_fail_nomem();
+    bool accused = !status && mn_notice_parse(store, piece.content, &notice) &&
+                   (found || notice.durable > chosen->version);
 
-    if (!status && mn_notice_parse(store, piece.content, &notice) &&
-        notice.durable > chosen->version) {
-        status = mn_fail(MN_CORRUPT,
-                         "version %" PRIu64 " was durable and is damaged; the newest whole one is "
-                         "%" PRIu64,
-                         notice.durable, chosen->version);
+    if (accused) status = slots_read(store, metas);
+    if (accused && !status) status = mn_file_pages(store, &file_pages);
+    if (accused && !status) {
+        status =
+            mn_fail(MN_CORRUPT, "the slot of version %" PRIu64 ", which was durable, is damaged",
+                    notice.durable);
+        for (uint32_t i = 0; i < MN_META_SLOTS; i++) {
+            if (metas[i].version != notice.durable) continue;
+            status = mn_meta_validate(&metas[i], store->first_page, file_pages);
+            if (!status) *chosen = metas[i];
+            break;
+        }
+    } else if (!status) {
+        status = found; /* with the message that was made where it was found */
     }
     piece_release(&piece);
+    mn_release(metas);
     return status;
 }
 
@@ -357,7 +372,8 @@ enum mn_status mn_choose(struct mn_store *store, struct mn_meta *chosen)
 {
     enum mn_status status = newest_whole(store, chosen);
 
-    return status ? status : accusation(store, chosen);
+    if (status && status != MN_CORRUPT) return status;
+    return accusation(store, status, chosen);
 }
 
 enum mn_status mn_settle(struct mn_store *store, struct mn_meta *chosen)
