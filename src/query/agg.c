@@ -179,6 +179,12 @@ static enum mn_status args_build(const struct mn_scope *scope, const struct mn_a
     if (call->agg == AGG_CONCAT && call->arg_count > 1) {
         status = mn_expr_assign(scope, &text, "the separator", &call->args[1]);
     }
+    /* What has no type before it runs is a number to those that add. */
+    if (status == MN_OK && call->arg_count > 0 && call->args[0]->kind.type == MN_TYPE_NULL &&
+        (call->agg == AGG_SUM || call->agg == AGG_AVG || call->agg == AGG_QUANTILE ||
+         call->agg == AGG_STDDEV || call->agg == AGG_VARIANCE)) {
+        status = mn_expr_assign(scope, &real, "what is added up", &call->args[0]);
+    }
     return status;
 }
 

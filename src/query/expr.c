@@ -173,7 +173,11 @@ enum mn_status mn_expr_assign(const struct mn_scope *scope, const struct mn_kind
     char have[32], want[32];
 
     if (mn_expr_untyped(e)) return param_type(scope, kind, e);
-    if (e->kind.type == MN_TYPE_NULL || kind_fits(&e->kind, kind)) return MN_OK;
+    if (kind->type == MN_TYPE_NULL || kind_fits(&e->kind, kind)) return MN_OK;
+    if (e->kind.type == MN_TYPE_NULL) {
+        /* NULL itself goes anywhere; what is known only when it runs is looked at then. */
+        return e->form == MN_EXPR_CONSTANT ? MN_OK : convert(scope, kind, expr);
+    }
     /* Dimensions that are not known before it runs are compared then. */
     if (e->kind.type == MN_TYPE_VECTOR && kind->type == MN_TYPE_VECTOR && e->kind.dims == 0) {
         return convert(scope, kind, expr);
@@ -336,8 +340,9 @@ enum mn_status mn_expr_condition(const struct mn_scope *scope, const struct mn_a
     enum mn_status status = mn_expr_build(scope, ast, out);
 
     if (status != MN_OK) return status;
-    if (mn_expr_untyped(*out)) return param_type(scope, &boolean, *out);
-    if ((*out)->kind.type == MN_TYPE_BOOL || (*out)->kind.type == MN_TYPE_NULL) return MN_OK;
+    if ((*out)->kind.type == MN_TYPE_BOOL || (*out)->kind.type == MN_TYPE_NULL) {
+        return mn_expr_assign(scope, &boolean, clause, out);
+    }
     return mn_fail_at(MN_TYPE, ast->span.offset, ast->span.length,
                       "%s takes a condition, this is %s", clause,
                       mn_kind_name(&(*out)->kind, kind));

@@ -11,30 +11,7 @@
 
 const char *mn_op_text(enum mn_ast_op op)
 {
-    static const char *const texts[] = {"",
-                                        "-",
-                                        "NOT",
-                                        "OR",
-                                        "AND",
-                                        "=",
-                                        "<>",
-                                        "<",
-                                        "<=",
-                                        ">",
-                                        ">=",
-                                        "IS DISTINCT FROM",
-                                        "IS NOT DISTINCT FROM",
-                                        "+",
-                                        "-",
-                                        "*",
-                                        "/",
-                                        "%",
-                                        "||",
-                                        "<->",
-                                        "->",
-                                        "->>"};
-
-    return (size_t)op < sizeof texts / sizeof texts[0] ? texts[op] : "?";
+    return mn_ast_op_text(op, MN_METRIC_L2);
 }
 
 static enum mn_status place(const struct mn_expr *expr, enum mn_status status)

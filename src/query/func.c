@@ -96,6 +96,42 @@ static const char *each_name(void *context, uint32_t index)
     return row ? row->name : NULL;
 }
 
+/* What other systems call it, or where it stands here. */
+static const char *hint_elsewhere(const char *name)
+{
+    static const struct {
+        const char *name, *hint;
+    } known[] = {
+        {"row_number", "there are no window functions; LATEST n BY col gives the newest of each"},
+        {"rank", "there are no window functions; NEAREST defines rank as a column"},
+        {"lag", "there are no window functions; join the table with itself"},
+        {"lead", "there are no window functions; join the table with itself"},
+        {"to_tsvector",
+         "text search comes later; LIKE, ILIKE and regexp(text, pattern) search now"},
+        {"json_extract", "write j -> 'key', or ->> for text"},
+        {"strftime", "write date_trunc('hour', at), date_part('hour', at) or at::text"},
+        {"to_char", "write at::text"},
+        {"gen_random_uuid", "write uuid7()"},
+        {"uuid_generate_v4", "write uuid7()"},
+        {"last_insert_rowid", "write RETURNING id"},
+        {"position", "write strpos(text, word)"},
+        {"instr", "write strpos(text, word)"},
+        {"isnull", "write x IS NULL, or coalesce(x, y)"},
+        {"nvl", "write coalesce(x, y)"},
+        {"ifnull", "write coalesce(x, y)"},
+        {"array_length", "write len(x)"},
+        {"cardinality", "write len(x)"},
+        {"unixepoch", "write epoch(at)"},
+        {"getdate", "write now()"},
+        {"log", "write ln(x) or log10(x)"},
+    };
+
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcasecmp(known[i].name, name) == 0) return known[i].hint;
+    }
+    return NULL;
+}
+
 static enum mn_status unknown(const struct mn_ast_expr *ast)
 {
     const struct mn_name *name = &ast->call.name;
@@ -105,6 +141,7 @@ static enum mn_status unknown(const struct mn_ast_expr *ast)
     snprintf(text, sizeof text, "%.*s", (int)(name->length < 60 ? name->length : 60), name->text);
     near = mn_name_near(text, each_name, NULL);
     mn_fail_at(MN_SCHEMA, name->span.offset, name->span.length, "no function \"%s\"", text);
+    if (hint_elsewhere(text)) return mn_hint("%s", hint_elsewhere(text));
     if (near) return mn_hint("did you mean \"%s\"?", near);
     return MN_SCHEMA;
 }
@@ -233,6 +270,7 @@ enum mn_status mn_func_build(const struct mn_scope *scope, const struct mn_ast_e
     if (status == MN_OK && (row->flags & MN_FUNC_UNIFY)) status = args_unify(scope, row, node);
     if (status != MN_OK) return status;
     flags_gather(node, row);
-    *out = node;
-    return MN_OK;
+    status = mn_func_prepare(scope, node);
+    if (status == MN_OK) *out = node;
+    return status;
 }

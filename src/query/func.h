@@ -53,4 +53,7 @@ bool mn_func_exists(const char *name, size_t length);
 enum mn_status mn_func_build(const struct mn_scope *scope, const struct mn_ast_expr *ast,
                              struct mn_expr **args, struct mn_expr **out);
 
+/* Lets a function prepare what its constant arguments tell; `node` is its call. */
+enum mn_status mn_func_prepare(const struct mn_scope *scope, struct mn_expr *node);
+
 #endif

@@ -7,6 +7,7 @@
 #include "catalog/list.h"
 #include "catalog/text.h"
 #include "query/func.h"
+#include "query/regexp.h"
 
 /* Moves what a buffer gathered into the statement's scratch. */
 static enum mn_status text_out(struct mn_eval *eval, struct mn_buf *buf, enum mn_status status,
@@ -225,6 +226,71 @@ static enum mn_status call_strpos(const struct mn_value *a, uint32_t n, struct m
     return MN_OK;
 }
 
+static enum mn_status call_ends_with(const struct mn_value *a, uint32_t n, struct mn_eval *eval,
+                                     struct mn_value *out)
+{
+    const char *text = a[0].p;
+    bool fits = a[1].size <= a[0].size;
+
+    (void)n, (void)eval;
+    *out = mn_bool(fits && memcmp(text + (a[0].size - a[1].size), a[1].p, a[1].size) == 0);
+    return MN_OK;
+}
+
+static enum mn_status call_contains(const struct mn_value *a, uint32_t n, struct mn_eval *eval,
+                                    struct mn_value *out)
+{
+    (void)n, (void)eval;
+    *out = mn_bool(memmem(a[0].p, a[0].size, a[1].p, a[1].size) != NULL);
+    return MN_OK;
+}
+
+static enum mn_status call_regexp(const struct mn_value *a, uint32_t n, struct mn_eval *eval,
+                                  struct mn_value *out)
+{
+    struct mn_regexp *regexp;
+    bool match = false;
+    enum mn_status status = mn_regexp_new(eval->scratch, a[1].p, a[1].size, &regexp);
+
+    (void)n;
+    if (status == MN_OK) status = mn_regexp_match(regexp, a[0].p, a[0].size, &match);
+    *out = mn_bool(match);
+    return status;
+}
+
+/* A pattern that is known at prepare time is compiled then; eval's data is the program. */
+static enum mn_status regexp_eval(const struct mn_expr *expr, struct mn_eval *eval,
+                                  struct mn_value *out)
+{
+    struct mn_value text;
+    bool match = false;
+    enum mn_status status = mn_expr_eval(expr->args[0], eval, &text);
+
+    *out = mn_null();
+    if (status != MN_OK || mn_is_null(&text)) return status;
+    status = mn_regexp_match(expr->data, text.p, text.size, &match);
+    if (status != MN_OK) return mn_place(expr->span.offset, expr->span.length);
+    *out = mn_bool(match);
+    return MN_OK;
+}
+
+enum mn_status mn_func_prepare(const struct mn_scope *scope, struct mn_expr *node)
+{
+    const struct mn_func *row = node->data;
+    const struct mn_expr *pattern = node->arg_count > 1 ? node->args[1] : NULL;
+    struct mn_regexp *regexp;
+
+    if (row->call != call_regexp || pattern->form != MN_EXPR_CONSTANT || !pattern->not_null) {
+        return MN_OK;
+    }
+    if (mn_regexp_new(scope->arena, pattern->value.p, pattern->value.size, &regexp) != MN_OK) {
+        return mn_place(pattern->span.offset, pattern->span.length);
+    }
+    node->eval = regexp_eval;
+    node->data = regexp;
+    return MN_OK;
+}
+
 static enum mn_status call_json_set(const struct mn_value *a, uint32_t n, struct mn_eval *eval,
                                     struct mn_value *out)
 {
@@ -401,6 +467,36 @@ const struct mn_func mn_funcs_text[] = {
      call_strpos,
      "strpos(text, part)",
      "the position of a part, 0 where it is not in the text"},
+    {"ends_with",
+     2,
+     2,
+     {X, X},
+     MN_TYPE_BOOL,
+     0,
+     0,
+     call_ends_with,
+     "ends_with(text, end)",
+     "true where the text ends so"},
+    {"contains",
+     2,
+     2,
+     {X, X},
+     MN_TYPE_BOOL,
+     0,
+     0,
+     call_contains,
+     "contains(text, word)",
+     "true where the word stands in the text"},
+    {"regexp",
+     2,
+     2,
+     {X, X},
+     MN_TYPE_BOOL,
+     0,
+     0,
+     call_regexp,
+     "regexp(text, pattern)",
+     "true where the regular expression matches somewhere in the text"},
     {"json_set",
      3,
      3,

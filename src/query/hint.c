@@ -159,7 +159,8 @@ static const char *scan_error(uint16_t code, const char **hint)
         return "unterminated text";
     case MN_SCAN_OPEN_NAME: *hint = "close it with \""; return "unterminated quoted name";
     case MN_SCAN_BAD_NUMBER:
-        *hint = "durations are whole numbers with w d h m s ms us: 90m, 1h30m";
+        *hint =
+            "durations are whole numbers with w d h m s ms us, 7d or 1h30m; or INTERVAL '7 days'";
         return "bad number or duration";
     case MN_SCAN_BAD_BLOB: *hint = "two hexadecimal digits a byte: x'00ff'"; return "bad blob";
     case MN_SCAN_TYPOGRAPHIC:
@@ -243,7 +244,14 @@ static void hint_add(struct oracle *o, const struct mn_mistake *m)
         return;
     }
     if (!hint && m->count > 1 && oracle_feed(o, m->tokens, m->count - 2)) {
-        hint = keyword_meant(o, m, &m->tokens[m->count - 2], bad);
+        const struct mn_token *before = bad - 1;
+
+        hint = keyword_meant(o, m, before, bad);
+        /* FROM t NEARST 3: the misspelt word was taken for an alias; it is what is wrong. */
+        if (hint) {
+            mn_fail_at(MN_SYNTAX, before->span.offset, before->span.length, "unexpected %.*s",
+                       (int)before->span.length, m->text + before->span.offset);
+        }
     }
     if (hint) mn_hint("did you mean %s?", hint);
 }
