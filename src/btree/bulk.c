@@ -220,7 +220,9 @@ enum mn_status mn_bulk_add_run(struct mn_bulk *bulk, struct mn_bytes key, struct
     status = mn_run_new(bulk->view, run_bytes, &made, run);
     if (status != MN_OK) return status;
     mn_entry_value(&entry, value, &made);
-    return entry_end(bulk, &entry, key);
+    status = entry_end(bulk, &entry, key);
+    /* The tail of the key is a run too: making it may have moved this one out of memory. */
+    return status == MN_OK ? mn_run_edit(bulk->view, &made, run) : status;
 }
 
 enum mn_status mn_bulk_end(struct mn_bulk *bulk)

@@ -267,7 +267,9 @@ enum mn_status mn_tree_put_run(struct mn_view *view, uint64_t tree, struct mn_by
     } else {
         status = entry_insert(&c, &entry, key);
     }
-    return status == MN_OK ? change_end(&c) : status;
+    if (status == MN_OK) status = change_end(&c);
+    /* Tails of keys are runs too: making them may have moved this one out of memory. */
+    return status == MN_OK ? mn_run_edit(view, &made, run) : status;
 }
 
 enum mn_status mn_tree_delete(struct mn_view *view, uint64_t tree, struct mn_bytes key, bool *found)
