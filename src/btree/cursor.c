@@ -11,16 +11,18 @@
 #include "base/alloc.h"
 #include "btree/inside.h"
 
-enum { KEY_ROOM = 128 };
+enum { KEY_ROOM = 128, KEY_SLACK = 8 };
 
 struct mn_cursor {
     struct mn_view *view;
     uint64_t tree, changes;
     struct mn_root root;
     struct mn_path path;
+    uint32_t page_size;
     bool placed;   /* the path ends at an entry */
     bool writable; /* the key under the cursor is kept */
     bool key_known;
+    const uint8_t *prefix_page; /* a reader's: the leaf whose prefix `key` begins with; or NULL */
     size_t key_len, key_capacity;
     uint8_t *key; /* room, or from the heap */
     uint8_t room[KEY_ROOM];
@@ -37,7 +39,9 @@ enum mn_status mn_cursor_open(struct mn_view *view, uint64_t tree, struct mn_cur
     c->tree = tree;
     c->changes = 0;
     c->placed = c->key_known = false;
+    c->prefix_page = NULL;
     c->writable = mn_view_writable(view);
+    c->page_size = mn_view_page_size(view);
     c->key = c->room;
     c->key_len = 0;
     c->key_capacity = sizeof c->room;
@@ -63,6 +67,7 @@ static enum mn_status key_reserve(struct mn_cursor *c, size_t length)
 {
     uint8_t *grown;
 
+    c->prefix_page = NULL;
     if (length <= c->key_capacity) return MN_OK;
     grown = mn_alloc(length);
     if (!grown) return mn_fail_nomem();
@@ -116,6 +121,18 @@ static enum mn_status descend(struct mn_cursor *c, uint32_t level, bool last)
     return MN_OK;
 }
 
+/* A walk will come to the next leaf soon. */
+static void neighbour_prefetch(const struct mn_cursor *c)
+{
+    const struct mn_step *parent;
+
+    if (c->path.depth < 2) return;
+    parent = &c->path.step[c->path.depth - 2];
+    if (parent->index + 1 < mn_node_count(parent->page)) {
+        mn_page_prefetch(c->view, mn_node_child(parent->page, parent->index + 1));
+    }
+}
+
 static enum mn_status step_forward(struct mn_cursor *c, bool *found)
 {
     for (uint32_t level = c->path.depth; level-- > 0;) {
@@ -125,6 +142,7 @@ static enum mn_status step_forward(struct mn_cursor *c, bool *found)
         if (step->index + 1 >= mn_node_count(step->page)) continue;
         step->index++;
         status = descend(c, level, false);
+        neighbour_prefetch(c);
         return status == MN_OK ? arrive(c, true, found) : status;
     }
     return arrive(c, false, found);
@@ -219,7 +237,10 @@ enum mn_status mn_cursor_next(struct mn_cursor *cursor, bool *found)
     leaf = &cursor->path.step[cursor->path.depth - 1];
     if (leaf->index + 1 < mn_node_count(leaf->page)) {
         leaf->index++;
-        return arrive(cursor, true, found);
+        if (cursor->writable) return arrive(cursor, true, found);
+        cursor->key_known = false;
+        *found = true;
+        return MN_OK;
     }
     return step_forward(cursor, found);
 }
@@ -261,31 +282,71 @@ enum mn_status mn_cursor_nth(struct mn_cursor *cursor, uint64_t index, bool *fou
                    cursor->tree);
 }
 
-enum mn_status mn_cursor_item(struct mn_cursor *cursor, struct mn_item *item)
+/*
+ * The whole key of an entry without a tail. Most leaves have a prefix, so a key must be joined; a
+ * reader copies the prefix once a leaf.
+ */
+static enum mn_status key_join(struct mn_cursor *c, const struct mn_node *leaf,
+                               struct mn_bytes suffix, struct mn_bytes *key)
 {
-    struct mn_cell cell;
-    enum mn_status status = MN_OK;
+    size_t prefix = mn_node_prefix_len(leaf->page);
 
-    *item = (struct mn_item){{NULL, 0}, {NULL, 0}, {NULL, 0}};
-    if (!cursor->placed) return mn_fail(MN_MISUSE, "the cursor stands on no entry");
-    if (is_stale(cursor)) {
-        bool found;
+    if (prefix == 0) {
+        *key = suffix;
+        return MN_OK;
+    }
+    if (c->prefix_page != leaf->page) {
+        enum mn_status status = key_reserve(c, mn_node_inline_max(leaf->size) + KEY_SLACK);
 
-        status = seek_again(cursor, MN_SEEK_GE, &found);
         if (status != MN_OK) return status;
-        if (!found) return mn_fail(MN_MISUSE, "the entry under the cursor is gone");
+        memcpy(c->key, leaf->page + leaf->size - prefix, prefix);
+        c->prefix_page = leaf->page;
     }
-    cell = cell_under(cursor);
-    if (!cursor->key_known && cell.prefix.len == 0 && !cell.tail) {
-        item->key = cell.suffix;
+    if (suffix.len <= KEY_SLACK && suffix.data + KEY_SLACK <= leaf->page + leaf->size) {
+        memcpy(c->key + prefix, suffix.data, KEY_SLACK);
     } else {
-        if (!cursor->key_known) status = key_keep(cursor);
-        item->key = mn_bytes_of(cursor->key, cursor->key_len);
+        memcpy(c->key + prefix, suffix.data, suffix.len);
     }
-    if (status == MN_OK) status = mn_cell_read(cursor->view, &cell, &item->value, &item->run);
+    *key = mn_bytes_of(c->key, prefix + suffix.len);
+    return MN_OK;
+}
+
+/* Any entry: with a tail, with a run, or under a writer's cursor, which knows its key. */
+static enum mn_status item_read(struct mn_cursor *c, struct mn_item *item)
+{
+    struct mn_cell cell = cell_under(c);
+    enum mn_status status = c->key_known ? MN_OK : key_keep(c);
+
+    item->key = mn_bytes_of(c->key, c->key_len);
+    if (status == MN_OK) status = mn_cell_read(c->view, &cell, &item->value, &item->run);
     if (status == MN_OK && item->value.len == 0 && item->run.len > 0) {
         item->value = item->run;
         item->run = mn_bytes_of(NULL, 0);
     }
     return status;
+}
+
+enum mn_status mn_cursor_item(struct mn_cursor *cursor, struct mn_item *item)
+{
+    struct mn_bytes suffix;
+
+    *item = (struct mn_item){{NULL, 0}, {NULL, 0}, {NULL, 0}};
+    if (!cursor->placed) return mn_fail(MN_MISUSE, "the cursor stands on no entry");
+    if (is_stale(cursor)) {
+        bool found;
+        enum mn_status status = seek_again(cursor, MN_SEEK_GE, &found);
+
+        if (status != MN_OK) return status;
+        if (!found) return mn_fail(MN_MISUSE, "the entry under the cursor is gone");
+    }
+    if (!cursor->key_known) {
+        struct mn_node leaf = {cursor->path.step[cursor->path.depth - 1].page, cursor->page_size,
+                               cursor->view};
+
+        if (mn_node_plain(&leaf, cursor->path.step[cursor->path.depth - 1].index, &suffix,
+                          &item->value)) {
+            return key_join(cursor, &leaf, suffix, &item->key);
+        }
+    }
+    return item_read(cursor, item);
 }

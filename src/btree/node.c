@@ -174,7 +174,37 @@ static uint32_t head_of(const uint8_t *bytes, size_t length)
     return mn_get_u32_be(four);
 }
 
-/* The key, without the node's prefix, against entry `index`: below 0, 0 or above 0. */
+/* memcmp for the few bytes that are left of a key: a call would cost more than the comparison. */
+static inline int bytes_order(const uint8_t *a, const uint8_t *b, size_t length)
+{
+    for (; length >= 8; a += 8, b += 8, length -= 8) {
+        uint64_t x = mn_get_u64_be(a), y = mn_get_u64_be(b);
+
+        if (x != y) return x < y ? -1 : 1;
+    }
+    for (; length > 0; a++, b++, length--) {
+        if (*a != *b) return *a < *b ? -1 : 1;
+    }
+    return 0;
+}
+
+/* The key, behind the stored part of entry `index`, against the entry's tail. */
+static enum mn_status tail_compare(const struct mn_node *node, const uint8_t *at,
+                                   struct mn_bytes rest, int *order)
+{
+    struct mn_bytes tail;
+    enum mn_status status = tail_read(node, at, &tail);
+    size_t common;
+
+    if (status != MN_OK) return status;
+    common = rest.len < tail.len ? rest.len : tail.len;
+    *order = common ? memcmp(rest.data, tail.data, common) : 0;
+    if (*order == 0) *order = (rest.len > tail.len) - (rest.len < tail.len);
+    return MN_OK;
+}
+
+/* The key, without the node's prefix, against entry `index` of an equal head: below 0, 0 or above
+ * 0. */
 static enum mn_status entry_compare(const struct mn_node *node, uint32_t index,
                                     struct mn_bytes rest, int *order)
 {
@@ -182,37 +212,33 @@ static enum mn_status entry_compare(const struct mn_node *node, uint32_t index,
     uint16_t length = mn_get_u16(slot + 2);
     size_t suffix = length & MN_SUFFIX_MASK;
     size_t common = rest.len < suffix ? rest.len : suffix;
-    struct mn_bytes tail;
-    enum mn_status status;
 
-    *order = common ? memcmp(rest.data, at, common) : 0;
+    /* Equal heads are equal bytes, as far as both keys go. */
+    *order = common > 4 ? bytes_order(rest.data + 4, at + 4, common - 4) : 0;
     if (*order != 0) return MN_OK;
     if (!(length & MN_CELL_TAIL) || rest.len < suffix) {
         *order = (rest.len > suffix) - (rest.len < suffix);
         return MN_OK;
     }
-    status = tail_read(node, at + suffix, &tail);
-    if (status != MN_OK) return status;
-    rest = mn_bytes_of(rest.data + suffix, rest.len - suffix);
-    common = rest.len < tail.len ? rest.len : tail.len;
-    *order = common ? memcmp(rest.data, tail.data, common) : 0;
-    if (*order == 0) *order = (rest.len > tail.len) - (rest.len < tail.len);
-    return MN_OK;
+    return tail_compare(node, at + suffix, mn_bytes_of(rest.data + suffix, rest.len - suffix),
+                        order);
 }
 
-/* The first of [low, high) whose head is at or above (above: strictly) the head. No branch. */
-static uint32_t heads_bound(const uint8_t *page, struct mn_range span, uint32_t head, bool above)
+/* Heads of the first `count` that are below the head (above: or equal). No branch in the loop. */
+static inline uint32_t heads_below(const uint8_t *heads, uint32_t count, uint32_t head, bool above)
 {
-    uint32_t low = (uint32_t)span.start, count = (uint32_t)span.length;
+    const uint8_t *base = heads;
 
-    while (count > 0) {
-        uint32_t half = count / 2, value = mn_get_u32(head_at(page, low + half));
-        bool right = above ? value <= head : value < head;
+    if (count == 0) return 0;
+    while (count > 1) {
+        uint32_t half = count / 2, value = mn_get_u32(base + 4 * (size_t)half - 4);
+        size_t right = above ? value <= head : value < head;
 
-        low = right ? low + half + 1 : low;
-        count = right ? count - half - 1 : half;
+        base += (0 - right) & (4 * (size_t)half);
+        count -= half;
     }
-    return low;
+    return (uint32_t)((size_t)(base - heads) / 4) +
+           (above ? mn_get_u32(base) <= head : mn_get_u32(base) < head);
 }
 
 /* Entries of [first, count) below the key; *exact whether the next one is the key. */
@@ -226,10 +252,14 @@ static enum mn_status rest_search(const struct mn_node *node, uint32_t first, st
 
     head = head_of(rest.data, rest.len < stored ? rest.len : stored);
 
-    low = heads_bound(page, (struct mn_range){first, count - first}, head, false);
+    low = first + heads_below(head_at(page, first), count - first, head, false);
     high = low;
     if (low < count && mn_get_u32(head_at(page, low)) == head) {
-        high = heads_bound(page, (struct mn_range){low, count - low}, head, true);
+        /* Most often the next head is another one already. */
+        high = low + 1;
+        if (high < count && mn_get_u32(head_at(page, high)) == head) {
+            high += heads_below(head_at(page, high), count - high, head, true);
+        }
     }
     out->length = 0;
     while (low < high) {
@@ -261,7 +291,7 @@ enum mn_status mn_node_search(const struct mn_node *node, struct mn_bytes key, u
     size_t common = key.len < prefix ? key.len : prefix;
     struct mn_range at = {first, 0};
     enum mn_status status = MN_OK;
-    int order = common ? memcmp(key.data, page + node->size - prefix, common) : 0;
+    int order = bytes_order(key.data, page + node->size - prefix, common);
 
     if (order == 0 && key.len < prefix) order = -1;
     if (order > 0) at.start = count;

@@ -105,6 +105,21 @@ uint64_t mn_node_entries(const uint8_t *page);
 /* The cell of entry `index`, borrowed from the page. */
 struct mn_cell mn_node_cell(const struct mn_node *node, uint32_t index);
 
+/* The suffix and the value of a leaf's entry; false where a tail or a run belongs to it. */
+static inline bool mn_node_plain(const struct mn_node *node, uint32_t index,
+                                 struct mn_bytes *suffix, struct mn_bytes *value)
+{
+    const uint8_t *page = node->page;
+    const uint8_t *slot = page + MN_PAGE_HEADER + 4 * ((size_t)mn_node_count(page) + index);
+    const uint8_t *at = page + node->size - mn_get_u16(slot);
+    uint16_t length = mn_get_u16(slot + 2);
+
+    if (length & (MN_CELL_RUN | MN_CELL_TAIL)) return false;
+    *suffix = mn_bytes_of(at, length);
+    *value = mn_bytes_of(at + length + 2, mn_get_u16(at + length));
+    return true;
+}
+
 /* A leaf cell's value; run is zero where it has none. */
 struct mn_bytes mn_cell_value(const struct mn_cell *cell, struct mn_run *run);
 void mn_run_pack(uint8_t at[MN_RUN_BYTES], const struct mn_run *run);

@@ -30,8 +30,10 @@ enum mn_status mn_path_down(struct mn_path *path, uint32_t level)
     struct mn_ref ref = mn_node_child(step->page, step->index);
     uint8_t kind = level + 2 == path->depth ? MN_PAGE_LEAF : MN_PAGE_BRANCH;
     const uint8_t *page;
-    enum mn_status status = mn_page_read(path->view, ref, kind, &page);
+    enum mn_status status;
 
+    mn_page_prefetch(path->view, ref);
+    status = mn_page_read(path->view, ref, kind, &page);
     if (status != MN_OK) return status;
     path->step[level + 1] = (struct mn_step){ref, (uint8_t *)(uintptr_t)page, 0};
     return MN_OK;

@@ -25,6 +25,7 @@ enum mn_status mn_tree_get(struct mn_view *view, uint64_t tree, struct mn_bytes 
     if (status == MN_OK) status = mn_path_find(&path, key, found);
     if (status != MN_OK || !*found) return status;
     node = mn_path_node(&path, path.depth - 1);
+    if (mn_node_plain(&node, path.step[path.depth - 1].index, &run, value)) return MN_OK;
     cell = mn_node_cell(&node, path.step[path.depth - 1].index);
     status = mn_cell_read(view, &cell, value, &run);
     if (value->len == 0 && run.len > 0) *value = run;

@@ -134,14 +134,16 @@ static bool room_is_cheap(const struct mn_view *view, uint64_t pages)
            (space->page_count + pages) << view->store->page_shift <= view->store->file_bytes;
 }
 
-/* One piece of the reserve: `most` pages or fewer. */
-static enum mn_status reserve_piece(struct mn_view *view, uint64_t most, struct mn_extent *got)
+/* One piece of the reserve: `most` pages, or fewer where `whole` is not asked for or not to be had.
+ */
+static enum mn_status reserve_piece(struct mn_view *view, uint64_t most, bool whole,
+                                    struct mn_extent *got)
 {
     struct mn_writer *writer = view->writer;
     enum mn_status status = MN_OK;
 
     got->pages = most;
-    if (!mn_space_alloc(&writer->space, most, &got->start) &&
+    if (!(whole && mn_space_alloc(&writer->space, most, &got->start)) &&
         (room_is_cheap(view, most) || !mn_space_alloc_some(&writer->space, most, got))) {
         status = room_append(view, most, &got->start);
     }
@@ -167,10 +169,12 @@ enum mn_status mn_room_reserve(struct mn_view *view, uint64_t pages)
         status = mn_room_give(writer, rest->start, rest->pages);
     }
     writer->reserve.count = writer->reserve_at = 0;
-    while (pages > 0 && !status) {
+    /* Where there is no run for all of many pages there is hardly one for all but a few: searching
+     * the whole map again for each piece would take longer than the commit. */
+    for (bool first = true; pages > 0 && !status; first = false) {
         struct mn_extent got = {0, 0};
 
-        status = reserve_piece(view, pages, &got);
+        status = reserve_piece(view, pages, first || pages <= SMALL_PAGES, &got);
         pages -= got.pages;
     }
     return status;

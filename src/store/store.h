@@ -211,7 +211,10 @@ static inline enum mn_status mn_page_read(struct mn_view *view, struct mn_ref re
     return mn_page_read_slow(view, ref, kind, page);
 }
 
-/* Asks the processor to fetch the first lines of a page that will be read soon. */
+/*
+ * Asks the processor to fetch the lines of a page that a search reads first, all at once: what is
+ * known of the page, its header and arrays, and its end.
+ */
 static inline void mn_page_prefetch(const struct mn_view *view, struct mn_ref ref)
 {
     const struct mn_view_front *front = (const struct mn_view_front *)(const void *)view;
@@ -222,6 +225,10 @@ static inline void mn_page_prefetch(const struct mn_view *view, struct mn_ref re
         __builtin_prefetch(&front->seen[ref.page]);
         __builtin_prefetch(at);
         __builtin_prefetch(at + 64);
+        __builtin_prefetch(at + 128);
+        __builtin_prefetch(at + 192);
+        __builtin_prefetch(at + 256);
+        __builtin_prefetch(at + ((UINT64_C(1) << front->page_shift) - 64));
     }
 }
 
