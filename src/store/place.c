@@ -278,6 +278,12 @@ enum mn_status mn_node_place(struct mn_view *view, struct mn_node *node)
         if (mn_room_give(writer, place.page, pages)) writer->space.version = 0;
         return status;
     }
+    if (!node->run_bytes && place.page < view->store->map_pages) {
+        /* This process made the image, so it need not verify it; a map that shows another one, or
+         * none yet, has another checksum in the page's header. */
+        __atomic_store_n(&view->store->seen[place.page], mn_seen_tag(place.sum64 & MN_MASK48),
+                         __ATOMIC_RELEASE);
+    }
     node->data = NULL;
     node->place = place;
     writer->dirty_bytes -= node->size_bytes;
