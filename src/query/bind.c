@@ -37,7 +37,7 @@ static enum mn_status block_hook(void *context, const struct mn_scope *scope,
     case MN_AST_CALL:
         return mn_agg_exists(ast->call.name.text, ast->call.name.length)
                    ? mn_bind_aggregate(block, ast, out)
-                   : MN_OK;
+                   : mn_bind_path_call(block, ast, out);
     case MN_AST_EXISTS:
     case MN_AST_SUBQUERY: return mn_bind_subquery(block, ast, out);
     case MN_AST_IN: return ast->in.query ? mn_bind_subquery(block, ast, out) : MN_OK;
@@ -137,6 +137,39 @@ static enum mn_status output_add(struct mn_block *block, const struct mn_output 
     return output->name ? MN_OK : mn_fail_nomem();
 }
 
+/* Whether * or of.* takes a column of a source. */
+static bool star_takes(const struct mn_source *source, uint32_t column, const struct mn_name *of)
+{
+    const struct mn_source_column *at = &source->columns[column];
+    const char *alias = at->of ? at->of : source->alias;
+
+    if (!at->name[0]) return false;
+    if (!of->text) return !at->hidden;
+    return alias && strcmp(alias, of->text) == 0 && !(at->of && at->hidden);
+}
+
+static enum mn_status star_column(struct mn_block *block, const struct mn_ast_column *column,
+                                  struct mn_source *source, uint32_t c)
+{
+    const struct mn_source_column *at = &source->columns[c];
+    struct mn_output output = {.name = at->name, .span = column->span};
+    enum mn_status status = MN_OK;
+
+    output.expr = mn_expr_slot(block->bind->arena, mn_source_slot(block->bind, source, c),
+                               &at->kind, column->span);
+    if (!output.expr) return mn_fail_nomem();
+    if (block->grouped_names) {
+        struct mn_ast_expr ast = {.kind = MN_AST_COLUMN, .depth = 1, .span = column->span};
+
+        ast.column.name = (struct mn_name){
+            .text = output.name, .length = (uint32_t)strlen(output.name), .span = column->span};
+        ast.column.table =
+            (struct mn_name){.text = at->of ? at->of : source->alias, .span = column->span};
+        status = mn_bind_expr(block, "SELECT", &ast, &output.expr);
+    }
+    return status == MN_OK ? output_add(block, &output) : status;
+}
+
 static enum mn_status output_star(struct mn_block *block, const struct mn_ast_column *column)
 {
     const struct mn_query *query = block->query;
@@ -145,28 +178,10 @@ static enum mn_status output_star(struct mn_block *block, const struct mn_ast_co
     for (uint32_t i = block->first_source; i < block->source_end; i++) {
         struct mn_source *source = query->sources[i];
 
-        if (column->table.text &&
-            (!source->alias || strcmp(source->alias, column->table.text) != 0)) {
-            continue;
-        }
-        any = true;
         for (uint32_t c = 0; c < source->column_count; c++) {
-            struct mn_ast_expr ast = {.kind = MN_AST_COLUMN, .depth = 1, .span = column->span};
-            struct mn_output output = {.name = source->columns[c].name, .span = column->span};
-            enum mn_status status = MN_OK;
-
-            if (source->columns[c].hidden && !column->table.text) continue;
-            output.expr = mn_expr_slot(block->bind->arena, mn_source_slot(block->bind, source, c),
-                                       &source->columns[c].kind, column->span);
-            if (!output.expr) return mn_fail_nomem();
-            if (block->grouped_names) {
-                ast.column.name = (struct mn_name){.text = output.name,
-                                                   .length = (uint32_t)strlen(output.name),
-                                                   .span = column->span};
-                ast.column.table = (struct mn_name){.text = source->alias, .span = column->span};
-                status = mn_bind_expr(block, "SELECT", &ast, &output.expr);
-            }
-            if (status == MN_OK) status = output_add(block, &output);
+            if (!star_takes(source, c, &column->table)) continue;
+            any = true;
+            enum mn_status status = star_column(block, column, source, c);
             if (status != MN_OK) return status;
         }
     }

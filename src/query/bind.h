@@ -30,7 +30,8 @@ struct mn_source;
 struct mn_plan;
 
 struct mn_source_column {
-    const char *name;
+    const char *name; /* "": nobody can name it */
+    const char *of;   /* its qualifier, a variable of MATCH; NULL: the source's alias */
     struct mn_kind kind;
     uint32_t slot; /* MN_NO_SLOT: nobody reads it */
     bool hidden;   /* not among the columns of * */
@@ -64,6 +65,7 @@ struct mn_source {
      * that read this source alone; it sets those it has taken over to NULL. */
     struct mn_op *(*make)(struct mn_source *source, struct mn_plan *plan);
     void *own;
+    uint32_t focus_first, focus_count; /* MATCH: columns that a bare name means before all others */
     struct mn_slot_list needs; /* slots of other sources that must be filled before it opens */
 };
 
@@ -226,5 +228,8 @@ enum mn_status mn_bind_subquery(struct mn_block *block, const struct mn_ast_expr
  * `query` says. It may set query->nearest and block->pseudo. */
 enum mn_status mn_bind_nearest(struct mn_block *block, const struct mn_ast_query *query);
 enum mn_status mn_bind_match(struct mn_block *block, const struct mn_ast_ref *ref);
+/* path_length(p), label(r): *out stays NULL where the call is of another function. */
+enum mn_status mn_bind_path_call(struct mn_block *block, const struct mn_ast_expr *ast,
+                                 struct mn_expr **out);
 
 #endif

@@ -38,29 +38,62 @@ struct hit {
     uint32_t column; /* UINT32_MAX: the row id */
 };
 
-static bool source_has(const struct mn_source *source, const struct mn_name *name, bool qualified,
-                       uint32_t *column)
+/* Whether a column of the source goes by this qualifier; an empty one is any. */
+static bool column_is_of(const struct mn_source *source, uint32_t column, const struct mn_name *of)
 {
-    for (uint32_t i = 0; i < source->column_count; i++) {
-        if (!qualified && source->columns[i].hidden) continue;
-        if (name_is(source->columns[i].name, name)) {
-            *column = i;
-            return true;
-        }
-    }
-    if (source->kind == MN_SOURCE_TABLE && strcmp(name->text, "rowid") == 0 &&
-        source->table->row_id_column < 0) {
-        *column = UINT32_MAX;
-        return true;
+    const char *own = source->columns[column].of;
+
+    return !of->text || name_is(own ? own : source->alias, of);
+}
+
+static bool column_fits(const struct mn_source *source, uint32_t column,
+                        const struct mn_ast_expr *ast)
+{
+    const struct mn_source_column *at = &source->columns[column];
+
+    if (at->hidden && !ast->column.table.text) return false;
+    return name_is(at->name, &ast->column.name) && column_is_of(source, column, &ast->column.table);
+}
+
+/* While the WHERE of an element of MATCH is bound, a bare name means that element first. */
+static bool focus_has(const struct mn_source *source, const struct mn_ast_expr *ast,
+                      uint32_t *column)
+{
+    if (ast->column.table.text) return false;
+    for (uint32_t i = 0; i < source->focus_count; i++) {
+        *column = source->focus_first + i;
+        if (name_is(source->columns[*column].name, &ast->column.name)) return true;
     }
     return false;
+}
+
+static bool source_has(const struct mn_source *source, const struct mn_ast_expr *ast,
+                       uint32_t *column)
+{
+    const struct mn_name *of = &ast->column.table;
+
+    for (uint32_t i = 0; i < source->column_count; i++) {
+        *column = i;
+        if (column_fits(source, i, ast)) return true;
+    }
+    *column = UINT32_MAX;
+    return source->kind == MN_SOURCE_TABLE && strcmp(ast->column.name.text, "rowid") == 0 &&
+           source->table->row_id_column < 0 && (!of->text || name_is(source->alias, of));
+}
+
+/* How the place where a name was found is called in FROM. */
+static const char *hit_alias(const struct hit *hit)
+{
+    const char *of = hit->column != UINT32_MAX ? hit->source->columns[hit->column].of : NULL;
+
+    if (of && of[0]) return of;
+    return hit->source->alias ? hit->source->alias : "a subquery";
 }
 
 static enum mn_status ambiguous(const struct mn_ast_expr *ast, const struct hit *a,
                                 const struct hit *b)
 {
-    const char *first = a->source->alias ? a->source->alias : "a subquery";
-    const char *second = b->source->alias ? b->source->alias : "a subquery";
+    const char *first = hit_alias(a), *second = hit_alias(b);
 
     mn_fail_at(MN_SCHEMA, ast->span.offset, ast->span.length,
                "ambiguous column \"%s\": it is in %s and in %s", ast->column.name.text, first,
@@ -73,28 +106,33 @@ static enum mn_status ambiguous(const struct mn_ast_expr *ast, const struct hit 
 static enum mn_status block_find(const struct mn_block *block, const struct mn_ast_expr *ast,
                                  struct hit *hit, bool *found)
 {
-    const struct mn_name *of = &ast->column.table;
     const struct mn_query *query = block->query;
 
+    for (uint32_t i = block->first_source; i < block->source_end; i++) {
+        hit->source = query->sources[i];
+        *found = focus_has(hit->source, ast, &hit->column);
+        if (*found) return MN_OK;
+    }
     *found = false;
     for (uint32_t i = block->first_source; i < block->source_end; i++) {
         struct mn_source *source = query->sources[i];
         struct hit here = {.source = source};
 
-        if (of->text && !name_is(source->alias, of)) continue;
-        if (!source_has(source, &ast->column.name, of->text != NULL, &here.column)) continue;
+        if (!source_has(source, ast, &here.column)) continue;
         if (*found) return ambiguous(ast, hit, &here);
         *hit = here;
         *found = true;
-        for (uint32_t j = here.column; j + 1 < source->column_count; j++) {
-            if (name_is(source->columns[j + 1].name, &ast->column.name)) {
-                return ambiguous(ast, hit, &here);
+        for (uint32_t j = 0; j < source->column_count; j++) {
+            struct hit again = {.source = source, .column = j};
+
+            if (j > here.column && column_fits(source, j, ast)) {
+                return ambiguous(ast, hit, &again);
             }
         }
     }
-    if (!*found && block->pseudo && (!of->text || name_is(block->pseudo->alias, of))) {
+    if (!*found && block->pseudo) {
         hit->source = block->pseudo;
-        *found = source_has(block->pseudo, &ast->column.name, false, &hit->column);
+        *found = source_has(block->pseudo, ast, &hit->column);
     }
     return MN_OK;
 }
@@ -179,9 +217,11 @@ static const char *near_column(void *context, uint32_t index)
     for (uint32_t i = 0; i < query->source_count; i++) {
         const struct mn_source *source = query->sources[i];
 
-        if (walk->of->text && !name_is(source->alias, walk->of)) continue;
-        if (index < source->column_count) return source->columns[index].name;
-        index -= source->column_count;
+        if (index >= source->column_count) {
+            index -= source->column_count;
+            continue;
+        }
+        return column_is_of(source, index, walk->of) ? source->columns[index].name : "";
     }
     return NULL;
 }
@@ -200,11 +240,21 @@ static bool is_pseudo(const char *name)
            strcmp(name, "rank") == 0 || strcmp(name, "score") == 0;
 }
 
+/* An alias of FROM, or a variable of MATCH. */
+static bool source_known(const struct mn_source *source, const struct mn_name *alias)
+{
+    if (name_is(source->alias, alias)) return true;
+    for (uint32_t c = 0; c < source->column_count; c++) {
+        if (name_is(source->columns[c].of, alias)) return true;
+    }
+    return false;
+}
+
 static bool alias_known(const struct mn_block *block, const struct mn_name *alias)
 {
     for (; block; block = block->outer) {
         for (uint32_t i = block->first_source; i < block->source_end; i++) {
-            if (name_is(block->query->sources[i]->alias, alias)) return true;
+            if (source_known(block->query->sources[i], alias)) return true;
         }
     }
     return false;
@@ -234,6 +284,9 @@ static enum mn_status name_unknown(struct mn_block *block, const struct mn_ast_e
                    name->text, block->query->sources[0]->alias);
     } else {
         mn_fail_at(MN_SCHEMA, name->span.offset, name->span.length, "no column \"%s\"", name->text);
+    }
+    if (!of->text && alias_known(block, name)) {
+        return mn_hint("write %s.* or one of its columns", name->text);
     }
     near = mn_name_near(name->text, near_column, &walk);
     if (near) return mn_hint("did you mean \"%s\"?", near);

@@ -340,6 +340,7 @@ static enum mn_status keep_list(struct mn_plan *plan, bool grouped, struct mn_sl
     uint32_t capacity = query->group_count + query->agg_count + query->output_count + 1;
     uint32_t *slots;
 
+    capacity += MN_NEAREST_SLOTS;
     for (uint32_t i = 0; i < query->source_count; i++) {
         capacity += query->sources[i]->column_count + 1;
     }
@@ -364,6 +365,7 @@ static enum mn_status keep_list(struct mn_plan *plan, bool grouped, struct mn_sl
         memcpy(slots + keep->count, of.slots, of.count * sizeof *slots);
         keep->count += of.count;
     }
+    if (query->nearest) keep->count += mn_nearest_slots(query->nearest, slots + keep->count);
     return MN_OK;
 }
 

@@ -73,5 +73,8 @@ enum mn_status mn_plan_source_slots(struct mn_plan *plan, const struct mn_source
 
 /* Puts the search over the rows of *op (FROM and WHERE are done), where query->nearest says so. */
 enum mn_status mn_plan_nearest(struct mn_plan *plan, struct mn_op **op);
+/* The slots of its pseudo-columns that somebody reads; returns how many. */
+enum { MN_NEAREST_SLOTS = 4 };
+uint32_t mn_nearest_slots(const struct mn_nearest *nearest, uint32_t slots[MN_NEAREST_SLOTS]);
 
 #endif

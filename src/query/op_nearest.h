@@ -1,0 +1,75 @@
+/*
+ * op_nearest: the k nearest rows, by a table's slabs or among the rows of any plan.
+ */
+#ifndef MN_QUERY_OP_NEAREST_H
+#define MN_QUERY_OP_NEAREST_H
+
+#include "index/vector/distance.h"
+#include "query/fetch.h"
+
+/* What both forms need. Rows come by distance, then key; rank counts them from 1. */
+struct mn_nearest_spec {
+    enum mn_metric metric;
+    struct mn_expr *to;     /* a VECTOR, or NULL: then no row has a distance */
+    struct mn_expr *k;      /* INT; NULL pointer: all */
+    struct mn_expr *offset; /* INT, added to k; NULL pointer: none */
+    struct mn_expr *within; /* FLOAT; NULL pointer: no cap */
+    /* ORDER BY a distance: k and offset follow the rules of LIMIT and OFFSET, and rows without a
+     * distance come last, by key. NEAREST: k is not NULL and not negative, such rows are left out.
+     */
+    bool order_by;
+    /* Filled for each row, where not MN_NO_SLOT: FLOAT, FLOAT, INT, FLOAT. */
+    uint32_t distance_slot, similarity_slot, rank_slot, score_slot;
+};
+
+/*
+ * VectorScan: the rows of one table. The child gives the rows that pass the filter, of which only
+ * row_id_slot is read, before the first row comes out; then the columns of the nearest are fetched
+ * into their slots. `filtered` false: all rows pass, and the child is opened only when rows without
+ * a vector are wanted after the last one that has one.
+ */
+struct mn_vector_scan_spec {
+    struct mn_nearest_spec nearest;
+    const struct mn_table *table;
+    int column;
+    bool filtered;
+    uint32_t row_id_slot;
+    struct mn_fetch fetch; /* the columns of the rows that come out */
+};
+struct mn_op *mn_op_vector_scan(struct mn_arena *arena, struct mn_op *child,
+                                const struct mn_vector_scan_spec *spec);
+
+/* Nearest: the rows of any child, each with a vector. Equal distances are ordered by `ties`, then
+ * as the rows came. `keep` are the slots that are read above. */
+struct mn_nearest_rows_spec {
+    struct mn_nearest_spec nearest;
+    struct mn_expr *vector;
+    uint32_t tie_count;
+    struct mn_expr **ties;
+    struct mn_slot_list keep;
+};
+struct mn_op *mn_op_nearest(struct mn_arena *arena, struct mn_op *child,
+                            const struct mn_nearest_rows_spec *spec);
+
+/* ---- for the two files that make them ---- */
+
+/* The question as it is at open. */
+struct mn_nearest_ask {
+    const float *query; /* NULL: no row has a distance */
+    uint32_t dims;
+    uint64_t k;
+    double within;
+};
+enum mn_status mn_nearest_ask(const struct mn_nearest_spec *spec, struct mn_exec *exec,
+                              struct mn_nearest_ask *ask);
+
+/* Fills the pseudo-columns of a row; has_distance false: NULL but for the rank. */
+void mn_nearest_fill(const struct mn_nearest_spec *spec, struct mn_exec *exec,
+                     const double *distance, uint64_t rank);
+
+/* MN_TYPE unless both have the same dimensions. */
+enum mn_status mn_nearest_dims(const struct mn_nearest_spec *spec, uint32_t stored, uint32_t asked);
+
+enum mn_status mn_nearest_describe(const struct mn_nearest_spec *spec, struct mn_buf *out);
+
+#endif

@@ -1,0 +1,286 @@
+/*
+ * op_vector_scan: VectorScan, the nearest rows of one table by its slabs.
+ *
+ *   no filter    slabs ------------------------------------> kernels -> heap of k -> rows fetched
+ *   a filter     child -> row ids that pass, sorted -> gather -> kernels -> heap of k -> rows
+ * fetched
+ *
+ * Only row ids of the child are kept, so a filter costs what its own columns cost; the other
+ * columns are read for the rows that come out.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "index/row.h"
+#include "index/vector/search.h"
+#include "query/fetch.h"
+#include "query/op_nearest.h"
+
+enum { GATHER_AT_ONCE = 256 };
+
+struct op_vector_scan {
+    struct mn_op op;
+    struct mn_vector_scan_spec spec;
+    struct mn_search *search; /* NULL: no row has a distance */
+    const struct mn_near *near;
+    size_t near_count;
+    struct mn_topk lost; /* with ORDER BY: rows without a distance, by key */
+    uint64_t k;
+    uint64_t at;
+    uint64_t shown;   /* distances computed, for EXPLAIN ANALYZE */
+    int64_t *row_ids; /* that pass the filter */
+    size_t row_id_count, row_id_capacity;
+    struct mn_exec *exec;  /* for tie, while the operator is open */
+    enum mn_status failed; /* a tie could not be read */
+};
+
+/* ---- ties, by primary key ---- */
+
+static enum mn_status key_column(struct op_vector_scan *scan, int64_t row_id, uint32_t column,
+                                 struct mn_value *out)
+{
+    struct mn_row row = {.id = row_id};
+    bool found;
+    enum mn_status status =
+        mn_row_get(scan->exec->view, scan->spec.table, row_id, &row.record, &found);
+
+    if (status == MN_OK && !found) {
+        status = mn_fail(MN_CORRUPT, "row %" PRId64 " of %s has a vector and no record", row_id,
+                         scan->spec.table->name);
+    }
+    if (status != MN_OK) return status;
+    return mn_row_column(scan->exec->view, scan->spec.table, &row, column, out);
+}
+
+/* Where the key is not the row id. A failure is kept and told after the search. */
+static int rows_tie(void *context, int64_t a, int64_t b)
+{
+    struct op_vector_scan *scan = context;
+    const struct mn_index *primary = scan->spec.table->primary;
+
+    for (uint32_t i = 0; i < primary->column_count && scan->failed == MN_OK; i++) {
+        struct mn_value x, y;
+        uint32_t column = primary->columns[i].column;
+
+        scan->failed = key_column(scan, a, column, &x);
+        if (scan->failed == MN_OK) scan->failed = key_column(scan, b, column, &y);
+        if (scan->failed != MN_OK) break;
+        int order = mn_value_order(&x, &y);
+        if (order != 0) return order;
+    }
+    return (a > b) - (a < b);
+}
+
+/* ---- the search ---- */
+
+static enum mn_status row_id_keep(struct op_vector_scan *scan, struct mn_exec *exec, int64_t id)
+{
+    if ((scan->row_id_count + 1) * sizeof id > exec->memory_limit) return mn_exec_nomem(exec);
+    if (!mn_grow(&scan->row_ids, &scan->row_id_capacity, scan->row_id_count + 1, sizeof id)) {
+        return mn_fail_nomem();
+    }
+    scan->row_ids[scan->row_id_count++] = id;
+    return MN_OK;
+}
+
+static int row_ids_compare(const void *x, const void *y)
+{
+    int64_t a = *(const int64_t *)x, b = *(const int64_t *)y;
+
+    return (a > b) - (a < b);
+}
+
+/* Runs the child to its end; its row ids lie sorted in the list. */
+static enum mn_status child_collect(struct op_vector_scan *scan, struct mn_exec *exec)
+{
+    struct mn_op *child = scan->op.left;
+    bool found = true, sorted = true;
+    enum mn_status status = mn_op_open(child, exec);
+    struct mn_arena_mark mark = mn_arena_mark(exec->eval.scratch);
+
+    while (status == MN_OK && found) {
+        status = mn_op_next(child, exec, &found);
+        if (status == MN_OK && found) {
+            int64_t id = exec->eval.slots[scan->spec.row_id_slot].i;
+
+            status = row_id_keep(scan, exec, id);
+            size_t n = scan->row_id_count;
+            if (status == MN_OK && n > 1 && scan->row_ids[n - 2] >= id) sorted = false;
+        }
+        mn_arena_rewind(exec->eval.scratch, mark);
+    }
+    mn_op_close(child);
+    if (!sorted) qsort(scan->row_ids, scan->row_id_count, sizeof(int64_t), row_ids_compare);
+    return status;
+}
+
+/*
+ * Goes through the rows in the list: shows their vectors to the search, where one is given, and
+ * keeps those without a distance, where ORDER BY wants them.
+ */
+static enum mn_status rows_visit(struct op_vector_scan *scan, struct mn_exec *exec,
+                                 const struct mn_slabs *slabs, struct mn_search *search)
+{
+    const float *vectors[GATHER_AT_ONCE];
+    struct mn_slab_scan *gather;
+    enum mn_status status = mn_slab_scan_open(slabs, &gather);
+
+    for (size_t at = 0; at < scan->row_id_count && status == MN_OK; at += GATHER_AT_ONCE) {
+        size_t left = scan->row_id_count - at;
+        size_t count = left < GATHER_AT_ONCE ? left : GATHER_AT_ONCE;
+        const int64_t *ids = scan->row_ids + at;
+
+        status = mn_exec_tick(exec);
+        if (status == MN_OK) status = mn_slab_scan_gather(gather, ids, count, vectors);
+        if (status == MN_OK && search) status = mn_search_gathered(search, ids, vectors, count);
+        for (size_t i = 0; i < count && status == MN_OK; i++) {
+            bool lost = !vectors[i] || !scan->search;
+            if (lost) status = mn_topk_offer(&scan->lost, 0, ids[i]);
+        }
+    }
+    mn_slab_scan_close(gather);
+    return status;
+}
+
+static enum mn_status slabs_visit(struct op_vector_scan *scan, struct mn_exec *exec,
+                                  const struct mn_slabs *slabs)
+{
+    struct mn_slab_scan *blocks;
+    struct mn_slab_block block;
+    bool found = true;
+    enum mn_status status = mn_slab_scan_open(slabs, &blocks);
+
+    while (status == MN_OK && found) {
+        status = mn_exec_tick(exec);
+        if (status == MN_OK) status = mn_slab_scan_next(blocks, &block, &found);
+        if (status == MN_OK && found) status = mn_search_block(scan->search, &block);
+    }
+    mn_slab_scan_close(blocks);
+    return status;
+}
+
+static enum mn_status search_run(struct op_vector_scan *scan, struct mn_exec *exec,
+                                 const struct mn_slabs *slabs)
+{
+    enum mn_status status = MN_OK;
+
+    if (scan->spec.filtered) {
+        status = child_collect(scan, exec);
+        if (status == MN_OK) status = rows_visit(scan, exec, slabs, scan->search);
+    } else if (scan->search) {
+        status = slabs_visit(scan, exec, slabs);
+    }
+    if (status == MN_OK && scan->search) {
+        uint64_t shown, scored;
+
+        scan->near = mn_search_finish(scan->search, &scan->near_count);
+        mn_search_counts(scan->search, &shown, &scored);
+        scan->shown += shown;
+    }
+    bool dry = scan->near_count < scan->k;
+    if (status == MN_OK && dry && scan->lost.k && !scan->spec.filtered) {
+        status = child_collect(scan, exec);
+        if (status == MN_OK) status = rows_visit(scan, exec, slabs, NULL);
+    }
+    mn_topk_sort(&scan->lost);
+    return status == MN_OK ? scan->failed : status;
+}
+
+static enum mn_status search_open(struct op_vector_scan *scan, const struct mn_nearest_ask *ask,
+                                  mn_tie_fn tie)
+{
+    struct mn_search_options options = {
+        .metric = scan->spec.nearest.metric,
+        .query = ask->query,
+        .dims = ask->dims,
+        .k = ask->k,
+        .within = ask->within,
+        .tie = tie,
+        .tie_context = scan,
+    };
+
+    return mn_search_open(&options, &scan->search);
+}
+
+static enum mn_status vector_scan_open(struct mn_op *op, struct mn_exec *exec)
+{
+    struct op_vector_scan *scan = (struct op_vector_scan *)op;
+    const struct mn_nearest_spec *spec = &scan->spec.nearest;
+    const struct mn_column *column = &scan->spec.table->columns[scan->spec.column];
+    struct mn_slabs slabs = {exec->view, column->slab_tree, column->kind.dims};
+    mn_tie_fn tie = scan->spec.table->primary ? rows_tie : NULL;
+    struct mn_nearest_ask ask;
+
+    scan->search = NULL;
+    scan->near_count = scan->row_id_count = 0;
+    scan->at = scan->k = 0;
+    scan->exec = exec;
+    scan->failed = MN_OK;
+    mn_topk_init(&scan->lost, 0, NULL, NULL);
+    enum mn_status status = mn_nearest_ask(spec, exec, &ask);
+    if (status != MN_OK) return status;
+    if (ask.k == 0 || (!ask.query && !spec->order_by)) return MN_OK;
+    scan->k = ask.k;
+    if (spec->order_by) mn_topk_init(&scan->lost, ask.k, tie, scan);
+    if (ask.query) {
+        status = mn_nearest_dims(spec, slabs.dims, ask.dims);
+        if (status == MN_OK) status = search_open(scan, &ask, tie);
+        if (status != MN_OK) return status;
+    }
+    return search_run(scan, exec, &slabs);
+}
+
+static enum mn_status vector_scan_next(struct mn_op *op, struct mn_exec *exec, bool *found)
+{
+    struct op_vector_scan *scan = (struct op_vector_scan *)op;
+    bool has = scan->at < scan->near_count;
+
+    if (scan->at >= scan->k || scan->at == scan->near_count + scan->lost.count) return MN_OK;
+    const struct mn_near *near =
+        has ? &scan->near[scan->at] : &scan->lost.heap[scan->at - scan->near_count];
+    enum mn_status status = mn_row_fetch(&scan->spec.fetch, exec, near->id);
+    if (status != MN_OK) return status;
+    mn_nearest_fill(&scan->spec.nearest, exec, has ? &near->distance : NULL, ++scan->at);
+    *found = true;
+    return MN_OK;
+}
+
+static void vector_scan_close(struct mn_op *op)
+{
+    struct op_vector_scan *scan = (struct op_vector_scan *)op;
+
+    mn_search_release(scan->search);
+    scan->search = NULL;
+    mn_topk_release(&scan->lost);
+    mn_release(scan->row_ids);
+    scan->row_ids = NULL;
+    scan->row_id_count = scan->row_id_capacity = 0;
+}
+
+static enum mn_status vector_scan_describe(const struct mn_op *op, struct mn_buf *out)
+{
+    const struct op_vector_scan *scan = (const struct op_vector_scan *)op;
+    const struct mn_table *table = scan->spec.table;
+    enum mn_status status =
+        mn_buf_printf(out, " %s by %s,", table->name, table->columns[scan->spec.column].name);
+
+    if (status == MN_OK) status = mn_nearest_describe(&scan->spec.nearest, out);
+    if (status != MN_OK || !scan->shown) return status;
+    return mn_buf_printf(out, ", %" PRIu64 " distances", scan->shown);
+}
+
+static const struct mn_op_kind kind_vector_scan = {"VectorScan", vector_scan_open, vector_scan_next,
+                                                   vector_scan_close, vector_scan_describe};
+
+struct mn_op *mn_op_vector_scan(struct mn_arena *arena, struct mn_op *child,
+                                const struct mn_vector_scan_spec *spec)
+{
+    struct op_vector_scan *scan = mn_arena_zalloc(arena, sizeof *scan);
+
+    if (!scan) return NULL;
+    scan->op = (struct mn_op){.kind = &kind_vector_scan, .left = child};
+    scan->op.estimate = child->estimate < 10 ? child->estimate : 10;
+    scan->spec = *spec;
+    return &scan->op;
+}
