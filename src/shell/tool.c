@@ -1,0 +1,76 @@
+/*
+ * tool: check, stat, backup, restore.
+ */
+#include "shell.h"
+
+static int tool_fail(struct shell *shell, int code)
+{
+    progress_end(shell);
+    error_say(shell, code, mn_errmsg(shell->db), mn_error_hint(shell->db));
+    return shell_exit_status_of(code) == EXIT_STATEMENT ? EXIT_FILE : shell_exit_status_of(code);
+}
+
+static void finding_print(void *context, const char *finding)
+{
+    struct shell *shell = context;
+
+    fprintf(shell->out, "%s\n", finding);
+}
+
+int tool_check(struct shell *shell)
+{
+    progress_begin(shell);
+    int code = mn_check(shell->db, finding_print, shell);
+    if (code != MN_OK) return tool_fail(shell, code);
+    progress_end(shell);
+    fprintf(shell->out, "ok\n");
+    return 0;
+}
+
+int tool_stat(struct shell *shell)
+{
+    mn_stats stats = {.size = sizeof stats};
+    int code = mn_stat(shell->db, &stats);
+
+    if (code != MN_OK) return tool_fail(shell, code);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } facts[] = {
+        {"version", stats.version},       {"durable version", stats.durable_version},
+        {"page size", stats.page_size},   {"pages", stats.page_count},
+        {"free pages", stats.free_pages}, {"file bytes", stats.file_bytes},
+        {"tables", stats.tables},         {"relations", stats.relations},
+        {"indexes", stats.indexes},       {"rows", stats.rows},
+    };
+    for (size_t i = 0; i < sizeof facts / sizeof facts[0]; i++) {
+        fprintf(shell->out, "%-16s %llu\n", facts[i].name, (unsigned long long)facts[i].value);
+    }
+    return 0;
+}
+
+int tool_backup(struct shell *shell, const char *to)
+{
+    mn_backup_options options = {
+        .size = sizeof options, .progress = progress_count, .progress_context = shell};
+
+    progress_begin(shell);
+    int code = mn_backup(shell->db, to, &options);
+    if (code != MN_OK) return tool_fail(shell, code);
+    progress_end(shell);
+    return 0;
+}
+
+int tool_restore(struct shell *shell, const char *from, const char *to)
+{
+    mn_backup_options options = {.size = sizeof options,
+                                 .replace = true,
+                                 .progress = progress_count,
+                                 .progress_context = shell};
+
+    progress_begin(shell);
+    int code = mn_restore(from, to, &options);
+    if (code != MN_OK) return tool_fail(shell, code);
+    progress_end(shell);
+    return 0;
+}
