@@ -166,11 +166,11 @@ static enum mn_status time_from(const struct mn_copy_spec *spec, uint32_t column
     return MN_OK;
 }
 
-/* A list or vector is written as a JSON array; the scanner is bounded by the zero behind the block.
+/* A vector is written as a JSON array; the scanner is bounded by the zero behind the block.
  */
-static enum mn_status array_from(const struct mn_copy_spec *spec, uint32_t column,
-                                 struct mn_arena *arena, const struct mn_csv_field *field,
-                                 struct mn_value *out)
+static enum mn_status vector_from(const struct mn_copy_spec *spec, uint32_t column,
+                                  struct mn_arena *arena, const struct mn_csv_field *field,
+                                  struct mn_value *out)
 {
     const uint8_t *at = field->text, *end = field->text + field->length;
     struct mn_copy_lexeme first;
@@ -211,12 +211,12 @@ enum mn_status mn_copy_from_text(const struct mn_copy_spec *spec, uint32_t colum
     case MN_TYPE_FLOAT: return float_from(to, text, field->length, out);
     case MN_TYPE_TEXT: return text_from(text, field->length, out);
     case MN_TYPE_TIMESTAMP: return time_from(spec, column, text, field->length, out);
-    case MN_TYPE_VECTOR:
-    case MN_TYPE_LIST: return array_from(spec, column, arena, field, out);
+    case MN_TYPE_VECTOR: return vector_from(spec, column, arena, field, out);
     case MN_TYPE_NULL:
     case MN_TYPE_BLOB:
     case MN_TYPE_DURATION:
     case MN_TYPE_UUID:
+    case MN_TYPE_LIST:
     case MN_TYPE_JSON: break;
     }
     return other_from(to, text, field->length, arena, out);

@@ -163,15 +163,10 @@ static enum mn_status field_put(struct text_writer *writer)
 static enum mn_status value_put(struct text_writer *writer, const struct mn_value *value)
 {
     const char *null = writer->base.spec.options->null;
-    enum mn_status status;
 
     if (mn_is_null(value)) return null ? mn_buf_text(&writer->output.bytes, null) : MN_OK;
     writer->field.len = 0;
-    if (value->type == MN_TYPE_LIST) {
-        status = mn_value_format_json(value, &writer->field);
-    } else {
-        status = mn_value_format(value, &writer->field);
-    }
+    enum mn_status status = mn_value_format(value, &writer->field);
     return status ? status : field_put(writer);
 }
 
