@@ -51,11 +51,8 @@ int tool_stat(struct shell *shell)
 
 int tool_backup(struct shell *shell, const char *to)
 {
-    mn_backup_options options = {
-        .size = sizeof options, .progress = progress_count, .progress_context = shell};
-
     progress_begin(shell);
-    int code = mn_backup(shell->db, to, &options);
+    int code = mn_backup(shell->db, to, NULL, progress_count, shell);
     if (code != MN_OK) return tool_fail(shell, code);
     progress_end(shell);
     return 0;
@@ -63,13 +60,8 @@ int tool_backup(struct shell *shell, const char *to)
 
 int tool_restore(struct shell *shell, const char *from, const char *to)
 {
-    mn_backup_options options = {.size = sizeof options,
-                                 .replace = true,
-                                 .progress = progress_count,
-                                 .progress_context = shell};
-
     progress_begin(shell);
-    int code = mn_restore(from, to, &options);
+    int code = mn_restore(from, to, NULL, progress_count, shell);
     if (code != MN_OK) return tool_fail(shell, code);
     progress_end(shell);
     return 0;
