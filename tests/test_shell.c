@@ -325,9 +325,9 @@ static void tools_work_on_files(void **state)
     assert_non_null(strstr(r->out, "rows             2\n"));
     expect(shell(NULL, "backup", "a.mneme", "b.mneme", NULL), 0, "", "");
     expect(shell("SELECT count(*) AS n FROM t", "--mode", "csv", "b.mneme", NULL), 0, "n\n2\n", "");
-    expect(shell("DELETE FROM t", "a.mneme", NULL), 0, "", "");
-    expect(shell(NULL, "restore", "b.mneme", "a.mneme", NULL), 0, "", "");
-    expect(shell("SELECT count(*) AS n FROM t", "--mode", "csv", "a.mneme", NULL), 0, "n\n2\n", "");
+    expect(shell(NULL, "restore", "b.mneme", "c.mneme", NULL), 0, "", "");
+    expect(shell("SELECT count(*) AS n FROM t", "--mode", "csv", "c.mneme", NULL), 0, "n\n2\n", "");
+    assert_int_equal(shell(NULL, "restore", "b.mneme", "a.mneme", NULL)->status, 3);
     assert_int_equal(shell(NULL, "backup", "a.mneme", "b.mneme", NULL)->status, 3);
 }
 

@@ -14,7 +14,7 @@ static const char usage_text[] =
     "       mneme stat FILE                 facts of a file\n"
     "       mneme dump FILE                 a script that makes the database anew\n"
     "       mneme backup FILE TO            a copy of the newest version, while others write\n"
-    "       mneme restore FROM FILE         the backup's checked copy in the place of FILE\n"
+    "       mneme restore FROM FILE         the backup's checked copy, as a new FILE\n"
     "\n"
     "FILE is made if it is not there; without FILE the database is in memory.\n"
     "\n"
@@ -212,6 +212,7 @@ static int shell_open(struct shell *shell, unsigned flags)
 
     if (code == MN_OK) {
         running = shell->db;
+        progress_attach(shell);
         return 0;
     }
     (void)snprintf(message, sizeof message, "%s", mn_errmsg(NULL));

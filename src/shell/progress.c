@@ -39,16 +39,20 @@ int progress_count(void *context, uint64_t done, uint64_t total)
     return 0;
 }
 
-void progress_begin(struct shell *shell)
+void progress_attach(struct shell *shell)
+{
+    if (isatty(STDERR_FILENO)) mn_progress(shell->db, progress_count, NULL, EVERY_MS);
+}
+
+/* Neither begin nor end calls the library: what it last failed with must stay readable. */
+void progress_begin(void)
 {
     clock_gettime(CLOCK_MONOTONIC, &began);
     shown = false;
-    if (isatty(STDERR_FILENO)) mn_progress(shell->db, progress_count, shell, EVERY_MS);
 }
 
-void progress_end(struct shell *shell)
+void progress_end(void)
 {
-    mn_progress(shell->db, NULL, NULL, 0);
     if (shown) fprintf(stderr, "\r\033[K");
     shown = false;
 }

@@ -86,12 +86,12 @@ static int statement_step(struct shell *shell, mn_stmt *stmt)
 
     while (fits && (code = mn_step(stmt)) == MN_ROW) {
         if (!output) {
-            progress_end(shell);
+            progress_end();
             output = output_begin(shell, stmt);
         }
         fits = output && output_row(output, stmt) && !shell_interrupted;
     }
-    progress_end(shell);
+    progress_end();
     if (code == MN_DONE && columns > 0 && !output) output = output_begin(shell, stmt);
     output_end(output, code == MN_DONE);
     if (code == MN_DONE && columns == 0) say_changes(shell, !mn_readonly(stmt));
@@ -149,7 +149,7 @@ static bool statement_run(struct shell *shell, const char *text, size_t length,
         mn_finalize(stmt);
         return fail_shown(shell, text, *taken, source);
     }
-    progress_begin(shell);
+    progress_begin();
     int code = statement_step(shell, stmt);
     bool good = code == MN_OK;
     if (!good && code != CODE_SAID) fail_shown(shell, text, *taken, source);

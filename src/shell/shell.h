@@ -119,8 +119,9 @@ void error_show(struct shell *shell, const char *text, size_t length, struct she
 void error_say(struct shell *shell, int code, const char *message, const char *hint);
 
 /* progress: a line on standard error after half a second, only on a terminal. */
-void progress_begin(struct shell *shell);
-void progress_end(struct shell *shell);
+void progress_attach(struct shell *shell); /* once, to an opened handle */
+void progress_begin(void);
+void progress_end(void);
 int progress_count(void *context, uint64_t done, uint64_t total); /* an mn_progress_fn */
 
 /* param */

@@ -5,7 +5,7 @@
 
 static int tool_fail(struct shell *shell, int code)
 {
-    progress_end(shell);
+    progress_end();
     error_say(shell, code, mn_errmsg(shell->db), mn_error_hint(shell->db));
     return shell_exit_status_of(code) == EXIT_STATEMENT ? EXIT_FILE : shell_exit_status_of(code);
 }
@@ -19,10 +19,10 @@ static void finding_print(void *context, const char *finding)
 
 int tool_check(struct shell *shell)
 {
-    progress_begin(shell);
+    progress_begin();
     int code = mn_check(shell->db, finding_print, shell);
     if (code != MN_OK) return tool_fail(shell, code);
-    progress_end(shell);
+    progress_end();
     fprintf(shell->out, "ok\n");
     return 0;
 }
@@ -51,18 +51,18 @@ int tool_stat(struct shell *shell)
 
 int tool_backup(struct shell *shell, const char *to)
 {
-    progress_begin(shell);
+    progress_begin();
     int code = mn_backup(shell->db, to, NULL, progress_count, shell);
     if (code != MN_OK) return tool_fail(shell, code);
-    progress_end(shell);
+    progress_end();
     return 0;
 }
 
 int tool_restore(struct shell *shell, const char *from, const char *to)
 {
-    progress_begin(shell);
+    progress_begin();
     int code = mn_restore(from, to, NULL, progress_count, shell);
     if (code != MN_OK) return tool_fail(shell, code);
-    progress_end(shell);
+    progress_end();
     return 0;
 }
