@@ -196,14 +196,15 @@ static void vectors_go_to_rows_that_name_them(void **state)
     run("CREATE TABLE m (id INT PRIMARY KEY, vec INT, e VECTOR(2)); CREATE TABLE v (e VECTOR(2))");
     run("INSERT INTO v VALUES ('[0,1]'), ('[1,1]'), ('[2,1]'); COPY v TO 'm.npy'");
     run("INSERT INTO m (id, vec) VALUES (1, 2), (2, NULL), (3, 0), (4, 2)");
-    run("COPY m (e) FROM 'm.npy' WITH (match = vec)");
+    run("COPY m (e) FROM 'm.npy' WITH (match_column = vec)");
     ask("SELECT id, e FROM m ORDER BY id", "1|[2,1];2|NULL;3|[0,1];4|[2,1];");
     run("INSERT INTO m (id, vec) VALUES (5, 3)");
-    refuse("COPY m (e) FROM 'm.npy' WITH (match = vec)", MN_RANGE,
+    refuse("COPY m (e) FROM 'm.npy' WITH (match_column = vec)", MN_RANGE,
            "m.vec is 3, but m.npy has no vector of that number");
-    refuse("COPY m (e) FROM 'm.npy' WITH (match = vek)", MN_SCHEMA, "no column \"vek\" in m");
-    refuse("COPY m (e) FROM 'm.npy' WITH (match = e)", MN_TYPE,
-           "match takes an INT column, and m.e is none");
+    refuse("COPY m (e) FROM 'm.npy' WITH (match_column = vek)", MN_SCHEMA,
+           "no column \"vek\" in m");
+    refuse("COPY m (e) FROM 'm.npy' WITH (match_column = e)", MN_TYPE,
+           "match_column takes an INT column, and m.e is none");
 }
 
 static void queries_are_written(void **state)

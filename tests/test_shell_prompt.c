@@ -72,12 +72,12 @@ static void tab_completes_words_tables_and_columns(void **state)
     process_terminal_type(&t, "CREATE TABLE observation (importance INT PRIMARY KEY);\r");
     process_terminal_expect(&t, "mneme> ");
     process_terminal_type(&t, "INSERT INTO obs\t");
-    process_terminal_expect(&t, "observation ");
+    process_terminal_expect(&t, "ervation ");
     process_terminal_type(&t, "VAL\t (7);\r");
     process_terminal_expect(&t, "(1 row changed)");
     process_terminal_expect(&t, "mneme> ");
     process_terminal_type(&t, "SELECT * FROM observation WHERE imp\t");
-    process_terminal_expect(&t, "importance ");
+    process_terminal_expect(&t, "ortance ");
     process_terminal_type(&t, "= 7;\r");
     process_terminal_expect(&t, "(1 row)");
     process_terminal_expect(&t, "mneme> ");

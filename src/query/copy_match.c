@@ -2,10 +2,10 @@
  * copy_match: vectors of a file for rows that exist.
  *
  *   match_order     vector i goes to the i-th row in the order of the primary key
- *   match = vec     vector i goes to the rows whose column vec is i; NULL matches none
+ *   match_column    vector i goes to the rows whose INT column is i; NULL matches none
  *
  * The row ids are collected first, because a scan and writes to its table do not mix well; with
- * `match` they are sorted by vector, so that the file is read once from front to back.
+ * match_column they are sorted by vector, so that the file is read once from front to back.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -127,7 +127,8 @@ static enum mn_status match_column(const struct mn_copy_load_state *state, int *
     *column = mn_table_column(table, name, strlen(name));
     if (*column < 0) return mn_fail(MN_SCHEMA, "no column \"%s\" in %s", name, table->name);
     if (table->columns[*column].kind.type != MN_TYPE_INT) {
-        return mn_fail(MN_TYPE, "match takes an INT column, and %s.%s is none", table->name, name);
+        return mn_fail(MN_TYPE, "match_column takes an INT column, and %s.%s is none", table->name,
+                       name);
     }
     return MN_OK;
 }
@@ -144,7 +145,7 @@ enum mn_status mn_copy_load_vectors(struct mn_copy_load_state *state)
     if (!status && state->options.match_order && have >= 0 && (uint64_t)have != pairs.count) {
         status = mn_fail(MN_CONSTRAINT, "%s has %" PRId64 " vectors, but %s has %zu rows",
                          job->path, have, job->table->name, pairs.count);
-        (void)mn_hint("match = column takes the number of each row's vector from a column");
+        (void)mn_hint("match_column = c takes the number of each row's vector from the column c");
     }
     if (!status && column >= 0) qsort(pairs.items, pairs.count, sizeof *pairs.items, pair_order);
     if (!status) status = vectors_set(state, &pairs);

@@ -172,7 +172,8 @@ static enum mn_status set_match_order(struct mn_copy_options *options,
 
 static enum mn_status set_match(struct mn_copy_options *options, const struct mn_copy_option *o)
 {
-    if (!o->text) return mn_fail(MN_TYPE, "the COPY option match takes the name of a column");
+    if (!o->text)
+        return mn_fail(MN_TYPE, "the COPY option match_column takes the name of a column");
     options->match = o->text;
     return MN_OK;
 }
@@ -201,7 +202,7 @@ static const struct {
     {"ignore_unknown", set_ignore_unknown},
     {"upsert", set_upsert},
     {"match_order", set_match_order},
-    {"match", set_match},
+    {"match_column", set_match},
     {"type", set_type},
 };
 
@@ -215,7 +216,7 @@ enum mn_status mn_copy_option_set(struct mn_copy_options *options,
     }
     mn_fail(MN_SCHEMA, "COPY has no option \"%s\"", option->name);
     return mn_hint("format, header, delimiter, quote, null, time_unit, errors, max_errors, "
-                   "ignore_unknown, upsert, match_order, match, type");
+                   "ignore_unknown, upsert, match_order, match_column, type");
 }
 
 static enum mn_status format_by_suffix(struct mn_copy_options *options, const char *path)
@@ -252,7 +253,7 @@ static enum mn_status options_fit(const struct mn_copy_options *o, bool reading)
     }
     if (o->time_unit && vectors) return option_misfit("time_unit", "csv, tsv and ndjson");
     if ((o->match_order || o->match) && !(vectors && reading)) {
-        return option_misfit(o->match ? "match" : "match_order", "reading npy and fvecs");
+        return option_misfit(o->match ? "match_column" : "match_order", "reading npy and fvecs");
     }
     if (reading) {
         if (o->upsert && vectors) return option_misfit("upsert", "csv, tsv and ndjson");
@@ -282,7 +283,7 @@ enum mn_status mn_copy_options_finish(struct mn_copy_options *options, const cha
         return mn_fail(MN_ERROR, "the COPY option max_errors needs errors = skip");
     }
     if (options->match && options->match_order) {
-        return mn_fail(MN_ERROR, "COPY takes match or match_order, not both");
+        return mn_fail(MN_ERROR, "COPY takes match_order or match_column, not both");
     }
     bool csv = options->format == MN_COPY_CSV;
     if (!options->has_header) options->header = csv;

@@ -165,7 +165,7 @@ static void blanks(FILE *out, size_t count)
     for (size_t i = 0; i < count; i++) fputc(' ', out);
 }
 
-static void cells_print(struct table *table, const struct cell *cells)
+static void cells_print(struct table *table, const struct cell *cells, bool head)
 {
     const char *bar = frame_of(table)->bar;
 
@@ -179,10 +179,11 @@ static void cells_print(struct table *table, const struct cell *cells)
             width = width_of(cell->text, length) + 1;
         }
         size_t pad = table->widths[i] > width ? table->widths[i] - width : 0;
-        blanks(table->out, 1 + (cell->right ? pad : 0));
+        bool right = cell->right && !head;
+        blanks(table->out, 1 + (right ? pad : 0));
         if (cell->text) fwrite(cell->text, 1, length, table->out);
         if (cut) fputs("…", table->out);
-        blanks(table->out, 1 + (cell->right ? 0 : pad));
+        blanks(table->out, 1 + (right ? 0 : pad));
         fputs(bar, table->out);
     }
     fputc('\n', table->out);
@@ -213,16 +214,16 @@ static void table_begin(struct table *table)
     for (int i = 0; i < table->columns; i++) {
         size_t width = table->shell->header ? table->heads[i].width : 1;
         for (size_t row = 0; row < table->rows; row++) {
-            size_t wide = table->cells[row * (size_t)table->columns + (size_t)i].width;
-            if (wide > width) width = wide;
+            const struct cell *cell = &table->cells[row * (size_t)table->columns + (size_t)i];
+            if (cell->width > width) width = cell->width;
+            if (cell->right) table->heads[i].right = true;
         }
         table->widths[i] = width;
     }
     if (terminal > 0) widths_fit(table, terminal);
     line_print(table, frame->top);
     if (table->shell->header) {
-        for (int i = 0; i < table->columns; i++) table->heads[i].right = false;
-        cells_print(table, table->heads);
+        cells_print(table, table->heads, true);
         line_print(table, frame->middle);
     }
     table->begun = true;
@@ -234,7 +235,7 @@ static void table_flush(struct table *table)
 
     if (!table->begun) table_begin(table);
     for (size_t row = 0; row < table->rows; row++) {
-        cells_print(table, table->cells + row * columns);
+        cells_print(table, table->cells + row * columns, false);
     }
     cells_free(table->cells, table->rows * columns);
     table->rows = 0;

@@ -99,7 +99,7 @@ const char *copy_case_file(const char *name, const void *bytes, size_t length)
     static char path[512];
     FILE *file;
 
-    (void)snprintf(path, sizeof path, "%s/%s", test_folder(), name);
+    (void)snprintf(path, sizeof path, "%s/%s", copy_case_folder(), name);
     file = fopen(path, "wb");
     assert_non_null(file);
     assert_int_equal(fwrite(bytes, 1, length, file), length);
