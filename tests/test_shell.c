@@ -256,7 +256,7 @@ static void commands_work_in_scripts(void **state)
               NULL);
     assert_int_equal(r->status, 0);
     assert_non_null(strstr(r->out, "CREATE TABLE t ("));
-    assert_non_null(strstr(r->out, "body TEXT NOT NULL DEFAULT ('x')"));
+    assert_non_null(strstr(r->out, "body TEXT NOT NULL DEFAULT 'x'"));
     assert_int_equal(shell(".nonsense\n", NULL)->status, 1);
     assert_int_equal(shell(".mode xml\n", NULL)->status, 1);
     assert_non_null(strstr(shell(".help copy\n", NULL)->out, "COPY t "));

@@ -97,7 +97,7 @@ static enum mn_status column_text(const struct mn_table *table, uint32_t i, stru
     if (table->row_id_column == (int)i) return mn_buf_text(out, " PRIMARY KEY");
     if (column->not_null && !column->primary) status = mn_buf_text(out, " NOT NULL");
     if (!status && column->default_text) {
-        status = mn_buf_printf(out, " DEFAULT (%s)", column->default_text);
+        status = mn_buf_printf(out, " DEFAULT %s", column->default_text);
     }
     return status;
 }
