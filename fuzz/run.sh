@@ -17,7 +17,7 @@ rm -rf "$work"
 mkdir -p "$work/corpus"
 [ -d "$corpus" ] || corpus=
 cd "$work"
-"$program" -max_total_time="$seconds" -seed="$seed" -timeout=20 -rss_limit_mb=2048 \
+"$program" -max_total_time="$seconds" -seed="$seed" -timeout=20 -entropic=0 -rss_limit_mb=2048 \
     -artifact_prefix="$work/" -print_final_stats=1 corpus $corpus >log 2>&1 || {
     tail -n 60 log
     exit 1

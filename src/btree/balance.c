@@ -8,6 +8,7 @@
  */
 #include "btree/inside.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -67,6 +68,43 @@ static uint8_t stored_byte(const struct mn_cell *cell, size_t at)
 static size_t stored_len(const struct mn_cell *cell)
 {
     return cell->prefix.len + cell->suffix.len;
+}
+
+/*
+ * Does b stand at or after a, as far as their stored bytes tell? Each page of a hostile file may be
+ * a sound node and hold keys that its parent does not allow (N3), which only shows when cells of
+ * two pages come together. A node built of keys that do not ascend would have no common prefix.
+ */
+static enum mn_status seam_check(const struct mn_node *node, const struct mn_cell *a,
+                                 const struct mn_cell *b)
+{
+    size_t common = 0, length = stored_len(a) < stored_len(b) ? stored_len(a) : stored_len(b);
+
+    while (common < length && stored_byte(a, common) == stored_byte(b, common)) common++;
+    if (common == stored_len(a)) return MN_OK;
+    if (common < stored_len(b) && stored_byte(a, common) < stored_byte(b, common)) return MN_OK;
+    return mn_fail(MN_CORRUPT, "page %" PRIu64 ": a key of it or its children is out of bounds",
+                   mn_page_number(node->page));
+}
+
+/* A separator must stand between its new neighbours; in a leaf the search has seen to that. */
+static enum mn_status place_check(const struct mn_node *node, uint32_t index,
+                                  const struct mn_cell *cell)
+{
+    enum mn_status status = MN_OK;
+
+    if (mn_node_is_leaf(node->page)) return MN_OK;
+    if (index > 1) {
+        struct mn_cell before = mn_node_cell(node, index - 1);
+
+        status = seam_check(node, &before, cell);
+    }
+    if (status == MN_OK && index < mn_node_count(node->page)) {
+        struct mn_cell after = mn_node_cell(node, index);
+
+        status = seam_check(node, cell, &after);
+    }
+    return status;
 }
 
 /* The tail of a separator: as much of the right key's as tells it from the left one's. */
@@ -197,6 +235,8 @@ enum mn_status mn_path_insert(struct mn_path *path, struct mn_root *root,
         struct mn_node node = mn_path_node(path, level);
         uint32_t index = path->step[level].index, count;
 
+        status = place_check(&node, index, cell);
+        if (status != MN_OK) return status;
         if (mn_node_insert(&node, index, cell)) return MN_OK;
         count = cells_of(&node, scratch->page, scratch->cells);
         memmove(&scratch->cells[index + 1], &scratch->cells[index],
@@ -271,7 +311,13 @@ static enum mn_status children_merge(struct mn_path *path, uint32_t level, uint3
     if (mn_node_size_of(scratch->cells, count + more, kind == MN_PAGE_LEAF) > a.size / 8 * 7) {
         return MN_OK;
     }
-    status = mn_page_edit(path->view, &ref, kind, &a.page);
+    if (kind == MN_PAGE_LEAF || count > 1) {
+        status = seam_check(&parent, &scratch->cells[count - 1], &scratch->cells[count]);
+    }
+    if (status == MN_OK && kind == MN_PAGE_BRANCH && more > 1) {
+        status = seam_check(&parent, &scratch->cells[count], &scratch->cells[count + 1]);
+    }
+    if (status == MN_OK) status = mn_page_edit(path->view, &ref, kind, &a.page);
     if (status != MN_OK) return status;
     mn_node_build(&a, scratch->cells, count + more);
     mn_node_child_set(parent.page, left, ref, mn_node_entries(a.page));

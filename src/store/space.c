@@ -3,6 +3,7 @@
  */
 #include "store/space.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -249,10 +250,14 @@ static enum mn_status bucket_merge(struct mn_space *space, size_t at, const uint
         uint64_t pin = mn_pin_holding(pins, count, one->birth, one->death);
 
         space->pending_pages -= one->pages;
-        if (pin == 0) {
-            mn_space_free(space, one->start, one->pages);
-        } else {
+        if (pin != 0) {
             status = mn_space_die(space, pin, *one);
+        } else if (mn_space_next_free(space, one->start) < one->start + one->pages) {
+            /* Manifests are bytes of the disk: each may be right alone and wrong beside others. */
+            status =
+                mn_fail(MN_CORRUPT, "page %" PRIu64 " died twice, say the manifests", one->start);
+        } else {
+            mn_space_free(space, one->start, one->pages);
         }
     }
     mn_deaths_release(&moving);
