@@ -112,6 +112,17 @@ static int refuse(mn_stmt *stmt, enum mn_status status)
     return mn_leave(session, status);
 }
 
+/* The failure just recorded, said of a parameter. */
+static int refuse_named(mn_stmt *stmt, int param)
+{
+    struct mn_error error = *mn_error_last();
+    const char *name = mn_param_name(stmt, param);
+
+    if (!name)
+        return refuse(stmt, mn_fail(error.code, "parameter %d: %.400s", param, error.message));
+    return refuse(stmt, mn_fail(error.code, "parameter $%.60s: %.400s", name, error.message));
+}
+
 static int bind_bytes(mn_stmt *stmt, int param, struct mn_value value, unsigned keep)
 {
     return bind(stmt, param, value, keep == MN_COPY ? value.size : 0);
@@ -152,7 +163,7 @@ int mn_bind_json(mn_stmt *stmt, int param, const char *text, size_t length, unsi
         return refuse(stmt, mn_fail(MN_TOOBIG, "parameter %d: the JSON is too long", param));
     }
     status = mn_json_check(text, length);
-    if (status != MN_OK) return refuse(stmt, status);
+    if (status != MN_OK) return refuse_named(stmt, param);
     return bind_bytes(stmt, param, mn_bytes_value(MN_TYPE_JSON, text, length), keep);
 }
 
@@ -167,7 +178,7 @@ int mn_bind_vector(mn_stmt *stmt, int param, const float *vector, size_t dims, u
                               param, MN_VECTOR_MAX, dims));
     }
     status = mn_vector_check(vector, dims);
-    if (status != MN_OK) return refuse(stmt, status);
+    if (status != MN_OK) return refuse_named(stmt, param);
     return bind(stmt, param, mn_vector(vector, (uint32_t)dims),
                 keep == MN_COPY ? dims * sizeof *vector : 0);
 }

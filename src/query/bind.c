@@ -428,6 +428,11 @@ static enum mn_status latest_bind(struct mn_block *block, const struct mn_ast_la
         if (!spec->groups[spec->group_count++]) return mn_fail_nomem();
     }
     status = latest_time(block, ast, &source, &column);
+    if (status == MN_OK && source->columns[column].kind.type != MN_TYPE_TIMESTAMP) {
+        return mn_fail_at(MN_TYPE, ast->span.offset, ast->span.length,
+                          "LATEST needs a TIMESTAMP column, %s is %s", source->columns[column].name,
+                          mn_type_name(source->columns[column].kind.type));
+    }
     if (status == MN_OK && ast->n) status = limit_bind(block, "LATEST", ast->n, &spec->n);
     if (status != MN_OK) return status;
     spec->time = mn_expr_slot(bind->arena, mn_source_slot(bind, source, column),

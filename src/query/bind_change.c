@@ -321,6 +321,7 @@ enum mn_status mn_bind_insert(struct mn_bind *bind, const struct mn_ast_insert *
     }
     if (status == MN_OK) status = conflict_bind(&block, change, ast);
     if (status == MN_OK) status = returning_bind(&block, change, &ast->returning, 1);
+    if (status == MN_OK) change->span = ast->table.span;
     *out = change;
     return status;
 }
@@ -364,6 +365,7 @@ static enum mn_status row_change_bind(struct mn_bind *bind, enum mn_change_kind 
         status = returning_bind(&block, change, ast->returning, change->query->source_count);
     }
     if (status != MN_OK) return status;
+    change->span = ast->table->span;
     change->joined = change->query->source_count > 1;
     mn_source_row_id_slot(bind, change->target);
     *out = change;
@@ -448,6 +450,7 @@ enum mn_status mn_bind_link(struct mn_bind *bind, const struct mn_ast_link *ast,
         status = mn_source_table(&block, table, NULL, ast->relation.span, &change->target);
     }
     if (status == MN_OK) status = returning_bind(&block, change, &ast->returning, 1);
+    if (status == MN_OK) change->span = ast->relation.span;
     *out = change;
     return status;
 }

@@ -85,13 +85,38 @@ static enum mn_status group_ordinal(const struct mn_ast_select *select,
     return MN_OK;
 }
 
+/* A bare name that is no column of FROM but an output's means that output's expression. */
+static const struct mn_ast_expr *group_alias(const struct mn_block *block,
+                                             const struct mn_ast_select *select,
+                                             const struct mn_ast_expr *ast)
+{
+    const char *name;
+
+    if (ast->kind != MN_AST_COLUMN || ast->column.table.text) return ast;
+    name = ast->column.name.text;
+    for (uint32_t i = 0; i < block->query->source_count; i++) {
+        const struct mn_source *source = block->query->sources[i];
+
+        for (uint32_t c = 0; c < source->column_count; c++) {
+            if (strcmp(source->columns[c].name, name) == 0) return ast;
+        }
+    }
+    for (const struct mn_ast_column *column = select->columns.first; column;
+         column = column->next) {
+        if (!column->star && column->alias.text && strcmp(column->alias.text, name) == 0) {
+            return column->expr;
+        }
+    }
+    return ast;
+}
+
 static enum mn_status group_list(struct mn_block *block, const struct mn_ast_select *ast)
 {
     enum mn_status status = MN_OK;
 
     for (const struct mn_ast_expr *item = ast->group.first; item && status == MN_OK;
          item = item->next) {
-        const struct mn_ast_expr *of = item;
+        const struct mn_ast_expr *of = group_alias(block, ast, item);
 
         if (item->kind == MN_AST_LITERAL && item->literal.type == MN_TYPE_INT) {
             status = group_ordinal(ast, item, &of);

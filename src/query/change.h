@@ -21,6 +21,7 @@ struct mn_set {
 struct mn_change {
     enum mn_change_kind kind;
     const struct mn_table *table;
+    struct mn_span span; /* of the table's name: where a row that is refused is reported */
     struct mn_rules *rules;
     struct mn_query *query;     /* its sources: the table, then FROM, USING or excluded */
     struct mn_source *target;   /* the table's columns as RETURNING, SET and WHERE see them */

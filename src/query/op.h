@@ -107,11 +107,12 @@ struct mn_scan_column {
     int index_column; /* position in the index's key, -1: not there */
 };
 
-/* TableScan, RangeScan and KeyLookup: rows of a table in the order of a key. */
+/* TableScan, RangeScan, KeyLookup and EdgeScan: rows of a table in the order of a key. */
 struct mn_scan_spec {
     const struct mn_table *table;
     const struct mn_index *index; /* NULL: by row id */
-    uint32_t equal_count;         /* first columns of the key that equal these */
+    unsigned edges;       /* of a relation: 1 its src is equal[0], 2 its dst is, 3 both: EdgeScan */
+    uint32_t equal_count; /* first columns of the key that equal these */
     struct mn_expr **equal;
     uint32_t in_count; /* the column after them is one of these; 0: no such condition */
     struct mn_expr **in;

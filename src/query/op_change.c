@@ -390,6 +390,8 @@ static enum mn_status change_open(struct mn_op *base, struct mn_exec *exec)
     if (!op->values || !op->changed) return mn_exec_nomem(exec);
     status = op->change->kind == MN_CHANGE_INSERT ? insert_all(op, exec) : change_all(op, exec);
     op->at = op->change->returning ? op->first : NULL;
+    if (status == MN_OK) return MN_OK;
+    mn_place(op->change->span.offset, op->change->span.length);
     return status;
 }
 

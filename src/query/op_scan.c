@@ -12,8 +12,11 @@
 #include <stdlib.h>
 
 #include "index/index.h"
+#include "index/relation/edge.h"
 #include "index/row.h"
 #include "query/op.h"
+
+enum { EDGES_AT_ONCE = 64 };
 
 struct op_scan {
     struct mn_op op;
@@ -29,10 +32,14 @@ struct op_scan {
     bool counted, whole; /* whole: no condition at all */
     struct mn_index_scan *scan;
     struct mn_key_range keys;
+    struct mn_edge_scan *edge_scan; /* EdgeScan */
+    struct mn_edge edges[EDGES_AT_ONCE];
+    size_t edge_count, edge_at;
 };
 
 static struct mn_kind key_kind(const struct mn_scan_spec *spec, uint32_t i)
 {
+    if (spec->edges) return spec->table->columns[spec->edges == 2 ? 1 : i].kind;
     if (!spec->index) return (struct mn_kind){.type = MN_TYPE_INT};
     return spec->table->columns[spec->index->columns[i].column].kind;
 }
@@ -162,6 +169,8 @@ static enum mn_status scan_open(struct mn_op *op, struct mn_exec *exec)
 
     mn_arena_init(&scan->arena, exec->memory_limit);
     scan->scan = NULL;
+    scan->edge_scan = NULL;
+    scan->edge_at = scan->edge_count = 0;
     scan->keys = (struct mn_key_range){0};
     scan->point_at = 0;
     scan->nothing = scan->counted = false;
@@ -314,10 +323,63 @@ static enum mn_status lookup_next(struct mn_op *op, struct mn_exec *exec, bool *
     return MN_OK;
 }
 
+/* The ends' rows, and the scan of the edges between or from them. *there is false where an end has
+ * no row, and so no edge. */
+static enum mn_status edges_open(struct op_scan *scan, struct mn_exec *exec, bool *there)
+{
+    const struct mn_table *relation = scan->spec.table;
+    unsigned which = scan->spec.edges;
+    int64_t nodes[2];
+    enum mn_status status = MN_OK;
+
+    *there = true;
+    for (uint32_t i = 0; i < scan->spec.equal_count && status == MN_OK && *there; i++) {
+        const struct mn_table *end = which == 2 || i == 1 ? relation->to : relation->from;
+
+        status = mn_row_find(exec->view, end, &scan->values[i], &nodes[i], there);
+    }
+    if (status != MN_OK || !*there) return status;
+    status = mn_edge_scan_open(exec->view, relation, which == 2 ? MN_EDGE_IN : MN_EDGE_OUT,
+                               &scan->edge_scan);
+    if (status != MN_OK) return status;
+    return which == 3 ? mn_edge_scan_pair(scan->edge_scan, nodes[0], nodes[1])
+                      : mn_edge_scan_node(scan->edge_scan, nodes[0]);
+}
+
+static enum mn_status edge_next(struct mn_op *op, struct mn_exec *exec, bool *found)
+{
+    struct op_scan *scan = (struct op_scan *)op;
+    struct mn_arena_mark mark = mn_arena_mark(exec->eval.scratch);
+    enum mn_status status = MN_OK;
+    bool there = true;
+
+    if (scan->nothing) return MN_OK;
+    if (!scan->edge_scan) status = edges_open(scan, exec, &there);
+    scan->nothing = !there;
+    while (status == MN_OK && there && !*found) {
+        struct mn_row row = {0};
+
+        if (scan->edge_at == scan->edge_count) {
+            scan->edge_at = 0;
+            status =
+                mn_edge_scan_next(scan->edge_scan, scan->edges, EDGES_AT_ONCE, &scan->edge_count);
+            if (status != MN_OK || scan->edge_count == 0) break;
+        }
+        row.id = scan->edges[scan->edge_at++].edge;
+        exec->rows_seen++;
+        mn_arena_rewind(exec->eval.scratch, mark);
+        status = row_take(scan, exec, &row, found);
+    }
+    if (status != MN_OK) *found = false;
+    return status;
+}
+
 static void scan_close(struct mn_op *op)
 {
     struct op_scan *scan = (struct op_scan *)op;
 
+    mn_edge_scan_close(scan->edge_scan);
+    scan->edge_scan = NULL;
     mn_index_scan_close(scan->scan);
     scan->scan = NULL;
     mn_key_range_release(&scan->keys);
@@ -334,8 +396,9 @@ static enum mn_status scan_describe(const struct mn_op *op, struct mn_buf *out)
         status = mn_buf_printf(out, " by %s", spec->index->name);
     }
     for (uint32_t i = 0; i < points && status == MN_OK; i++) {
-        const char *name =
-            spec->index ? spec->table->columns[spec->index->columns[i].column].name : "key";
+        const char *name = spec->edges   ? spec->table->columns[spec->edges == 2 ? 1 : i].name
+                           : spec->index ? spec->table->columns[spec->index->columns[i].column].name
+                                         : "key";
 
         status = mn_buf_printf(out, "%s%s%s", i ? ", " : " [", name,
                                i < spec->equal_count ? " =" : " in list");
@@ -358,6 +421,9 @@ static const struct mn_op_kind kind_range = {"RangeScan", scan_open, scan_next, 
 static const struct mn_op_kind kind_lookup = {"KeyLookup", scan_open, lookup_next, scan_close,
                                               scan_describe};
 
+static const struct mn_op_kind kind_edge = {"EdgeScan", scan_open, edge_next, scan_close,
+                                            scan_describe};
+
 static struct op_scan *scan_new(struct mn_arena *arena, const struct mn_scan_spec *spec)
 {
     struct op_scan *scan = mn_arena_zalloc(arena, sizeof *scan);
@@ -366,6 +432,7 @@ static struct op_scan *scan_new(struct mn_arena *arena, const struct mn_scan_spe
     if (!scan) return NULL;
     scan->spec = *spec;
     scan->op.kind = spec->unique ? &kind_lookup : whole && !spec->index ? &kind_table : &kind_range;
+    if (spec->edges) scan->op.kind = &kind_edge;
     return scan;
 }
 

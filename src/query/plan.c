@@ -414,10 +414,11 @@ static enum mn_status count_make(struct mn_plan *plan, struct mn_op **op)
         return MN_OK;
     }
     status = mn_plan_access(plan, 0, 0, &path);
-    if (status != MN_OK) return status;
+    if (status != MN_OK || path.spec.edges) return status;
     for (uint32_t i = 0; i < plan->condition_count; i++) {
         if (!(path.used[i / 64] >> i % 64 & 1)) return MN_OK;
     }
+    path.spec.index_only = false;
     *op = mn_op_range_count(plan->arena, &path.spec, query->agg_slots[0]);
     return *op ? MN_OK : mn_fail_nomem();
 }

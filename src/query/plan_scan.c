@@ -471,6 +471,40 @@ static enum mn_status path_try(struct mn_plan *plan, uint32_t source_index, uint
     return MN_OK;
 }
 
+/* A relation by its ends: the edges of one row, or between two. */
+static enum mn_status path_edges(struct mn_plan *plan, uint32_t source_index, uint64_t bound,
+                                 double entries, struct mn_access_path *path)
+{
+    struct mn_source *source = plan->query->sources[source_index];
+    const struct mn_table *table = source->table;
+    struct target target = {.source = source_index, .bound = bound};
+    uint64_t ends[2] = {1, 1};
+    enum mn_status status;
+
+    memset(path, 0, sizeof *path);
+    path->spec.table = table;
+    path->spec.equal = mn_arena_zalloc(plan->arena, 3 * sizeof(struct mn_expr *));
+    if (!path->spec.equal) return mn_fail_nomem();
+    for (uint32_t i = 0; i < 2; i++) {
+        target.slot = source->columns[i].slot;
+        target.kind = source->columns[i].kind;
+        if (target.slot != MN_NO_SLOT && take_equal(plan, &target, path)) {
+            path->spec.edges |= 1u << i;
+        }
+    }
+    status = mn_tree_count(plan->view, table->from->tree, &ends[0]);
+    if (status == MN_OK) status = mn_tree_count(plan->view, table->to->tree, &ends[1]);
+    path->rows = entries;
+    for (uint32_t i = 0; i < 2; i++) {
+        if (path->spec.edges >> i & 1) path->rows /= (double)(ends[i] ? ends[i] : 1);
+    }
+    if (path->spec.edges == 3) path->rows = 1;
+    if (path->rows < no_rows) path->rows = no_rows;
+    path->cost = path->rows * 2;
+    if (plan->query->key_count > 0) path->cost += path->rows * 0.3;
+    return status;
+}
+
 enum mn_status mn_plan_access(struct mn_plan *plan, uint32_t source_index, uint64_t bound,
                               struct mn_access_path *best)
 {
@@ -494,6 +528,13 @@ enum mn_status mn_plan_access(struct mn_plan *plan, uint32_t source_index, uint6
         path->ordered = first && path_order(plan, source, path);
         path_cost(plan, path, mine);
         if (i == 0 || path->cost < best->cost) *best = *path;
+    }
+    if (status == MN_OK && table->relation) {
+        struct mn_access_path *path = mn_arena_alloc(plan->arena, sizeof *path);
+
+        if (!path) return mn_fail_nomem();
+        status = path_edges(plan, source_index, bound, (double)entries, path);
+        if (status == MN_OK && path->spec.edges && path->cost <= best->cost) *best = *path;
     }
     return status;
 }

@@ -233,8 +233,6 @@ enum mn_status mn_statement_act(struct mn_session *session, struct mn_stmt *stmt
     if (stmt->ast->explain != MN_EXPLAIN_NONE) return explain_act(session, stmt);
     status = mn_statement_access(session, stmt);
     if (status == MN_OK) status = viewed_act(session, stmt);
-    if (status == MN_OK && stmt->ast->kind == MN_STATEMENT_COPY) {
-        session->changes = stmt->exec.changes;
-    }
+    if (status == MN_OK && stmt->writes) session->changes = stmt->exec.changes;
     return status;
 }

@@ -1,0 +1,34 @@
+CREATE TABLE memory (id INT PRIMARY KEY, agent TEXT NOT NULL, kind TEXT, importance FLOAT NOT NULL DEFAULT 0.5, at TIMESTAMP NOT NULL, tags TEXT[], meta JSON);
+INSERT INTO memory VALUES (1, 'r1', 'fact', 0.9, '2026-01-01T10:00:00Z', ['a', 'b'], '{"x": 1}'), (2, 'r1', 'plan', 0.1, '2026-01-01T11:30:00Z', [], NULL), (3, 'r2', 'fact', 0.5, '2026-01-02', NULL, '[1, 2]'), (4, 'r2', NULL, 0.5, '2026-01-03T00:00:00.25Z', ['c'], '"s"'), (5, 'r3', 'plan', 1.0, '2026-01-04', NULL, NULL);
+SELECT * FROM memory WHERE id = 1;
+SELECT id, importance * 2 AS twice, agent || ':' || kind FROM memory WHERE importance >= 0.5 ORDER BY twice DESC, id;
+SELECT id FROM memory WHERE kind IS NULL OR kind = 'plan';
+SELECT id FROM memory WHERE NOT (kind = 'plan');
+SELECT id FROM memory WHERE agent IN ('r2', 'r3') AND id BETWEEN 3 AND 4;
+SELECT id FROM memory WHERE id IN (5, 1, 5, 99);
+SELECT id FROM memory WHERE agent LIKE 'r_' AND kind ILIKE 'F%';
+SELECT id, at FROM memory WHERE at >= '2026-01-01T11:00:00Z' AND at < '2026-01-03' ORDER BY at DESC;
+SELECT id FROM memory ORDER BY kind, id DESC;
+SELECT id FROM memory ORDER BY kind DESC NULLS FIRST, id;
+SELECT id FROM memory ORDER BY importance DESC, 1 LIMIT 2 OFFSET 1;
+SELECT id FROM memory LIMIT 0;
+SELECT id FROM memory ORDER BY id LIMIT NULL OFFSET 3;
+SELECT DISTINCT agent FROM memory ORDER BY agent DESC;
+SELECT id, id FROM memory WHERE id < 3;
+SELECT m.id, m.tags[1], meta -> 'x', m.meta ->> 'x' FROM memory m WHERE id <= 2;
+SELECT CASE WHEN importance > 0.5 THEN 'high' WHEN importance < 0.5 THEN 'low' END AS level, count(*) FROM memory GROUP BY 1 ORDER BY 1;
+SELECT at - timestamp '2026-01-01T00:00:00Z' AS since FROM memory WHERE id = 2;
+SELECT 1 + 1, 'a' || 'b', 7 / 2, 7 % 3, -7 / 2, 7.0 / 2, 1 = 1.0, NULL = NULL, NULL IS NULL;
+SELECT 1 WHERE 1 = 2;
+SELECT max(at), min(agent), sum(id), avg(importance), count(kind), count(DISTINCT agent) FROM memory;
+SELECT max(id) FROM memory WHERE id > 100;
+SELECT rowid FROM memory;
+VALUES (1, 'a'), (2, NULL);
+SELECT * FROM (VALUES (1), (2.5)) v(x) ORDER BY x DESC;
+SELECT * FROM generate_series(1, 10, 4);
+SELECT g, g * g AS square FROM generate_series(3, 1, -1) AS g;
+--$ n int 2
+--$ who text r2
+SELECT id FROM memory WHERE agent = $who AND id > $n;
+SELECT $n, $who;
+SELECT id FROM memory ORDER BY id LIMIT $n;
