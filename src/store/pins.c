@@ -273,26 +273,48 @@ static int version_compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+/*
+ * The pins of other open files. The system answers with any lock in the range, not with the lowest:
+ * it keeps them by holder. So below an answer is asked again, until nothing is left there.
+ */
+static enum mn_status list_others(struct mn_store *store, uint64_t base, struct mn_writer *writer)
+{
+    const uint64_t end = MN_LOCK_PINS + base + 1;
+    uint64_t start = MN_LOCK_PINS, limit = end;
+
+    while (start < end) {
+        struct mn_range rest = {start, limit - start}, found = {0, 0};
+        enum mn_lock held = MN_LOCK_NONE;
+        enum mn_status status =
+            store->file->ops->lock_query(store->file, rest, MN_LOCK_EXCLUSIVE, &found, &held);
+
+        if (status) return status;
+        if (held == MN_LOCK_NONE) {
+            start = limit;
+            limit = end;
+        } else if (found.start > start) {
+            limit = found.start;
+        } else {
+            /* The answer may begin before the question. */
+            if (found.length) found.length -= start - found.start;
+            found.start = start;
+            status = list_range(writer, found, base);
+            if (status || found.length == 0) return status;
+            start += found.length;
+            limit = end;
+        }
+    }
+    return MN_OK;
+}
+
 enum mn_status mn_pins_list(struct mn_store *store, uint64_t base, struct mn_writer *writer)
 {
-    struct mn_range rest = {MN_LOCK_PINS, 0}, found = {0, 0};
-    enum mn_lock held = MN_LOCK_NONE;
     enum mn_status status;
 
     writer->pin_count = 0;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     status = list_add(writer, base);
-    while (!status) {
-        status = store->file->ops->lock_query(store->file, rest, MN_LOCK_EXCLUSIVE, &found, &held);
-        if (status || held == MN_LOCK_NONE) break;
-        if (found.start < rest.start) { /* the answer may begin before the question */
-            if (found.length) found.length -= rest.start - found.start;
-            found.start = rest.start;
-        }
-        status = list_range(writer, found, base);
-        if (found.length == 0 || found.start + found.length > MN_LOCK_PINS + base) break;
-        rest.start = found.start + found.length;
-    }
+    if (!status) status = list_others(store, base, writer);
     pthread_mutex_lock(&store->mutex);
     for (size_t i = 0; i < store->pin_count && !status; i++) {
         status = list_add(writer, store->pins[i]->version);
