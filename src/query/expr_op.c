@@ -255,13 +255,15 @@ static bool is_moment(const struct mn_expr *expr)
     return expr->kind.type == MN_TYPE_TIMESTAMP || expr->kind.type == MN_TYPE_DURATION;
 }
 
-/* A literal or parameter beside a time is a duration; beside a number it is of that type. */
-static enum mn_status side_type(const struct mn_scope *scope, struct mn_expr **side,
-                                const struct mn_expr *other)
+/* A literal or parameter added to a time is a duration; beside a number it is of that type. What a
+ * duration is multiplied by is known when it is bound. */
+static enum mn_status side_type(const struct mn_scope *scope, enum mn_ast_op op,
+                                struct mn_expr **side, const struct mn_expr *other)
 {
     struct mn_kind duration = {.type = MN_TYPE_DURATION};
 
     if (!mn_expr_untyped(*side) && !(*side)->literal) return MN_OK;
+    if (is_moment(other) && op != MN_OP_ADD && op != MN_OP_SUB) return MN_OK;
     if (is_moment(other)) return mn_expr_assign(scope, &duration, "what is added to a time", side);
     if (mn_expr_untyped(*side) && mn_expr_is_number(other)) {
         return mn_expr_assign(scope, &other->kind, "the other side", side);
@@ -280,9 +282,9 @@ static enum mn_status arith_type(const struct mn_scope *scope, const struct mn_a
     if (times && ((*left)->literal || mn_expr_untyped(*left))) {
         status = mn_expr_assign(scope, &at, "what a time is taken from", left);
     } else {
-        status = side_type(scope, left, *right);
+        status = side_type(scope, ast->binary.op, left, *right);
     }
-    if (status == MN_OK) status = side_type(scope, right, *left);
+    if (status == MN_OK) status = side_type(scope, ast->binary.op, right, *left);
     if (status != MN_OK) return status;
     if ((*left)->kind.type == MN_TYPE_NULL || (*right)->kind.type == MN_TYPE_NULL) return MN_OK;
     if (mn_arith_kind(ast->binary.op, (*left)->kind.type, (*right)->kind.type, &node->kind.type)) {
