@@ -100,8 +100,8 @@ static void interrupts_end_the_statement_only(void **state)
     process_terminal_expect(&t, "statem");
     process_terminal_type(&t, "\x03");
     process_terminal_expect(&t, "mneme> ");
-    process_terminal_type(&t, "SELECT 20 + 3 AS n;\r");
-    process_terminal_expect(&t, "│ 23 │");
+    process_terminal_type(&t, "SELECT 20 + 3 AS n, 'é日' AS s;\r");
+    process_terminal_expect(&t, "│ 23 │ é日 │");
     process_terminal_expect(&t, "mneme> ");
     process_terminal_type(&t, ".quit\r");
     assert_int_equal(process_terminal_close(&t), 0);

@@ -6,8 +6,13 @@
  */
 #include <errno.h>
 #include <histedit.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "shell.h"
@@ -53,10 +58,68 @@ static unsigned char complete_key(EditLine *line, int character)
                                                                                 : CC_ERROR;
 }
 
+/* Waits for a byte. SIGINT is let in only here, so none falls between a look and a read. */
+static int byte_read(unsigned char *byte)
+{
+    struct pollfd fd = {.fd = STDIN_FILENO, .events = POLLIN};
+    sigset_t during;
+
+    pthread_sigmask(SIG_SETMASK, NULL, &during);
+    sigdelset(&during, SIGINT);
+    for (;;) {
+        int ready = ppoll(&fd, 1, NULL, &during);
+        if (shell_interrupted) {
+            errno = EINTR;
+            return -1;
+        }
+        if (ready < 0 && errno == EINTR) continue;
+        if (ready < 0) return -1;
+        ssize_t got = read(STDIN_FILENO, byte, 1);
+        if (got >= 0 || errno != EINTR) return (int)got;
+    }
+}
+
+/* libedit's way to a key: a character of UTF-8. */
+static int key_read(EditLine *line, wchar_t *key)
+{
+    unsigned char byte = 0;
+    int got = byte_read(&byte);
+    int more = byte < 0xc0 ? 0 : byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
+
+    (void)line;
+    if (got <= 0) return got;
+    uint32_t point = more == 0 ? byte : byte & (0x3fu >> more);
+    for (; more > 0; more--) {
+        got = byte_read(&byte);
+        if (got <= 0) return got;
+        point = point << 6 | (byte & 0x3f);
+    }
+    *key = (wchar_t)point;
+    return 1;
+}
+
+static const char *line_read(struct prompt *prompt, int *count)
+{
+    sigset_t interrupt, before;
+
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &interrupt, &before);
+    /* Before the prompt appears, or a Ctrl-D typed at once would mean something else. */
+    el_set(prompt->line, EL_PREP_TERM, 1);
+    const char *text = el_gets(prompt->line, count);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return text;
+}
+
 static bool prompt_open(struct prompt *prompt)
 {
     HistEvent event;
 
+    /* The terminal speaks UTF-8; the classes of characters are all that is taken from the locale.
+     */
+    const char *locale = setlocale(LC_CTYPE, "");
+    if (!locale || strcasecmp(nl_langinfo(CODESET), "UTF-8") != 0) setlocale(LC_CTYPE, "C.UTF-8");
     prompt->line = el_init("mneme", stdin, stdout, stderr);
     prompt->history = history_init();
     if (!prompt->line || !prompt->history) return false;
@@ -68,6 +131,7 @@ static bool prompt_open(struct prompt *prompt)
     el_set(prompt->line, EL_EDITOR, "emacs");
     el_set(prompt->line, EL_HIST, history, prompt->history);
     el_set(prompt->line, EL_SIGNAL, 0);
+    el_set(prompt->line, EL_GETCFN, key_read);
     el_set(prompt->line, EL_ADDFN, "mneme-complete", "complete a word", complete_key);
     el_set(prompt->line, EL_BIND, "^I", "mneme-complete", NULL);
     el_set(prompt->line, EL_BIND, "^R", "em-inc-search-prev", NULL);
@@ -151,12 +215,10 @@ int edit_prompt(struct shell *shell)
     fprintf(shell->out, "mneme %s, %s. \".help\" lists commands; statements end with ;\n",
             mn_version(), shell->path ? shell->path : "in memory");
     while (!shell->quit) {
-        errno = 0;
         shell_interrupted = 0;
-        const char *text = el_gets(prompt.line, &count);
+        const char *text = line_read(&prompt, &count);
         if (!text || count <= 0) {
-            bool interrupted = shell_interrupted || errno == EINTR;
-            if (!interrupted) break;
+            if (!shell_interrupted) break;
             prompt.length = 0;
             el_reset(prompt.line);
             fputc('\n', shell->out);
