@@ -659,6 +659,7 @@ const House = struct {
         const rest = Files.pick(h.b, h.files.library, Files.outsideOs);
         const run = h.b.addSystemCommand(&.{"/bin/sh"});
         run.addFileArg(h.b.path("src/tool/symbols.sh"));
+        run.addFileArg(h.b.path("include/mneme.h"));
         run.addArtifactArg(static);
         run.addArtifactArg(shared);
         run.addArtifactArg(h.addLibrary(h.o.product(), rest, .static));

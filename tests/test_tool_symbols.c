@@ -10,6 +10,9 @@
 
 enum { OUTPUT_BYTES = 8192, COMMAND_BYTES = 8192 };
 
+/* Declared over two lines, as long declarations are. */
+#define HEADER "MN_API void\\nmn_free(void *p);\\nMN_API const char *mn_name(void);\\n"
+
 static char output[OUTPUT_BYTES];
 
 static int command_run(const char *command)
@@ -35,13 +38,16 @@ static int symbols_run(const char *room, const char *os)
              folder, room, os);
     status = command_run(command);
     if (status != 0) fail_msg("cannot build the planted library: %s", output);
-    snprintf(command, sizeof command, "/bin/sh %s %s/all.a %s/all.so %s/rest.a 2>&1",
-             test_source("src/tool/symbols.sh"), folder, folder, folder);
+    snprintf(command, sizeof command,
+             "cd %s; printf '#define MN_API\\n" HEADER "' >mneme.h;"
+             "/bin/sh %s mneme.h all.a all.so rest.a 2>&1",
+             folder, test_source("src/tool/symbols.sh"));
     return command_run(command);
 }
 
 #define API "__attribute__((visibility(\"default\"))) "
-#define GOOD API "void mn_free(void *p) {} int mn_inner(int a) { return a; }"
+#define NAME API "const char *mn_name(void) { return 0; }"
+#define GOOD NAME API "void mn_free(void *p) {} int mn_inner(int a) { return a; }"
 
 static void clean_library_passes(void **state)
 {
@@ -68,6 +74,23 @@ static void undeclared_export_is_found(void **state)
     assert_int_equal(symbols_run(GOOD API " int mn_secret(void) { return 1; }", "int mn_os;"), 1);
     assert_non_null(strstr(output, "exports what mneme.h does not"));
     assert_non_null(strstr(output, "mn_secret"));
+}
+
+static void declared_function_that_is_absent_is_found(void **state)
+{
+    (void)state;
+    assert_int_equal(symbols_run(NAME, "int mn_os;"), 1);
+    assert_non_null(strstr(output, "declares what no library exports"));
+    assert_non_null(strstr(output, "mn_free"));
+    assert_null(strstr(output, "mn_name"));
+}
+
+static void used_name_that_is_absent_is_found(void **state)
+{
+    (void)state;
+    assert_int_equal(symbols_run(GOOD " int mn_x(void) { return mn_absent(); }", "int mn_os;"), 1);
+    assert_non_null(strstr(output, "lacks names it uses"));
+    assert_non_null(strstr(output, "mn_absent"));
 }
 
 static void system_call_outside_os_is_found(void **state)
@@ -106,7 +129,7 @@ static void second_name_of_a_kernel_is_found(void **state)
                  "exec 2>&1; cd %s; echo '%s int mn_kernels_avx2[2] = {1};' >kernel_avx2.c;"
                  "clang-14 -O1 -fPIC -c kernel_avx2.c; rm -f all.a; ar rc all.a kernel_avx2.o;"
                  "echo 'static int a;' | clang-14 -w -shared -fPIC -x c -o all.so -;"
-                 "/bin/sh %s all.a all.so all.a",
+                 "/bin/sh %s /dev/null all.a all.so all.a",
                  folder, planted ? "__attribute__((weak)) int mn_min(int a) { return a; }" : "",
                  test_source("src/tool/symbols.sh"));
         assert_int_equal(command_run(command), planted);
@@ -120,6 +143,8 @@ int main(void)
         cmocka_unit_test(clean_library_passes),
         cmocka_unit_test(foreign_name_is_found),
         cmocka_unit_test(undeclared_export_is_found),
+        cmocka_unit_test(declared_function_that_is_absent_is_found),
+        cmocka_unit_test(used_name_that_is_absent_is_found),
         cmocka_unit_test(system_call_outside_os_is_found),
         cmocka_unit_test(second_name_of_a_kernel_is_found),
     };

@@ -1,21 +1,22 @@
 #!/bin/sh
 # symbols: what the libraries export, and which room talks to the machine.
 #
-#   symbols.sh STATIC SHARED REST
+#   symbols.sh HEADER STATIC SHARED REST
 #
-# STATIC and SHARED are the libraries; REST is the library without src/os. Three rules:
+# HEADER is mneme.h, STATIC and SHARED are the libraries, REST is the library without src/os:
 #   1. every name that the static library defines for others begins with mn_, so that it cannot
-#      collide with a name of the program it is linked into, least of all replace its malloc;
-#   2. the shared library exports nothing but functions that mneme.h declares MN_API;
+#      collide with a name of the program it is linked into, least of all replace its malloc; and
+#      it uses no mn_ name that it does not define;
+#   2. the shared library exports exactly the functions that mneme.h declares MN_API: what is
+#      declared works;
 #   3. outside src/os nobody calls the system: no file, map, clock, random number or process;
 #   4. an object kernel_LEVEL.o, made for one level of processors, defines mn_kernels_LEVEL and no
 #      other name: the linker could take such a function for everybody and crash older machines.
-# Where the header lies is known from this script's own place.
 set -eu
 export LC_ALL=C
 
-header=${0%/src/tool/*}/include/mneme.h
-[ "$header" = "$0/include/mneme.h" ] && header=include/mneme.h
+header=$1
+shift
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
@@ -36,11 +37,17 @@ names -g --defined-only "$1" >"$work/static"
 grep -v '^mn_' "$work/static" >"$work/foreign" || true
 [ -s "$work/foreign" ] && complain "the static library defines names without mn_" "$work/foreign"
 
+names -u "$1" | grep '^mn_' >"$work/wanted" || true
+comm -23 "$work/wanted" "$work/static" >"$work/undefined"
+[ -s "$work/undefined" ] && complain "the static library lacks names it uses" "$work/undefined"
+
 names -D --defined-only "$2" | sed 's/@.*//' >"$work/exported"
 tr '\n' ' ' <"$header" | sed 's/MN_API/\
 MN_API/g' | sed -n 's/^MN_API [^(;]*[ *]\(mn_[a-z0-9_]*\)(.*/\1/p' | sort -u >"$work/declared"
 comm -23 "$work/exported" "$work/declared" >"$work/extra"
 [ -s "$work/extra" ] && complain "the shared library exports what mneme.h does not" "$work/extra"
+comm -13 "$work/exported" "$work/declared" >"$work/lacking"
+[ -s "$work/lacking" ] && complain "mneme.h declares what no library exports" "$work/lacking"
 
 names -u "$3" | sed 's/@.*//; s/^__\(.*\)_chk$/\1/; s/^__\(.*\)_2$/\1/; s/64$//' |
     sort -u >"$work/used"
