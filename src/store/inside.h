@@ -241,6 +241,8 @@ enum mn_status mn_pins_list(struct mn_store *store, uint64_t base, struct mn_wri
 
 /* ---- read.c ---- */
 
+/* In a forked child: its copies of mutexes and locks mean nothing, so nothing is tried. */
+enum mn_status mn_store_refuse_forked(void);
 void mn_view_init(struct mn_view *view, struct mn_store *store);
 void mn_view_release(struct mn_view *view);
 /* Checks checksum, number, kind and birth of a page image against the pointer that led to it. */

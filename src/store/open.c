@@ -370,6 +370,10 @@ enum mn_status mn_store_close(struct mn_store *store)
     uint64_t views;
 
     if (!store) return MN_OK;
+    if (store->file->forked) { /* its locks and transactions are the parent's */
+        store_free(store);
+        return MN_OK;
+    }
     pthread_mutex_lock(&store->mutex);
     views = store->views;
     pthread_mutex_unlock(&store->mutex);
@@ -377,28 +381,48 @@ enum mn_status mn_store_close(struct mn_store *store)
         return mn_fail(MN_MISUSE, "%" PRIu64 " transactions are still open",
                        views + (store->writing ? 1 : 0));
     }
-    if (!store->own_os && !store->file->forked) tail_cut(store);
+    if (!store->own_os) tail_cut(store);
     store_free(store);
+    return MN_OK;
+}
+
+/* The newest version there is: by the notice, or in private mode as recovery would choose it. */
+static enum mn_status version_now(struct mn_store *store, bool *present, uint64_t *version)
+{
+    struct mn_view *view;
+    enum mn_status status;
+
+    pthread_mutex_lock(&store->mutex);
+    *present = store->present;
+    pthread_mutex_unlock(&store->mutex);
+    if (*present) return mn_notice_published(store, version);
+    status = mn_view_begin_read(store, &view);
+    if (status) return status;
+    *version = mn_view_version(view);
+    mn_view_end(view);
     return MN_OK;
 }
 
 enum mn_status mn_store_wait(struct mn_store *store, uint64_t version, int64_t wait_us,
                              uint64_t *now)
 {
-    enum { STEP_US = 1000000, POLL_US = 1000 };
+    enum { STEP_US = 1000000, POLL_US = 1000, PRIVATE_POLL_US = 20000 };
     int64_t until = store->os->ops->tick_us(store->os) + wait_us;
 
     *now = 0;
     for (;;) {
-        enum mn_status status = mn_notice_published(store, now);
+        bool present;
+        enum mn_status status = version_now(store, &present, now);
         int64_t left = until - store->os->ops->tick_us(store->os);
+        int64_t step = store->map ? STEP_US : POLL_US;
 
         if (status || *now != version || left <= 0) return status;
-        if (store->map) {
-            store->file->ops->wait(store->file, store->map + store->unit, (uint32_t)version,
-                                   left < STEP_US ? left : STEP_US);
+        if (!present) step = PRIVATE_POLL_US;
+        if (step > left) step = left;
+        if (store->map && present) {
+            store->file->ops->wait(store->file, store->map + store->unit, (uint32_t)version, step);
         } else {
-            store->os->ops->sleep_us(store->os, left < POLL_US ? left : POLL_US);
+            store->os->ops->sleep_us(store->os, step);
         }
     }
 }

@@ -46,12 +46,18 @@ void mn_view_release(struct mn_view *view)
     mn_release(view);
 }
 
+enum mn_status mn_store_refuse_forked(void)
+{
+    return mn_fail(MN_MISUSE, "this handle was opened before fork; the child must open its own");
+}
+
 enum mn_status mn_view_begin_read(struct mn_store *store, struct mn_view **out)
 {
     struct mn_view *view;
     enum mn_status status;
 
     *out = NULL;
+    if (store->file->forked) return mn_store_refuse_forked();
     view = mn_alloc(sizeof *view);
     if (!view) return mn_fail_nomem();
     mn_view_init(view, store);

@@ -167,6 +167,7 @@ enum mn_status mn_write_begin(struct mn_store *store, uint64_t expect_version, s
     enum mn_status status;
 
     *out = NULL;
+    if (store->file->forked) return mn_store_refuse_forked();
     if (store->readonly) return mn_fail(MN_READONLY_DB, "the file is open for reading only");
     view = mn_alloc(sizeof *view);
     if (!view) return mn_fail_nomem();
