@@ -93,7 +93,7 @@ enum mn_status mn_slab_scan_next(struct mn_slab_scan *scan, struct mn_slab_block
 
 static bool slab_spans(const struct mn_slab *slab, int64_t row_id)
 {
-    return slab->ids[0] <= row_id && row_id <= slab->ids[slab->count - 1];
+    return slab->ids[0] <= row_id && row_id <= mn_slab_id(slab, slab->count - 1);
 }
 
 enum mn_status mn_slab_scan_gather(struct mn_slab_scan *scan, const int64_t *row_ids, size_t count,
@@ -109,7 +109,7 @@ enum mn_status mn_slab_scan_gather(struct mn_slab_scan *scan, const int64_t *row
             if (status != MN_OK) return status;
         }
         size_t at = found ? mn_slab_position(slab, row_ids[i]) : 0;
-        bool there = found && at < slab->count && slab->ids[at] == row_ids[i];
+        bool there = found && at < slab->count && mn_slab_id(slab, at) == row_ids[i];
         vectors[i] = there ? mn_slab_vector(&scan->slabs, slab, at) : NULL;
     }
     scan->placed = scan->held = false;
@@ -150,7 +150,7 @@ enum mn_status mn_slab_check(const struct mn_slabs *slabs, uint64_t *vectors)
             status = mn_vector_check(block.base + i * block.stride, slabs->dims);
             if (status != MN_OK) status = mn_slab_damaged(slab->key, "a vector is not finite");
         }
-        last = slab->ids[slab->count - 1];
+        last = mn_slab_id(slab, slab->count - 1);
         *vectors += block.count;
     }
     mn_slab_scan_close(scan);

@@ -35,7 +35,7 @@ static enum mn_status bulk_find_end(struct mn_slab_bulk *bulk)
 
         status = slab ? mn_cursor_item(cursor, &item) : mn_fail_nomem();
         if (status == MN_OK) status = mn_slab_read(&bulk->slabs, &item, slab);
-        if (status == MN_OK) bulk->last = slab->ids[slab->count - 1];
+        if (status == MN_OK) bulk->last = mn_slab_id(slab, slab->count - 1);
         mn_release(slab);
     }
     bulk->any = found;

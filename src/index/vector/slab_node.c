@@ -74,21 +74,29 @@ enum mn_status mn_slab_damaged(const uint8_t key[MN_SLAB_KEY_BYTES], const char 
     return mn_fail(MN_CORRUPT, "slab of row %" PRId64 " on: %s", mn_slab_key_read(key), what);
 }
 
+/* Consecutive ids are not listed: the last must still be a row id. */
+static enum mn_status ids_count_up(struct mn_slab *slab, struct mn_bytes value)
+{
+    uint64_t room = (uint64_t)INT64_MAX - (uint64_t)slab->ids[0];
+
+    if (slab->count - 1 > room) return mn_slab_damaged(slab->key, "a row id overflows");
+    if (value.len == MN_SLAB_HEAD_BYTES) return MN_OK;
+    return mn_slab_damaged(slab->key, "the list of row ids is too long");
+}
+
 /* Decodes the ids behind the head; bytes from the disk are not trusted. */
 static enum mn_status ids_decode(struct mn_slab *slab, struct mn_bytes value)
 {
     const uint8_t *at = value.data + MN_SLAB_HEAD_BYTES, *end = value.data + value.len;
 
+    if (slab->consecutive) return ids_count_up(slab, value);
     for (size_t i = 1; i < slab->count; i++) {
-        uint64_t gap = 0;
+        uint64_t gap = 0, room = (uint64_t)INT64_MAX - (uint64_t)slab->ids[i - 1];
+        size_t read = mn_get_varint(at, end, &gap);
 
-        if (!slab->consecutive) {
-            size_t read = mn_get_varint(at, end, &gap);
-            if (!read) return mn_slab_damaged(slab->key, "the list of row ids is cut short");
-            at += read;
-        }
-        uint64_t room = (uint64_t)INT64_MAX - (uint64_t)slab->ids[i - 1];
+        if (!read) return mn_slab_damaged(slab->key, "the list of row ids is cut short");
         if (gap >= room) return mn_slab_damaged(slab->key, "a row id overflows");
+        at += read;
         slab->ids[i] = (int64_t)((uint64_t)slab->ids[i - 1] + gap + 1);
     }
     if (at != end) return mn_slab_damaged(slab->key, "the list of row ids is too long");
@@ -127,11 +135,28 @@ const float *mn_slab_vector(const struct mn_slabs *slabs, const struct mn_slab *
     return (const float *)(const void *)(slab->run + i * mn_slabs_stride_bytes(slabs));
 }
 
+int64_t mn_slab_id(const struct mn_slab *slab, size_t i)
+{
+    return slab->consecutive ? (int64_t)((uint64_t)slab->ids[0] + i) : slab->ids[i];
+}
+
+void mn_slab_list(struct mn_slab *slab)
+{
+    for (size_t i = 1; slab->consecutive && i < slab->count; i++)
+        slab->ids[i] = mn_slab_id(slab, i);
+}
+
 /* The first position whose id is not below row_id. */
 size_t mn_slab_position(const struct mn_slab *slab, int64_t row_id)
 {
     size_t low = 0, high = slab->count;
 
+    if (slab->consecutive) {
+        uint64_t ahead = (uint64_t)row_id - (uint64_t)slab->ids[0];
+
+        if (row_id <= slab->ids[0]) return 0;
+        return ahead < high ? (size_t)ahead : high;
+    }
     while (low < high) {
         size_t middle = (low + high) / 2;
 

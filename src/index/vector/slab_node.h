@@ -46,6 +46,7 @@ struct mn_slab {
     uint8_t key[MN_SLAB_KEY_BYTES];
     size_t count;
     bool consecutive;
+    /* Of consecutive ids only the first is here, until mn_slab_list is called. */
     int64_t ids[MN_SLAB_ROWS + 1]; /* one more than a slab holds: for the row that makes it split */
     const uint8_t *run;
     size_t run_bytes;
@@ -78,6 +79,9 @@ enum mn_status mn_slab_damaged(const uint8_t key[MN_SLAB_KEY_BYTES], const char 
 enum mn_status mn_slab_locate(const struct mn_slabs *slabs, struct mn_cursor *cursor,
                               int64_t row_id, struct mn_slab *slab, bool *found);
 
+int64_t mn_slab_id(const struct mn_slab *slab, size_t i);
+/* Fills ids with all of them. */
+void mn_slab_list(struct mn_slab *slab);
 /* The first position whose id is not below row_id. */
 size_t mn_slab_position(const struct mn_slab *slab, int64_t row_id);
 const float *mn_slab_vector(const struct mn_slabs *slabs, const struct mn_slab *slab, size_t i);

@@ -199,6 +199,7 @@ enum mn_status mn_slab_put(const struct mn_slabs *slabs, int64_t row_id, const f
     if (status != MN_OK) return status;
     status = mn_slab_locate(slabs, w->cursor, row_id, &w->slab, &found);
     if (status == MN_OK && found) {
+        mn_slab_list(&w->slab);
         status = row_insert(slabs, w, row_id, vector);
     } else if (status == MN_OK) {
         uint8_t least[MN_SLAB_KEY_BYTES] = {0};
@@ -259,6 +260,8 @@ static enum mn_status slab_merge(const struct mn_slabs *slabs, struct workshop *
         if (status == MN_OK && beside) status = mn_cursor_item(w->cursor, &item);
         if (status == MN_OK && beside) status = mn_slab_read(slabs, &item, &w->other);
         if (status != MN_OK || !beside) continue;
+        mn_slab_list(&w->slab);
+        mn_slab_list(&w->other);
         struct mn_slab *left = side == 0 ? &w->slab : &w->other;
         struct mn_slab *right = side == 0 ? &w->other : &w->slab;
         if (slabs_join_well(slabs, left, right)) return slabs_join(slabs, w, left, right);
@@ -293,6 +296,7 @@ enum mn_status mn_slab_delete(const struct mn_slabs *slabs, int64_t row_id, bool
     if (status != MN_OK) return status;
     status = mn_slab_locate(slabs, w->cursor, row_id, &w->slab, &there);
     if (status == MN_OK && there) {
+        mn_slab_list(&w->slab);
         size_t position = mn_slab_position(&w->slab, row_id);
 
         there = position < w->slab.count && w->slab.ids[position] == row_id;
