@@ -236,11 +236,8 @@ static void timestamps_read_back(void **state)
     for (int i = 0; i < 2; i++) {
         int64_t us = i ? INT64_MAX : INT64_MIN;
 
-        if (mn_timestamp_parse(text, mn_timestamp_format(us, text), &back) != MN_OK) {
-            assert_int_equal(i, 0); /* the very first day begins before INT64_MIN */
-        } else {
-            assert_true(back == us);
-        }
+        assert_int_equal(mn_timestamp_parse(text, mn_timestamp_format(us, text), &back), MN_OK);
+        assert_true(back == us);
     }
 }
 

@@ -96,7 +96,7 @@ static bool zone_read(const char *zone, const char *end, int *minutes)
 enum mn_status mn_timestamp_parse(const char *text, size_t length, int64_t *us)
 {
     struct mn_timestamp_parts parts;
-    int64_t year, sum;
+    int64_t year, days, sum;
     int month, day, hour = 0, minute = 0, second = 0, zone = 0;
 
     if (!mn_timestamp_scan(text, length, &parts)) {
@@ -123,7 +123,12 @@ enum mn_status mn_timestamp_parse(const char *text, size_t length, int64_t *us)
     }
     sum = ((hour * 60 + minute - zone) * INT64_C(60) + second) * us_per_second;
     if (parts.fraction) sum += fraction_read(parts.fraction, parts.fraction_end);
-    if (__builtin_mul_overflow(days_from_date(year, month, day), us_per_day, us) ||
+    days = days_from_date(year, month, day);
+    if (days < 0) { /* the first day of all begins before INT64_MIN */
+        days++;
+        sum -= us_per_day;
+    }
+    if (__builtin_mul_overflow(days, us_per_day, us) ||
         __builtin_add_overflow(*us, sum, us)) {
         return mn_fail(MN_RANGE, "'%.*s' is beyond TIMESTAMP", shown(length), text);
     }
