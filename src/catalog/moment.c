@@ -128,8 +128,7 @@ enum mn_status mn_timestamp_parse(const char *text, size_t length, int64_t *us)
         days++;
         sum -= us_per_day;
     }
-    if (__builtin_mul_overflow(days, us_per_day, us) ||
-        __builtin_add_overflow(*us, sum, us)) {
+    if (__builtin_mul_overflow(days, us_per_day, us) || __builtin_add_overflow(*us, sum, us)) {
         return mn_fail(MN_RANGE, "'%.*s' is beyond TIMESTAMP", shown(length), text);
     }
     return MN_OK;

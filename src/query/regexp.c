@@ -297,7 +297,7 @@ static bool repeat_read(struct compiler *c, int32_t *least, int32_t *most)
 
 static void block_copy(struct compiler *c, uint32_t from, uint32_t length)
 {
-    if (!reserve(c, length)) return;
+    if (length == 0 || !reserve(c, length)) return;
     memcpy(&c->program[c->count], &c->program[from], length * sizeof *c->program);
     c->count += length;
 }
