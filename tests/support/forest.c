@@ -50,7 +50,7 @@ static uint32_t filling_len(uint64_t *random, uint32_t key_bytes_max)
     case 5:
     case 6:
     case 7:
-    case 8: return 40 + forest_below(random, 100);
+    case 8: return (40 + forest_below(random, 100)) % (key_bytes_max - 7);
     default: return forest_below(random, 3) * 10;
     }
 }

@@ -51,6 +51,8 @@ enum mn_status forest_change(struct mn_view *view, struct forest_tree *tree,
 enum mn_status forest_set(struct mn_view *view, struct forest_tree *tree,
                           const struct forest_keys *keys, uint32_t at, struct forest_value value);
 
+/* True: what differs is not printed, for a test that asks which of two models it is. */
+extern bool forest_quiet;
 /* Everything the reading functions say, against the model; false with what differs printed. */
 bool forest_equals(struct mn_view *view, const struct forest_tree *tree,
                    const struct forest_keys *keys);
