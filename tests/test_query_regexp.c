@@ -59,8 +59,8 @@ static void patterns_mean_what_they_say(void **state)
 
 static void wrong_patterns_are_refused(void **state)
 {
-    static const char *const wrong[] = {"(",      ")",       "a)",    "[a",  "*a", "a{2",   "a{x}",
-                                        "a{3,2}", "a{1001}", "[z-a]", "\\q", "\\", "(?=a)", "a|*"};
+    static const char *const wrong[] = {"(",     ")",   "a)", "[a",    "*a", "a{3,2}",
+                                        "[z-a]", "\\q", "\\", "(?=a)", "a|*"};
 
     (void)state;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
