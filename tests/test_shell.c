@@ -139,6 +139,7 @@ static void frames_of_ascii_and_markdown(void **state)
     expect(shell("SELECT NULL AS s", "--mode", "csv", "--null", "nil", NULL), 0, "s\nnil\n", "");
     expect(shell("SELECT '' AS s", "--mode", "csv", NULL), 0, "s\n\"\"\n", "");
     expect(shell("SELECT 1 AS n WHERE FALSE", "--mode", "json", NULL), 0, "[]\n", "");
+    assert_null(strstr(shell(TABLE "EXPLAIN SELECT id FROM t", NULL)->out, "│"));
 }
 
 static void exit_status_says_what_went_wrong(void **state)
@@ -239,6 +240,11 @@ static void commands_work_in_scripts(void **state)
 
     (void)state;
     file("in.csv", "id,body\n5,five\n6,six\n");
+    file("bad.csv", "id\n1\nx\ny\n");
+    expect(
+        shell("CREATE TABLE t (id INT PRIMARY KEY);\n.import bad.csv t errors = skip\n", NULL), 0,
+        "",
+        "note: COPY left out 2 bad rows, the first: bad.csv line 3, column id: 'x' is not INT\n");
     r = shell("CREATE TABLE t (id INT PRIMARY KEY, body TEXT);\n"
               "CREATE TABLE u (id INT PRIMARY KEY); CREATE RELATION r FROM t TO u;\n"
               "CREATE INDEX t_body ON t (body);\n"

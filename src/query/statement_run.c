@@ -2,6 +2,8 @@
  * statement_run: the statements that are neither query nor change: transactions, definitions,
  * settings, COPY, EXPLAIN.
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "query/copy_job.h"
@@ -183,7 +185,11 @@ static enum mn_status copy_act(struct mn_stmt *stmt)
     }
     stmt->exec.changes = (int64_t)job.rows;
     if (status == MN_OK && job.skipped > 0) {
-        mn_db_log(stmt->db, MN_OK, job.skipped_first.message);
+        char message[MN_MESSAGE_BYTES + 64];
+        (void)snprintf(message, sizeof message,
+                       "COPY left out %" PRIu64 " bad row%s, the first: %s", job.skipped,
+                       job.skipped == 1 ? "" : "s", job.skipped_first.message);
+        mn_db_log(stmt->db, MN_OK, message);
     }
     return status;
 }

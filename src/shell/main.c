@@ -205,10 +205,24 @@ static void color_choose(struct shell *shell, const char *choice)
     if (choice && strcmp(choice, "never") == 0) shell->color = false;
 }
 
+/* What the library notices and nobody asked for, such as rows that COPY left out. */
+static void note_print(void *context, int code, const char *message)
+{
+    struct shell *shell = context;
+
+    (void)code;
+    fflush(shell->out);
+    fprintf(stderr, "note: %s\n", message);
+}
+
 static int shell_open(struct shell *shell, unsigned flags)
 {
+    mn_options options = {.size = sizeof options,
+                          .flags = shell->path ? flags : MN_MEMORY,
+                          .log = note_print,
+                          .log_context = shell};
     char message[1024];
-    int code = mn_open(shell->path, shell->path ? flags : MN_MEMORY, &shell->db);
+    int code = mn_open_with(shell->path, &options, &shell->db);
 
     if (code == MN_OK) {
         running = shell->db;

@@ -17,6 +17,7 @@ struct output {
     FILE *out;
     int columns;
     uint64_t rows;
+    bool plain;        /* a plan: its lines as they are */
     size_t name_width; /* line: of the longest name */
 };
 
@@ -104,6 +105,9 @@ struct output *output_begin(struct shell *shell, mn_stmt *stmt)
     output->shell = shell;
     output->out = shell->out;
     output->columns = mn_col_count(stmt);
+    output->plain = shell->mode == MODE_BOX && output->columns == 1 &&
+                    strcmp(mn_col_name(stmt, 0), "plan") == 0;
+    if (output->plain) return output;
     switch (shell->mode) {
     case MODE_BOX:
     case MODE_TABLE:
@@ -192,7 +196,10 @@ bool output_row(struct output *output, mn_stmt *stmt)
 {
     bool good = true;
 
-    if (output->table) {
+    if (output->plain) {
+        value_print(output, stmt, 0);
+        fputc('\n', output->out);
+    } else if (output->table) {
         good = table_row(output->table, stmt);
     } else if (output->shell->mode == MODE_JSON || output->shell->mode == MODE_NDJSON) {
         good = json_row(output, stmt);
