@@ -93,6 +93,7 @@ enum mn_status mn_db_open_os(const char *path, const mn_options *options, struct
         db_free(db);
         return status;
     }
+    mn_error_clear(); /* what was tried on the way is no failure of the call */
     *out = db;
     return MN_OK;
 }

@@ -60,10 +60,10 @@ int mn_clear(mn_stmt *stmt)
 
     if (!session) return (int)mn_error_last()->code;
     mn_statement_reset(stmt);
-    for (uint32_t i = 0; i < stmt->param_count; i++) {
+    for (uint32_t i = 0; i < stmt->ast->param_count; i++) {
         mn_release(stmt->params[i].copy);
         stmt->params[i] = (struct mn_param){0};
-        stmt->values[i] = mn_null();
+        if (stmt->values) stmt->values[i] = mn_null();
     }
     mn_arena_release(&stmt->value_arena);
     return mn_leave(session, MN_OK);

@@ -27,9 +27,10 @@ struct mn_stmt {
     size_t length;
 
     /* Prepared. */
-    struct mn_arena arena;
-    const struct mn_schema *schema;
+    struct mn_arena ast_arena; /* the tree outlives a new binding */
     struct mn_statement *ast;
+    struct mn_arena arena;
+    const struct mn_schema *schema; /* NULL: not bound, or it did not bind */
     struct mn_bind bind;
     struct mn_query *query; /* whose outputs are the columns; NULL: none, or `names` alone */
     struct mn_change *change;

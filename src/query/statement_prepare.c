@@ -129,6 +129,9 @@ static void plan_forget(struct mn_stmt *stmt)
     texts_free(stmt);
     mn_schema_unref(stmt->schema);
     stmt->schema = NULL;
+    stmt->bind.subqueries = NULL;
+    stmt->param_kinds = NULL;
+    stmt->values = NULL;
     stmt->query = NULL;
     stmt->change = NULL;
     stmt->op = NULL;
@@ -139,18 +142,17 @@ static void plan_forget(struct mn_stmt *stmt)
 /* The statement once more, for a schema that has changed. */
 enum mn_status mn_statement_compile(struct mn_stmt *stmt, struct mn_view *view)
 {
-    const char *tail;
     enum mn_status status;
 
     plan_forget(stmt);
     mn_arena_init(&stmt->arena, 0);
-    status = mn_parse(&stmt->arena, stmt->text, stmt->length, &stmt->ast, &tail);
-    if (status == MN_OK) status = compile(stmt, view);
+    status = compile(stmt, view);
     for (uint32_t i = 0; i < stmt->param_count && status == MN_OK; i++) {
         struct mn_value given = stmt->params[i].given;
 
         if (stmt->params[i].bound) status = mn_statement_bind(stmt, i + 1, &given);
     }
+    if (status != MN_OK) plan_forget(stmt); /* the next step tries again */
     return status;
 }
 
@@ -190,9 +192,10 @@ enum mn_status mn_statement_prepare(struct mn_session *session, const char *text
     *tail = text;
     if (!stmt) return mn_fail_nomem();
     stmt->db = session->db;
+    mn_arena_init(&stmt->ast_arena, 0);
     mn_arena_init(&stmt->arena, 0);
     mn_arena_init(&stmt->value_arena, 0);
-    status = mn_parse(&stmt->arena, text, length, &stmt->ast, tail);
+    status = mn_parse(&stmt->ast_arena, text, length, &stmt->ast, tail);
     if (status == MN_OK && stmt->ast) {
         /* Spans count from the text's beginning, so the text is kept from there. */
         stmt->length = (size_t)(*tail - text);
@@ -223,6 +226,7 @@ void mn_statement_free(struct mn_stmt *stmt)
     mn_release(stmt->params);
     plan_forget(stmt);
     mn_arena_release(&stmt->value_arena);
+    mn_arena_release(&stmt->ast_arena);
     mn_release(stmt->text);
     atomic_fetch_sub(&stmt->db->statements, 1);
     mn_release(stmt);

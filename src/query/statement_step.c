@@ -157,14 +157,28 @@ static enum mn_status run_op(struct mn_session *session, struct mn_stmt *stmt)
     return status;
 }
 
+/* Queries and changes have operators; all else is done by mn_statement_act. */
+static bool has_rows(const struct mn_statement *ast)
+{
+    if (ast->explain != MN_EXPLAIN_NONE) return false;
+    switch ((int)ast->kind) {
+    case MN_STATEMENT_QUERY:
+    case MN_STATEMENT_INSERT:
+    case MN_STATEMENT_UPDATE:
+    case MN_STATEMENT_DELETE:
+    case MN_STATEMENT_LINK:
+    case MN_STATEMENT_UNLINK: return true;
+    default: return false;
+    }
+}
+
 static enum mn_status run_start(struct mn_session *session, struct mn_stmt *stmt)
 {
-    bool plain = stmt->ast->explain == MN_EXPLAIN_NONE && stmt->ast->kind != MN_STATEMENT_COPY;
     enum mn_status status = params_check(stmt);
 
     if (status != MN_OK) return status;
     stmt->state = MN_RUN_KEPT; /* from here on reset has something to give back */
-    if (!stmt->op || !plain) return run_end(stmt, mn_statement_act(session, stmt));
+    if (!has_rows(stmt->ast)) return run_end(stmt, mn_statement_act(session, stmt));
     status = mn_statement_access(session, stmt);
     if (status == MN_OK) status = run_op(session, stmt);
     if (status == MN_OK && !stmt->writes && session->mode != MN_TXN_WRITE) {
