@@ -88,6 +88,9 @@ static void statements_come_from_arguments_scripts_and_input(void **state)
            0, "a\n1\nx;y\na;b\nn\n2\nz\n3\n", "");
     expect(shell("SELECT 1 AS a;\nSELECT\n2 AS b;", "--mode", "csv", NULL), 0, "a\n1\nb\n2\n", "");
     expect(shell("SELECT 7 AS a", "--mode", "csv", "-f", "-", NULL), 0, "a\n7\n", "");
+    expect(shell(NULL, ":memory:", "SELECT 1 AS a", "-c", "SELECT 2 AS b", "SELECT 3 AS c",
+                 "--mode", "csv", NULL),
+           0, "a\n1\nb\n2\nc\n3\n", "");
     expect(shell("", NULL), 0, "", "");
     expect(shell("/* nothing */ -- at all", NULL), 0, "", "");
 }

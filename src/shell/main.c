@@ -81,9 +81,9 @@ struct action {
 };
 
 struct arguments {
-    struct action *actions; /* in the order given */
+    struct action *actions; /* in the order given; words behind the first are SQL */
     size_t action_count;
-    const char **words; /* what is no option */
+    const char **words; /* what is no option: the file, or a subcommand, and what follows */
     size_t word_count;
     unsigned open_flags;
     const char *color;
@@ -172,6 +172,7 @@ static int arguments_read(struct shell *shell, struct arguments *a, int argc, ch
     for (int i = 1; i < argc; i++) {
         const char *value = NULL;
         if (!options || argv[i][0] != '-' || argv[i][1] == '\0') {
+            if (a->word_count > 0) action_add(a, ACTION_SQL, argv[i]);
             a->words[a->word_count++] = argv[i];
             continue;
         }
@@ -243,7 +244,7 @@ static int shell_close(struct shell *shell)
     }
     shell->db = NULL;
     if (shell->out && (fflush(shell->out) != 0 || ferror(shell->out))) {
-        fprintf(stderr, "mneme: cannot write to standard output\n");
+        if (!shell->exit_status) fprintf(stderr, "mneme: cannot write to standard output\n");
         shell_fail(shell, EXIT_STATEMENT);
     }
     return shell->exit_status;
@@ -332,7 +333,7 @@ static bool has_work(const struct arguments *a)
     for (size_t i = 0; i < a->action_count; i++) {
         if (a->actions[i].kind != ACTION_PARAM) return true;
     }
-    return a->word_count > 1;
+    return false;
 }
 
 /* Parameters first, so that their place among the arguments does not matter. */
@@ -346,10 +347,6 @@ static void actions_run(struct shell *shell, const struct arguments *a)
         if (a->actions[i].kind == ACTION_PARAM) continue;
         if (shell->exit_status && shell->bail) return;
         action_run(shell, &a->actions[i]);
-    }
-    for (size_t i = 1; i < a->word_count && !shell->quit; i++) {
-        if (shell->exit_status && shell->bail) return;
-        action_run(shell, &(struct action){.kind = ACTION_SQL, .text = a->words[i]});
     }
 }
 
@@ -384,7 +381,6 @@ int main(int argc, char **argv)
         return EXIT_STATEMENT;
     }
     (void)sigaction(SIGINT, &action, NULL);
-    (void)signal(SIGPIPE, SIG_IGN);
     status = arguments_read(&shell, &a, argc, argv);
     color_choose(&shell, a.color);
     if (status == ASK_GO_ON && !tool_take(&shell, &a, &status)) status = session_run(&shell, &a);
