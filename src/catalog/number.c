@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/number.h"
@@ -125,15 +126,31 @@ static void decimal_print(struct decimal *decimal, int count, double f)
     decimal->exponent = atoi(at + 1);
 }
 
+static char *int_put(char *to, int value)
+{
+    char reversed[12];
+    int count = 0;
+
+    do {
+        reversed[count++] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    while (count > 0) *to++ = reversed[--count];
+    return to;
+}
+
 static bool decimal_reads_back(const struct decimal *decimal, double f, bool single)
 {
-    char text[40];
+    int exponent = decimal->exponent - decimal->count + 1;
+    char text[40], *to = text;
     double read;
-    int length;
 
-    length = snprintf(text, sizeof text, "%.*se%d", decimal->count, decimal->digits,
-                      decimal->exponent - decimal->count + 1);
-    return mn_number_double(text, (size_t)length, &read) == MN_NUMBER_OK &&
+    memcpy(to, decimal->digits, (size_t)decimal->count);
+    to += decimal->count;
+    *to++ = 'e';
+    if (exponent < 0) *to++ = '-';
+    to = int_put(to, exponent < 0 ? -exponent : exponent);
+    return mn_number_double(text, (size_t)(to - text), &read) == MN_NUMBER_OK &&
            reads_back(read, f, single);
 }
 
@@ -168,24 +185,49 @@ static void decimal_find(double f, bool single, struct decimal *decimal)
     decimal_strip(decimal);
 }
 
+static char *bytes_put(char *to, const char *bytes, int count)
+{
+    memcpy(to, bytes, (size_t)count);
+    return to + count;
+}
+
+static char *zeros_put(char *to, int count)
+{
+    memset(to, '0', (size_t)count);
+    return to + count;
+}
+
 /* Positional from 0.00001 to 10^16, else 1.5e+300. */
 static size_t decimal_write(const struct decimal *decimal, bool negative, char text[32])
 {
-    const char *sign = negative ? "-" : "";
     const char *digits = decimal->digits;
-    int n = decimal->count, e = decimal->exponent, length;
+    int n = decimal->count, e = decimal->exponent;
+    char *to = text;
 
+    if (negative) *to++ = '-';
     if (e < -5 || e > 15) {
-        length = snprintf(text, 32, n > 1 ? "%s%c.%.*se%+03d" : "%s%c%.*se%+03d", sign, digits[0],
-                          n - 1, digits + 1, e);
+        *to++ = digits[0];
+        if (n > 1) *to++ = '.';
+        to = bytes_put(to, digits + 1, n - 1);
+        *to++ = 'e';
+        *to++ = e < 0 ? '-' : '+';
+        if (e > -10 && e < 10) *to++ = '0';
+        to = int_put(to, e < 0 ? -e : e);
     } else if (e < 0) {
-        length = snprintf(text, 32, "%s0.%.*s%.*s", sign, -e - 1, "0000", n, digits);
+        to = bytes_put(to, "0.", 2);
+        to = zeros_put(to, -e - 1);
+        to = bytes_put(to, digits, n);
     } else if (n <= e + 1) {
-        length = snprintf(text, 32, "%s%.*s%.*s.0", sign, n, digits, e + 1 - n, "000000000000000");
+        to = bytes_put(to, digits, n);
+        to = zeros_put(to, e + 1 - n);
+        to = bytes_put(to, ".0", 2);
     } else {
-        length = snprintf(text, 32, "%s%.*s.%.*s", sign, e + 1, digits, n - e - 1, digits + e + 1);
+        to = bytes_put(to, digits, e + 1);
+        *to++ = '.';
+        to = bytes_put(to, digits + e + 1, n - e - 1);
     }
-    return (size_t)length;
+    *to = '\0';
+    return (size_t)(to - text);
 }
 
 static size_t number_format(double f, bool single, char text[32])
