@@ -368,21 +368,19 @@ static uint64_t range_end(struct mn_range at)
     return at.length == 0 ? UINT64_MAX : at.start + at.length;
 }
 
-/* The lowest lock of another file that conflicts. */
+/* A lock of another file that conflicts: any one, as Linux answers in the order of holders. */
 static const struct mn_held *conflict(const struct sim_file *file, struct mn_range at,
                                       enum mn_lock kind)
 {
-    const struct mn_held *best = NULL;
-
     for (size_t i = 0; i < file->inode->lock_count; i++) {
         const struct mn_held *lock = &file->inode->locks[i];
 
         if (lock->owner == &file->base) continue;
         if (kind == MN_LOCK_SHARED && lock->kind == MN_LOCK_SHARED) continue;
         if (lock->at.start >= range_end(at) || range_end(lock->at) <= at.start) continue;
-        if (!best || lock->at.start < best->at.start) best = lock;
+        return lock;
     }
-    return best;
+    return NULL;
 }
 
 /* Sets this file's lock on exactly that range; the store never splits its ranges. */

@@ -278,6 +278,8 @@ enum mn_status mn_room_take(struct mn_view *view, uint64_t pages, uint64_t *star
 enum mn_status mn_room_reserve(struct mn_view *view, uint64_t pages);
 /* Pages taken by this transaction go back at once. */
 enum mn_status mn_room_give(struct mn_writer *writer, uint64_t start, uint64_t pages);
+/* Were these pages taken by this transaction? */
+bool mn_room_is_taken(const struct mn_writer *writer, uint64_t start, uint64_t pages);
 /* Queues whole pages to be written; the buffer is the store's from now on. */
 enum mn_status mn_queue_add(struct mn_view *view, uint64_t page, uint8_t *buffer,
                             uint64_t size_bytes);

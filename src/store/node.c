@@ -172,7 +172,15 @@ static enum mn_status clean_die(struct mn_view *view, struct mn_death death)
 
     writer->changed = true;
     death.death = writer->next.version;
-    if (death.birth == writer->next.version) writer->digest_void = true;
+    if (death.birth == writer->next.version) {
+        writer->digest_void = true;
+        /* A file may lie about a birth. */
+        if (!mn_room_is_taken(writer, death.start, death.pages)) {
+            return mn_fail(MN_CORRUPT,
+                           "page %" PRIu64 " was born in version %" PRIu64 ", too early",
+                           death.start, death.birth);
+        }
+    }
     if (death.birth == writer->next.version && writer->savepoint_count == 0) {
         return mn_room_give(writer, death.start, death.pages);
     }

@@ -117,6 +117,18 @@ enum mn_status mn_room_give(struct mn_writer *writer, uint64_t start, uint64_t p
     return status;
 }
 
+bool mn_room_is_taken(const struct mn_writer *writer, uint64_t start, uint64_t pages)
+{
+    for (size_t i = writer->taken.count; i > 0; i--) {
+        const struct mn_extent *one = &writer->taken.list[i - 1];
+
+        if (start >= one->start && start - one->start < one->pages) {
+            return pages <= one->pages - (start - one->start);
+        }
+    }
+    return false;
+}
+
 /*
  * A small commit whose nodes lie side by side is written at one place instead of several, each of
  * which costs its own share of the sync (about 12 us). It is worth a little room: while few pages

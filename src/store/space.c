@@ -81,6 +81,14 @@ bool mn_space_is_free(const struct mn_space *space, uint64_t start, uint64_t pag
     return next_bit(space, start, UINT64_MAX) >= start + pages;
 }
 
+bool mn_space_is_used(const struct mn_space *space, uint64_t start, uint64_t pages)
+{
+    if (start < space->first || start > space->page_count || pages > space->page_count - start) {
+        return false;
+    }
+    return next_bit(space, start, 0) >= start + pages;
+}
+
 /* Bits of one word that lie in [at, end); the next word's first page. */
 static uint64_t word_mask(uint64_t at, uint64_t end, uint64_t *next)
 {

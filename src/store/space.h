@@ -42,6 +42,8 @@ enum mn_status mn_space_reset(struct mn_space *space, uint64_t first, uint64_t p
 enum mn_status mn_space_extend(struct mn_space *space, uint64_t page_count);
 
 bool mn_space_is_free(const struct mn_space *space, uint64_t start, uint64_t pages);
+/* Below page_count and not free: used or pending. */
+bool mn_space_is_used(const struct mn_space *space, uint64_t start, uint64_t pages);
 /* The first free page at or after `page`, and the first that is not; page_count where there is
  * none. */
 uint64_t mn_space_next_free(const struct mn_space *space, uint64_t page);

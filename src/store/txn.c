@@ -229,6 +229,31 @@ static enum mn_status own_deaths_give(struct mn_view *view)
     return status;
 }
 
+/* Two pointers of a damaged file may name one page: no page may die twice, nor die when it is free.
+ */
+static enum mn_status deaths_check(struct mn_writer *writer)
+{
+    struct mn_space *space = &writer->space;
+    enum mn_status status = MN_OK;
+    size_t marked = 0;
+
+    for (; marked < writer->deaths.count && !status; marked++) {
+        const struct mn_death *one = &writer->deaths.list[marked];
+
+        if (!mn_space_is_used(space, one->start, one->pages)) {
+            status = mn_fail(MN_CORRUPT, "page %" PRIu64 " is reached twice, or counts as free",
+                             one->start);
+            break;
+        }
+        mn_space_free(space, one->start, one->pages);
+    }
+    while (marked > 0) {
+        marked--;
+        mn_space_take(space, writer->deaths.list[marked].start, writer->deaths.list[marked].pages);
+    }
+    return status;
+}
+
 static int digest_compare(const void *a, const void *b)
 {
     const struct mn_digest *x = a, *y = b;
@@ -335,6 +360,7 @@ static enum mn_status write_pages(struct mn_view *view)
 
     if (!status) status = own_deaths_give(view);
     if (!status) status = mn_space_prepare(view);
+    if (!status) status = deaths_check(writer);
     if (!status) status = mn_log_write(view, &manifest);
     if (!status) status = mn_queue_flush(view); /* (T1) */
     mn_manifest_release(&manifest);
