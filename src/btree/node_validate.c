@@ -75,6 +75,11 @@ static int suffix_compare(const struct mn_cell *a, const struct mn_cell *b)
     return a->suffix.len < b->suffix.len ? -1 : 1;
 }
 
+static bool run_is_sound(const struct mn_run *run)
+{
+    return run->page != 0 && !(run->page & MN_PAGE_DIRTY) && run->size_bytes != 0;
+}
+
 static bool cell_is_sound(const struct mn_node *node, const struct mn_cell *cell, uint32_t index)
 {
     uint8_t four[4] = {0};
@@ -91,13 +96,13 @@ static bool cell_is_sound(const struct mn_node *node, const struct mn_cell *cell
         uint32_t whole = mn_get_u32(cell->tail);
 
         if (stored != inline_max || whole <= stored || whole > MN_TREE_KEY_BYTES_MAX) return false;
-        if (run.page == 0 || run.size_bytes != whole - stored) return false;
+        if (!run_is_sound(&run) || run.size_bytes != whole - stored) return false;
     }
     if (cell->flags & MN_CELL_RUN) {
         struct mn_run run;
 
         mn_cell_value(cell, &run);
-        if (run.page == 0 || run.size_bytes == 0) return false;
+        if (!run_is_sound(&run)) return false;
     }
     return true;
 }

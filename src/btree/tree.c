@@ -298,7 +298,12 @@ enum mn_status mn_tree_delete(struct mn_view *view, uint64_t tree, struct mn_byt
 
 /* -- whole trees ------------------------------------------------------------------------------- */
 
-static enum mn_status node_drop(struct mn_view *view, struct mn_ref ref, uint32_t height)
+/*
+ * `budget` counts the clean pages that may still come: in a hostile file many pointers may name the
+ * same page, and a few levels of that would take for ever.
+ */
+static enum mn_status node_drop(struct mn_view *view, struct mn_ref ref, uint32_t height,
+                                uint64_t *budget)
 {
     uint8_t kind = height == 1 ? MN_PAGE_LEAF : MN_PAGE_BRANCH;
     struct mn_node node = {NULL, mn_view_page_size(view), view};
@@ -306,13 +311,17 @@ static enum mn_status node_drop(struct mn_view *view, struct mn_ref ref, uint32_
     enum mn_status status = mn_page_read(view, ref, kind, &page);
 
     if (status != MN_OK) return status;
+    if (!mn_ref_is_dirty(ref) && (*budget)-- == 0) {
+        return mn_fail(MN_CORRUPT, "page %llu: a tree of more pages than the file has",
+                       (unsigned long long)ref.page);
+    }
     node.page = (uint8_t *)(uintptr_t)page;
     for (uint32_t i = 0; status == MN_OK && i < mn_node_count(page); i++) {
         status = run_drop_at(view, mn_node_tail_run(&node, i));
         if (status == MN_OK && height == 1) {
             status = run_drop_at(view, mn_node_value_run(&node, i));
         } else if (status == MN_OK) {
-            status = node_drop(view, mn_node_child(page, i), height - 1);
+            status = node_drop(view, mn_node_child(page, i), height - 1, budget);
         }
     }
     return status == MN_OK ? mn_page_drop(view, ref, kind) : status;
@@ -320,16 +329,21 @@ static enum mn_status node_drop(struct mn_view *view, struct mn_ref ref, uint32_
 
 enum mn_status mn_tree_drop(struct mn_view *view, uint64_t tree)
 {
+    struct mn_store_stats stats;
     struct mn_root root;
+    uint64_t budget = 0;
     enum mn_status status;
 
     if (!mn_view_writable(view)) {
         return mn_fail(MN_READONLY_DB, "this transaction only reads");
     }
     status = mn_root_get(view, tree, &root);
-    if (status == MN_OK && root.height > MN_TREE_DEPTH_MAX) {
-        status = mn_fail(MN_CORRUPT, "a tree of %u levels", root.height);
+    if (status == MN_OK) status = mn_store_stat(mn_view_store(view), &stats);
+    if (status == MN_OK) budget = stats.file_bytes / stats.page_size;
+    if (status == MN_OK && root.ref.page != 0) {
+        status = root.height == 0 || root.height > MN_TREE_DEPTH_MAX
+                     ? mn_fail(MN_CORRUPT, "a tree of %u levels", root.height)
+                     : node_drop(view, root.ref, root.height, &budget);
     }
-    if (status == MN_OK && root.ref.page != 0) status = node_drop(view, root.ref, root.height);
     return status == MN_OK ? mn_root_remove(view, tree) : status;
 }
