@@ -731,6 +731,26 @@ static void vectors_move_within_their_slabs(void **state)
     free(base);
 }
 
+/* A tree that no table names is space that nobody can give back. */
+static void check_finds_trees_without_a_table(void **state)
+{
+    struct base *base = calloc(1, sizeof *base);
+    const struct mn_check_options quiet = {.report = NULL};
+    struct mn_check_counts counts;
+    uint64_t tree, problems;
+
+    (void)state;
+    assert_non_null(base);
+    base_open(base, 4096);
+    assert_int_equal(mn_tree_create(base->view, &tree), MN_OK);
+    assert_int_equal(mn_tree_put(base->view, tree, mn_bytes_of("k", 1), mn_bytes_of("v", 1), 0),
+                     MN_OK);
+    assert_int_equal(mn_rows_check(base->view, &quiet, &counts, &problems), MN_OK);
+    assert_int_equal(problems, 1);
+    base_close(base);
+    free(base);
+}
+
 /* Each kind of damage below the rows is seen by the check, and named. */
 static void check_finds_what_is_missing(void **state)
 {
@@ -792,6 +812,7 @@ int main(void)
         cmocka_unit_test(messages_name_table_column_and_key),
         cmocka_unit_test(conflicts_name_their_index),
         cmocka_unit_test(vectors_move_within_their_slabs),
+        cmocka_unit_test(check_finds_trees_without_a_table),
         cmocka_unit_test(check_finds_what_is_missing),
     };
 

@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/alloc.h"
 #include "catalog/record.h"
@@ -273,6 +274,96 @@ static enum mn_status table_check(struct checker *checker)
     return status;
 }
 
+/* ---- all trees ---- */
+
+static enum mn_status tree_note(struct mn_buf *trees, uint64_t tree)
+{
+    return mn_buf_append(trees, &tree, sizeof tree);
+}
+
+/* The numbers of all trees that the catalogue names. */
+static enum mn_status trees_named(const struct mn_schema *schema, struct mn_buf *trees)
+{
+    enum mn_status status = tree_note(trees, MN_TREE_CATALOGUE);
+
+    for (uint32_t t = 0; status == MN_OK && t < schema->table_count; t++) {
+        const struct mn_table *table = &schema->tables[t];
+
+        status = tree_note(trees, table->tree);
+        for (uint32_t i = 0; status == MN_OK && i < table->column_count; i++) {
+            if (table->columns[i].kind.type == MN_TYPE_VECTOR) {
+                status = tree_note(trees, table->columns[i].slab_tree);
+            }
+        }
+        for (uint32_t i = 0; status == MN_OK && i < table->index_count; i++) {
+            if (table->indexes[i].kind == MN_INDEX_BTREE) {
+                status = tree_note(trees, table->indexes[i].tree);
+            }
+        }
+        if (status == MN_OK && table->relation) status = tree_note(trees, table->forward_tree);
+        if (status == MN_OK && table->relation) status = tree_note(trees, table->backward_tree);
+    }
+    return status;
+}
+
+static int tree_order(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+struct named {
+    struct checker *checker;
+    const uint64_t *trees; /* ascending */
+    size_t count;
+};
+
+static enum mn_status tree_problem(struct checker *checker, uint64_t tree, const char *what)
+{
+    char message[96];
+    struct mn_check_problem problem = {.table = "(catalogue)", .message = message};
+
+    snprintf(message, sizeof message, "tree %" PRIu64 " %s", tree, what);
+    (*checker->problems)++;
+    if (!checker->options->report) return MN_OK;
+    return checker->options->report(checker->options->context, &problem);
+}
+
+static enum mn_status root_check(void *context, const struct mn_root *root)
+{
+    const struct named *named = context;
+
+    if (bsearch(&root->tree, named->trees, named->count, sizeof root->tree, tree_order)) {
+        return MN_OK;
+    }
+    return tree_problem(named->checker, root->tree, "belongs to no table");
+}
+
+/* Each tree belongs to one table or index, and none is left over. */
+static enum mn_status names_check(struct checker *checker, const struct mn_schema *schema)
+{
+    struct mn_buf trees = {0};
+    struct named named = {.checker = checker};
+    enum mn_status status = trees_named(schema, &trees);
+
+    if (status == MN_OK) {
+        uint64_t *numbers = (uint64_t *)(void *)trees.data;
+
+        named.trees = numbers;
+        named.count = trees.len / sizeof *numbers;
+        qsort(numbers, named.count, sizeof *numbers, tree_order);
+        for (size_t i = 1; status == MN_OK && i < named.count; i++) {
+            if (numbers[i] == numbers[i - 1]) {
+                status = tree_problem(checker, numbers[i], "has two owners");
+            }
+        }
+    }
+    if (status == MN_OK) status = mn_tree_each(checker->view, root_check, &named);
+    mn_buf_release(&trees);
+    return status;
+}
+
 enum mn_status mn_rows_check(struct mn_view *view, const struct mn_check_options *options,
                              struct mn_check_counts *counts, uint64_t *problems)
 {
@@ -288,6 +379,7 @@ enum mn_status mn_rows_check(struct mn_view *view, const struct mn_check_options
         checker.table = &schema->tables[i];
         status = table_check(&checker);
     }
+    if (status == MN_OK) status = names_check(&checker, schema);
     mn_buf_release(&checker.key);
     mn_schema_unref(schema);
     return status;
