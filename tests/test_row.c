@@ -731,80 +731,6 @@ static void vectors_move_within_their_slabs(void **state)
     free(base);
 }
 
-/* A tree that no table names is space that nobody can give back. */
-static void check_finds_trees_without_a_table(void **state)
-{
-    struct base *base = calloc(1, sizeof *base);
-    const struct mn_check_options quiet = {.report = NULL};
-    struct mn_check_counts counts;
-    uint64_t tree, problems;
-
-    (void)state;
-    assert_non_null(base);
-    base_open(base, 4096);
-    assert_int_equal(mn_tree_create(base->view, &tree), MN_OK);
-    assert_int_equal(mn_tree_put(base->view, tree, mn_bytes_of("k", 1), mn_bytes_of("v", 1), 0),
-                     MN_OK);
-    assert_int_equal(mn_rows_check(base->view, &quiet, &counts, &problems), MN_OK);
-    assert_int_equal(problems, 1);
-    base_close(base);
-    free(base);
-}
-
-/* Each kind of damage below the rows is seen by the check, and named. */
-static void check_finds_what_is_missing(void **state)
-{
-    struct base *base = calloc(1, sizeof *base);
-    struct mn_value values[COLUMNS], ends[3] = {mn_int(1), mn_int(2), mn_null()};
-    const struct mn_check_options quiet = {.report = NULL};
-    uint64_t trees[6];
-
-    (void)state;
-    assert_non_null(base);
-    base_open(base, 4096);
-    for (int i = 1; i < 4; i++) {
-        struct row row = {true, i, i, i, i, i};
-        int64_t id;
-
-        values_of(base, &row, values);
-        assert_int_equal(mn_row_insert(base->view, base->item, values, &id), MN_OK);
-        if (i == 2)
-            assert_int_equal(mn_row_insert(base->view, base->relations[0], ends, &id), MN_OK);
-    }
-    trees[0] = base->item->tree;
-    trees[1] = base->item->indexes[0].tree;
-    trees[2] = base->item->indexes[1].tree;
-    trees[3] = base->item->columns[VECTOR].slab_tree;
-    trees[4] = base->relations[0]->forward_tree;
-    trees[5] = base->relations[0]->backward_tree;
-    for (int i = 0; i < 6; i++) {
-        struct mn_check_counts counts;
-        struct mn_cursor *cursor;
-        struct mn_item item;
-        uint8_t key[100];
-        uint64_t problems;
-        size_t size;
-        bool found;
-        uint32_t savepoint = statement_begin(base);
-
-        assert_int_equal(mn_cursor_open(base->view, trees[i], &cursor), MN_OK);
-        assert_int_equal(mn_cursor_first(cursor, &found), MN_OK);
-        assert_int_equal(mn_cursor_item(cursor, &item), MN_OK);
-        memcpy(key, item.key.data, size = item.key.len);
-        mn_cursor_close(cursor);
-        assert_int_equal(mn_tree_delete(base->view, trees[i], mn_bytes_of(key, size), &found),
-                         MN_OK);
-        assert_int_equal(mn_rows_check(base->view, &quiet, &counts, &problems), MN_OK);
-        assert_true(problems > 0);
-        mn_savepoint_rollback(base->view, savepoint);
-        mn_savepoint_release(base->view, savepoint);
-        assert_int_equal(mn_rows_check(base->view, &quiet, &counts, &problems), MN_OK);
-        assert_int_equal(problems, 0);
-    }
-    base_close(base);
-    free(base);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -812,8 +738,6 @@ int main(void)
         cmocka_unit_test(messages_name_table_column_and_key),
         cmocka_unit_test(conflicts_name_their_index),
         cmocka_unit_test(vectors_move_within_their_slabs),
-        cmocka_unit_test(check_finds_trees_without_a_table),
-        cmocka_unit_test(check_finds_what_is_missing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
