@@ -104,7 +104,7 @@ static double sync_us(const char *in)
         bench_must(pwrite(fd, block, sizeof block, at) > 0, "writing");
         fdatasync(fd);
     }
-    start = (bench_now_s() - start) / SYNC_TRIES * 1e6;
+    start = (bench_now_s() - start) / (double)SYNC_TRIES * 1e6;
     close(fd);
     unlink(path);
     return start;
