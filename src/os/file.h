@@ -97,8 +97,8 @@ struct mn_file_ops {
     enum mn_status (*lock)(struct mn_file *file, struct mn_range at, enum mn_lock kind,
                            int64_t wait_us);
     /*
-     * A range that others hold within `at` and that would conflict with `kind`: any one of them, not
-     * always the lowest. *held is MN_LOCK_NONE if there is none. The handle's own are not seen.
+     * A range that others hold within `at` and that would conflict with `kind`: any one of them,
+     * not always the lowest. *held is MN_LOCK_NONE if there is none. The handle's own are not seen.
      */
     enum mn_status (*lock_query)(struct mn_file *file, struct mn_range at, enum mn_lock kind,
                                  struct mn_range *found, enum mn_lock *held);
