@@ -10,6 +10,8 @@
  *   - Another keyword is a table's alias only after AS (`bare`): FROM a RIGHT JOIN b must not mean
  *     a AS right.
  *   - -[ and ]-> are no tokens, for x-[1,2] and a<-1 are arithmetic.
+ *   - Where a name may stand, a word of %fallback that is wanted as a keyword must be shifted at
+ *     once, never after an empty reduction: hence `sub`, `order` and `inner`.
  *   - No `expr` where TO, FROM or AS follows it (COPY, LINK, AS OF), but `term`.
  *
  * Makers (query/make.h) never fail visibly: out of memory they answer a spare node and set
@@ -19,6 +21,7 @@
 %token_prefix TK_
 %token_type {struct mn_token}
 %extra_argument {struct mn_parser *p}
+%default_type {struct mn_ast_expr *}
 %stack_size 3000
 %include {
 #include <stdio.h>
@@ -85,7 +88,7 @@ explained ::= EXPLAIN(T) ANALYZE cmd. { mn_make_explain(p, T, MN_EXPLAIN_ANALYZE
 %type idxspec {struct mn_ast_create_index *}
 %type idxlist {struct mn_ast_sorts}
 %type idxitem {struct mn_ast_sort *}
-%type opclass {struct mn_name}
+%type order {struct mn_ast_sort *}
 %type using {struct mn_name}
 %type typename {struct mn_ast_type}
 %type typeargs {struct mn_ast_exprs}
@@ -114,9 +117,9 @@ idxspec(A) ::= nm(T) USING nm(M) LP idxlist(L) RP.
   { A = NEW(struct mn_ast_create_index, .table = T, .columns = L, .method = M); }
 idxlist(A) ::= idxlist(L) COMMA idxitem(X). { A = L; APPEND(A, X); }
 idxlist(A) ::= idxitem(X). { START(A, X); }
-idxitem(A) ::= expr(X) opclass(C) dir(D) nulls(N). { A = mn_make_sort(p, X, D, N); A->opclass = C; }
-opclass(A) ::= . { A = NO_NAME; }
-opclass(A) ::= ID(T). { A = mn_make_name(p, T); }
+idxitem(A) ::= expr(X) order(O). { A = mn_make_sort(p, X, O->descending, O->nulls); }
+idxitem(A) ::= expr(X) ID(T) order(O).
+  { A = mn_make_sort(p, X, O->descending, O->nulls); A->opclass = mn_make_name(p, T); }
 cmd ::= CREATE SNAPSHOT nm(N).
   { mn_make_statement(p, MN_STATEMENT_CREATE_SNAPSHOT)->snapshot = N; }
 cmd ::= DROP objkind(K) ifexists(I) nm(N).
@@ -237,7 +240,6 @@ cmd ::= PRAGMA nm(N) LP optval(V) RP. { mn_make_pragma(p, N, V); }
 
 /* ---------- bulk */
 %type copyopts {struct mn_ast_options}
-%type file {struct mn_ast_expr *}
 cmd ::= COPY nm(N) colopt(C) FROM file(F) copyopts(O).
   { mn_make_copy(p, &(struct mn_ast_copy){.table = N, .columns = C, .file = F, .options = O}); }
 cmd ::= COPY nm(N) colopt(C) TO file(F) copyopts(O).
@@ -252,7 +254,6 @@ copyopts(A) ::= options(L). { A = L; }
 copyopts(A) ::= LP optlist(L) RP. { A = L; }
 
 /* ---------- changes */
-%type since {struct mn_ast_expr *}
 %type colopt {struct mn_ast_names}
 %type nmlist {struct mn_ast_names}
 %type source {struct mn_ast_query *}
@@ -262,7 +263,6 @@ copyopts(A) ::= LP optlist(L) RP. { A = L; }
 %type linkset {struct mn_ast_sets}
 %type setlist {struct mn_ast_sets}
 %type setitem {struct mn_ast_set_item *}
-%type val {struct mn_ast_expr *}
 %type vals {struct mn_ast_exprs}
 cmd ::= with(W) INSERT INTO nm(N) colopt(C) source(S) upsert(U) returning(R).
   { U->with = W; U->table = N; U->columns = C; U->source = S; U->returning = R;
@@ -324,6 +324,7 @@ nmlist(A) ::= nm(N). { A = mn_make_names(p, (struct mn_ast_names){0}, N); }
 %type cte {struct mn_ast_cte *}
 %type query {struct mn_ast_query *}
 %type select {struct mn_ast_query *}
+%type sub {struct mn_ast_query *}
 %type ordlim {struct mn_ast_query *}
 %type qcore {struct mn_ast_body *}
 %type qterm {struct mn_ast_body *}
@@ -356,6 +357,10 @@ qterm(A) ::= qterm(L) INTERSECT arm(R). { A = mn_make_set(p, MN_SET_INTERSECT, L
 iterm(A) ::= arm(B). { A = B; }
 iterm(A) ::= iterm(L) INTERSECT arm(R). { A = mn_make_set(p, MN_SET_INTERSECT, L, R); }
 select(A) ::= core(B) ordlim(Q). { A = mn_make_query(p, Q, B); }
+sub(A) ::= select(Q). { A = Q; }
+sub(A) ::= WITH ctes(L) select(Q). { A = mn_make_with(p, Q, L); }
+sub(A) ::= WITH RECURSIVE ctes(L) select(Q).
+  { struct mn_ast_with with = L; with.recursive = true; A = mn_make_with(p, Q, with); }
 arm(A) ::= one(B). { A = B; }
 arm(A) ::= LP(T) with(W) query(Q) RP(E). { A = mn_make_nested(p, T, mn_make_with(p, Q, W), E); }
 ordlim(A) ::= orderby(S) limit(Q). { A = Q; A->order = S; }
@@ -459,8 +464,9 @@ asofpt(A) ::= term(X).
 %type steps {struct mn_ast_path *}
 %type node {struct mn_ast_step *}
 %type edge {struct mn_ast_step *}
-%type cost {struct mn_ast_expr *}
+%type inner {struct mn_ast_step *}
 %type elem {struct mn_ast_step *}
+%type said {struct mn_ast_step *}
 %type labels {struct mn_ast_names}
 %type quant {struct mn_ast_step *}
 pathlist(A) ::= pathlist(L) AND path(X). { A = L; APPEND(A, X); }
@@ -483,14 +489,14 @@ selector(A) ::= SIMPLE. { A = NEW(struct mn_ast_path, .selector = MN_PATH_SIMPLE
 steps(A) ::= node(X). { A = mn_make_steps(p, X); }
 steps(A) ::= steps(P) edge(X) quant(Q) node(N). { A = P; mn_make_hop(p, A, X, Q, N); }
 node(A) ::= LP(T) elem(X) RP(E). { A = X; A->span = JOIN(T.span, E.span); }
-edge(A) ::= MINUS(T) LBRACKET elem(X) cost(C) RBRACKET ARROW(E).
-  { A = mn_make_edge(X, C, MN_EDGE_RIGHT, JOIN(T.span, E.span)); }
-edge(A) ::= LT(T) MINUS LBRACKET elem(X) cost(C) RBRACKET MINUS(E).
-  { A = mn_make_edge(X, C, MN_EDGE_LEFT, JOIN(T.span, E.span)); }
-edge(A) ::= MINUS(T) LBRACKET elem(X) cost(C) RBRACKET MINUS(E).
-  { A = mn_make_edge(X, C, MN_EDGE_BOTH, JOIN(T.span, E.span)); }
-edge(A) ::= LT(T) MINUS LBRACKET elem(X) cost(C) RBRACKET ARROW(E).
-  { A = mn_make_edge(X, C, MN_EDGE_BOTH, JOIN(T.span, E.span)); }
+edge(A) ::= MINUS(T) LBRACKET inner(X) RBRACKET ARROW(E).
+  { A = mn_make_edge(X, MN_EDGE_RIGHT, JOIN(T.span, E.span)); }
+edge(A) ::= LT(T) MINUS LBRACKET inner(X) RBRACKET MINUS(E).
+  { A = mn_make_edge(X, MN_EDGE_LEFT, JOIN(T.span, E.span)); }
+edge(A) ::= MINUS(T) LBRACKET inner(X) RBRACKET MINUS(E).
+  { A = mn_make_edge(X, MN_EDGE_BOTH, JOIN(T.span, E.span)); }
+edge(A) ::= LT(T) MINUS LBRACKET inner(X) RBRACKET ARROW(E).
+  { A = mn_make_edge(X, MN_EDGE_BOTH, JOIN(T.span, E.span)); }
 edge(A) ::= MINUS(T) EMPTYLIST ARROW(E). { A = EDGE(MN_EDGE_RIGHT, JOIN(T.span, E.span)); }
 edge(A) ::= MINUS(T) EMPTYLIST MINUS(E). { A = EDGE(MN_EDGE_BOTH, JOIN(T.span, E.span)); }
 edge(A) ::= LT(T) MINUS EMPTYLIST MINUS(E). { A = EDGE(MN_EDGE_LEFT, JOIN(T.span, E.span)); }
@@ -500,14 +506,19 @@ edge(A) ::= LT(T) MINUS(E). { A = EDGE(MN_EDGE_LEFT, JOIN(T.span, E.span)); }
 edge(A) ::= MINUS(T). { A = EDGE(MN_EDGE_BOTH, T.span); }
 cost(A) ::= . { A = NULL; }
 cost(A) ::= COST expr(X). { A = X; }
-elem(A) ::= where(X). { A = NEW(struct mn_ast_step, .where = X); }
-elem(A) ::= ID(N) where(X).
+inner(A) ::= . { A = NEW(struct mn_ast_step, .where = NULL); }
+inner(A) ::= COST expr(X). { A = NEW(struct mn_ast_step, .cost = X); }
+inner(A) ::= said(X) cost(C). { A = X; A->cost = C; }
+elem(A) ::= . { A = NEW(struct mn_ast_step, .where = NULL); }
+elem(A) ::= said(X). { A = X; }
+said(A) ::= WHERE expr(X). { A = NEW(struct mn_ast_step, .where = X); }
+said(A) ::= ID(N) where(X).
   { A = NEW(struct mn_ast_step, .variable = mn_make_name(p, N), .where = X); }
-elem(A) ::= COLON labels(L) where(X). { A = NEW(struct mn_ast_step, .labels = L, .where = X); }
-elem(A) ::= ID(N) COLON labels(L) where(X).
+said(A) ::= COLON labels(L) where(X). { A = NEW(struct mn_ast_step, .labels = L, .where = X); }
+said(A) ::= ID(N) COLON labels(L) where(X).
   { A = NEW(struct mn_ast_step, .variable = mn_make_name(p, N), .labels = L, .where = X); }
-elem(A) ::= IS labels(L) where(X). { A = NEW(struct mn_ast_step, .labels = L, .where = X); }
-elem(A) ::= ID(N) IS labels(L) where(X).
+said(A) ::= IS labels(L) where(X). { A = NEW(struct mn_ast_step, .labels = L, .where = X); }
+said(A) ::= ID(N) IS labels(L) where(X).
   { A = NEW(struct mn_ast_step, .variable = mn_make_name(p, N), .labels = L, .where = X); }
 labels(A) ::= labels(L) PIPE nm(N). { A = mn_make_names(p, L, N); }
 labels(A) ::= nm(N). { A = mn_make_names(p, (struct mn_ast_names){0}, N); }
@@ -523,11 +534,9 @@ quant(A) ::= STAR(T). { A = mn_make_hops(p, NULL, NULL, T.span); }
 quant(A) ::= PLUS(T). { A = mn_make_hops(p, NULL, NULL, T.span); A->hops_min = 1; }
 
 /* ---------- the candidates: after WHERE, before GROUP BY */
-%type where {struct mn_ast_expr *}
 %type pick {struct mn_ast_select *}
 %type targets {struct mn_ast_nearest *}
 %type target {struct mn_ast_target *}
-%type wt {struct mn_ast_expr *}
 %type fuse {struct mn_ast_nearest *}
 %type nopts {struct mn_ast_nearest *}
 %type tcol {struct mn_ast_field *}
@@ -568,14 +577,11 @@ nmdot(A) ::= nm(T) DOT nm(C). { A = NEW(struct mn_ast_field, .table = T, .column
 
 /* ---------- grouping, order, limits */
 %type groupby {struct mn_ast_select *}
-%type having {struct mn_ast_expr *}
 %type orderby {struct mn_ast_sorts}
 %type sortlist {struct mn_ast_sorts}
 %type sortitem {struct mn_ast_sort *}
-%type dir {bool}
 %type nulls {enum mn_ast_nulls}
 %type limit {struct mn_ast_query *}
-%type lim {struct mn_ast_expr *}
 groupby(A) ::= . { A = NEW(struct mn_ast_select, .distinct = false); }
 groupby(A) ::= GROUP BY exprlist(L). { A = NEW(struct mn_ast_select, .group = L); }
 groupby(A) ::= GROUP BY ALL. { A = NEW(struct mn_ast_select, .group_all = true); }
@@ -585,10 +591,10 @@ orderby(A) ::= . { A = (struct mn_ast_sorts){0}; }
 orderby(A) ::= ORDER BY sortlist(L). { A = L; }
 sortlist(A) ::= sortlist(L) COMMA sortitem(X). { A = L; APPEND(A, X); }
 sortlist(A) ::= sortitem(X). { START(A, X); }
-sortitem(A) ::= expr(X) dir(D) nulls(N). { A = mn_make_sort(p, X, D, N); }
-dir(A) ::= . { A = false; }
-dir(A) ::= ASC. { A = false; }
-dir(A) ::= DESC. { A = true; }
+sortitem(A) ::= expr(X) order(O). { A = mn_make_sort(p, X, O->descending, O->nulls); }
+order(A) ::= nulls(N). { A = NEW(struct mn_ast_sort, .nulls = N); }
+order(A) ::= ASC nulls(N). { A = NEW(struct mn_ast_sort, .nulls = N); }
+order(A) ::= DESC nulls(N). { A = NEW(struct mn_ast_sort, .descending = true, .nulls = N); }
 nulls(A) ::= . { A = MN_NULLS_DEFAULT; }
 nulls(A) ::= NULLS FIRST. { A = MN_NULLS_FIRST; }
 nulls(A) ::= NULLS LAST. { A = MN_NULLS_LAST; }
@@ -603,16 +609,8 @@ lim(A) ::= ALL. { A = NULL; }
 /* ---------- names, terms, expressions */
 %type nm {struct mn_name}
 %type label {struct mn_name}
-%type literal {struct mn_ast_expr *}
-%type term {struct mn_ast_expr *}
-%type expr {struct mn_ast_expr *}
-%type filter {struct mn_ast_expr *}
-%type caseop {struct mn_ast_expr *}
-%type whens {struct mn_ast_expr *}
-%type else {struct mn_ast_expr *}
 %type exprlist {struct mn_ast_exprs}
 %type exprlistopt {struct mn_ast_exprs}
-%type likeop {struct mn_ast_expr *}
 %type btwop {bool}
 %type inop {bool}
 nm(A) ::= ID(T). { A = mn_make_name(p, T); }
@@ -641,8 +639,8 @@ term(A) ::= ID(N) LP STAR RP(E) filter(F).
 filter(A) ::= . { A = NULL; }
 filter(A) ::= FILTER LP WHERE expr(X) RP. { A = X; }
 term(A) ::= LP(T) expr(X) RP(E). { A = X; A->span = JOIN(T.span, E.span); }
-term(A) ::= LP(T) with(W) select(Q) RP(E).
-  { A = EXPR(JOIN(T.span, E.span), .kind = MN_AST_SUBQUERY, .query = mn_make_with(p, Q, W)); }
+term(A) ::= LP(T) sub(Q) RP(E).
+  { A = EXPR(JOIN(T.span, E.span), .kind = MN_AST_SUBQUERY, .query = Q); }
 term(A) ::= LBRACKET(T) exprlist(L) RBRACKET(E).
   { A = EXPR(JOIN(T.span, E.span), .kind = MN_AST_LIST, .list = L); }
 term(A) ::= ARRAY(T) LBRACKET exprlist(L) RBRACKET(E).
@@ -700,9 +698,9 @@ btwop(A) ::= NOT BETWEEN. { A = true; }
 expr(A) ::= expr(X) inop(N) LP exprlistopt(L) RP(E). [IN]
   { A = EXPR(JOIN(X->span, E.span), .kind = MN_AST_IN,
       .in = {.negated = N, .arg = X, .list = L}); }
-expr(A) ::= expr(X) inop(N) LP with(W) select(Q) RP(E). [IN]
+expr(A) ::= expr(X) inop(N) LP sub(Q) RP(E). [IN]
   { A = EXPR(JOIN(X->span, E.span), .kind = MN_AST_IN,
-      .in = {.negated = N, .arg = X, .query = mn_make_with(p, Q, W)}); }
+      .in = {.negated = N, .arg = X, .query = Q}); }
 expr(A) ::= expr(X) inop(N) PARAM(T). [IN]
   { A = EXPR(JOIN(X->span, T.span), .kind = MN_AST_IN,
       .in = {.negated = N, .arg = X, .param = mn_make_param(p, T)}); }
@@ -711,15 +709,15 @@ inop(A) ::= NOT IN. { A = true; }
 expr(A) ::= expr(X) EQ ANY LP expr(Y) RP(E). [EQ]
   { A = EXPR(JOIN(X->span, E.span), .kind = MN_AST_QUANTIFIED, .quantified = {.arg = X,
       .list = Y}); }
-expr(A) ::= expr(X) EQ ANY LP with(W) select(Q) RP(E). [EQ]
+expr(A) ::= expr(X) EQ ANY LP sub(Q) RP(E). [EQ]
   { A = EXPR(JOIN(X->span, E.span), .kind = MN_AST_QUANTIFIED,
-      .quantified = {.arg = X, .query = mn_make_with(p, Q, W)}); }
+      .quantified = {.arg = X, .query = Q}); }
 expr(A) ::= expr(X) NE ALL LP expr(Y) RP(E). [NE]
   { A = EXPR(JOIN(X->span, E.span), .kind = MN_AST_QUANTIFIED,
       .quantified = {.all = true, .arg = X, .list = Y}); }
-expr(A) ::= expr(X) NE ALL LP with(W) select(Q) RP(E). [NE]
+expr(A) ::= expr(X) NE ALL LP sub(Q) RP(E). [NE]
   { A = EXPR(JOIN(X->span, E.span), .kind = MN_AST_QUANTIFIED,
-      .quantified = {.all = true, .arg = X, .query = mn_make_with(p, Q, W)}); }
+      .quantified = {.all = true, .arg = X, .query = Q}); }
 expr(A) ::= expr(X) IS NULL(E). { A = IS(MN_IS_NULL, false, X, E); }
 expr(A) ::= expr(X) IS NOT NULL(E). { A = IS(MN_IS_NULL, true, X, E); }
 expr(A) ::= expr(X) IS TRUE(E). { A = IS(MN_IS_TRUE, false, X, E); }

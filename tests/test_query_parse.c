@@ -212,6 +212,26 @@ static void bad_literals_are_marked(void **state)
     expect_error("CREATE TABLE t (a INT[][])", MN_SCHEMA, "INT[][]");
 }
 
+/* A word that is a name elsewhere is a keyword where one is wanted. */
+static void soft_keywords_are_seen_behind_nothing(void **state)
+{
+    const struct mn_ast_sort *sort;
+    const struct mn_ast_ref *ref;
+
+    (void)state;
+    expect_tree("x IN (VALUES (1), (2)) AND y = (VALUES (3))", "(AND (in x) (= y (query)))");
+    expect_tree("x = ANY (WITH c AS (SELECT 1) SELECT a FROM c)", "(any x)");
+    sort = parsed("CREATE INDEX ON t (a NULLS FIRST, b my_ops DESC)")->create_index->columns.first;
+    assert_int_equal(sort->nulls, MN_NULLS_FIRST);
+    assert_null(sort->opclass.text);
+    assert_string_equal(sort->next->opclass.text, "my_ops");
+    assert_true(sort->next->descending);
+    ref = parsed("SELECT 1 FROM MATCH (a)-[COST 2]->(b)-[c]-(c)-[WHERE cost > 1 COST 3]-()")
+              ->query->body->select.from.first;
+    assert_int_equal(ref->match.paths.first->first->next->cost->literal.i, 2);
+    assert_null(ref->match.paths.first->first->next->variable.text);
+}
+
 /* ---- spans, names -------------------------------------------------------------------------- */
 
 static void expect_span(const char *text, struct mn_span span, const char *wanted)
@@ -707,6 +727,7 @@ int main(void)
         TEST(operators_bind_tightly),
         TEST(literals_have_their_values),
         TEST(bad_literals_are_marked),
+        TEST(soft_keywords_are_seen_behind_nothing),
         TEST(spans_are_the_text_of_nodes),
         TEST(column_spans_reach_their_ends),
         TEST(statements_come_one_at_a_time),

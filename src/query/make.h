@@ -152,8 +152,8 @@ struct mn_ast_path *mn_make_path(struct mn_ast_path *steps, const struct mn_ast_
 struct mn_ast_path *mn_make_steps(struct mn_parser *p, struct mn_ast_step *node);
 void mn_make_hop(struct mn_parser *p, struct mn_ast_path *path, struct mn_ast_step *edge,
                  const struct mn_ast_step *hops, struct mn_ast_step *node);
-struct mn_ast_step *mn_make_edge(struct mn_ast_step *edge, struct mn_ast_expr *cost,
-                                 enum mn_ast_direction direction, struct mn_span span);
+struct mn_ast_step *mn_make_edge(struct mn_ast_step *edge, enum mn_ast_direction direction,
+                                 struct mn_span span);
 /* {least,most}; NULL: 0, and no bound. */
 struct mn_ast_step *mn_make_hops(struct mn_parser *p, const struct mn_token *least,
                                  const struct mn_token *most, struct mn_span span);

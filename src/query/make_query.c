@@ -275,11 +275,10 @@ void mn_make_hop(struct mn_parser *p, struct mn_ast_path *path, struct mn_ast_st
     path->span = mn_span_join(path->span, node->span);
 }
 
-struct mn_ast_step *mn_make_edge(struct mn_ast_step *edge, struct mn_ast_expr *cost,
-                                 enum mn_ast_direction direction, struct mn_span span)
+struct mn_ast_step *mn_make_edge(struct mn_ast_step *edge, enum mn_ast_direction direction,
+                                 struct mn_span span)
 {
     edge->edge = true;
-    edge->cost = cost;
     edge->direction = direction;
     edge->span = span;
     return edge;
