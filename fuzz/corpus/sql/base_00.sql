@@ -1,0 +1,1 @@
+SELECT id, a FROM t WHERE b >= 2.5 AND at > '2026-01-01' ORDER BY at DESC LIMIT 5

@@ -1,0 +1,1 @@
+SELECT x.id, y.a FROM t x LEFT JOIN t y ON y.id = x.id + 1 AND y.b > 2 WHERE x.ok ORDER BY 1

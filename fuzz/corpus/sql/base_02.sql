@@ -1,0 +1,1 @@
+SELECT b , count(*) AS n , sum(id) FROM t GROUP BY b HAVING count(*) > 1 ORDER BY n DESC , 1

@@ -1,0 +1,1 @@
+SELECT k , n FROM s LATEST 2 BY k USING m

@@ -1,0 +1,1 @@
+SELECT id FROM t LATEST 2 BY b , ok USING at

@@ -1,0 +1,1 @@
+SELECT id FROM t WHERE id IN ( SELECT dst FROM r WHERE src = t.id OR w > 1 ) UNION SELECT n FROM s ORDER BY 1

@@ -1,0 +1,1 @@
+INSERT INTO s ( k , n ) VALUES ( 'k1' , 1 ) , ( 'z' , 5 ) ON CONFLICT ( k , n ) DO UPDATE SET m = excluded.m + s.n RETURNING *

@@ -1,0 +1,1 @@
+INSERT INTO t ( id , a , v ) SELECT id + 100 , a || 'x' , v FROM t WHERE v IS NOT NULL RETURNING id , v

@@ -1,0 +1,1 @@
+UPDATE t SET b = b + 1 , tags = tags || [ 'q' ] , v = NULL WHERE id BETWEEN 3 AND 9 RETURNING id , b , tags

@@ -1,0 +1,1 @@
+UPDATE t SET at = s.m * 1h + '2026-01-01'::timestamp FROM s WHERE s.n = t.id

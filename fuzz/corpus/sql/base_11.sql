@@ -1,0 +1,1 @@
+UPSERT INTO t ( id , a ) VALUES ( 1 , 'u' ) , ( 77 , 'w' )

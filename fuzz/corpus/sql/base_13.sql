@@ -1,0 +1,1 @@
+WITH c AS ( SELECT id , b FROM t ) , e AS ( SELECT max(b) AS m FROM c ) SELECT c.id FROM c , e WHERE c.b = e.m

@@ -1,0 +1,1 @@
+SELECT id , ( SELECT count(*) FROM r WHERE r.src = t.id ) AS n , EXISTS ( SELECT 1 FROM q WHERE q.dst = t.id ) FROM t WHERE a LIKE 'a1%'

@@ -1,0 +1,1 @@
+SELECT j -> 'k' , j ->> 'k' , tags [1] , d * 2 , at - d , CASE WHEN ok THEN 'y' ELSE NULL END FROM t

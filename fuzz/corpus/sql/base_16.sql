@@ -1,0 +1,1 @@
+SELECT t.id , z.n FROM t , LATERAL ( SELECT n FROM s WHERE s.n > t.id ORDER BY n LIMIT 1 ) z

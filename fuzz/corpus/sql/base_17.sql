@@ -1,0 +1,1 @@
+CREATE TABLE z ( a INT PRIMARY KEY , b TEXT UNIQUE CHECK ( length(b) > 1 ) , c VECTOR(2) ) ; INSERT INTO z VALUES ( 1 , 'bb' , [ 1 , 2 ] ) ; SELECT * FROM z ; DROP TABLE z

@@ -1,0 +1,1 @@
+CREATE INDEX i ON t ( ok , b DESC ) ; SELECT id FROM t WHERE ok = true AND b < 5 ORDER BY b DESC ; DROP INDEX i

@@ -1,0 +1,1 @@
+EXPLAIN ANALYZE SELECT t.id FROM t JOIN r ON r.src = t.id JOIN s ON s.n = r.dst WHERE t.b > 1

@@ -1,0 +1,1 @@
+SELECT id , v <=> [ 1 , 0 , 0 ] AS d FROM t WHERE ok ORDER BY d LIMIT 3

@@ -1,0 +1,1 @@
+SELECT id , distance FROM t WHERE b > 2 NEAREST 3 TO [ 1 , 2 , 3 ]

@@ -1,0 +1,1 @@
+SELECT n.id , path_length ( p ) FROM MATCH p = ( m:t WHERE m.id = 1 ) -[:r]-> {1,3} ( n:t )

@@ -1,0 +1,1 @@
+SELECT * FROM columns('t') c JOIN tables() t ON true ; SELECT * FROM generate_series(1, 5) g , generate_series(g, 6) h

@@ -1,0 +1,1 @@
+VALUES ( 1 , 'a' ) , ( NULL , 'b' ) EXCEPT SELECT n , k FROM s INTERSECT SELECT 3 , 'k0'

@@ -1,0 +1,1 @@
+SELECT coalesce(max(at), now()) - min(at) , avg(v) , stddev(b) , quantile(b, 0.5) , first(a, at) FROM t WHERE id = $1
