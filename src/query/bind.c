@@ -415,13 +415,15 @@ static enum mn_status latest_bind(struct mn_block *block, const struct mn_ast_la
                           "LATEST needs something in FROM");
     }
     spec->groups = mn_arena_zalloc(bind->arena, (ast->by.count + 1) * sizeof(struct mn_expr *));
-    if (!spec->groups) return mn_fail_nomem();
+    spec->group_slots = mn_arena_zalloc(bind->arena, (ast->by.count + 1) * sizeof(uint32_t));
+    if (!spec->groups || !spec->group_slots) return mn_fail_nomem();
     for (const struct mn_ast_field *by = ast->by.first; by; by = by->next) {
         struct mn_source *of;
 
         status = mn_bind_field(block, &by->table, &by->column, &of, &column);
         if (status != MN_OK) return status;
         if (spec->group_count == 0) source = of;
+        spec->group_slots[spec->group_count] = mn_slot_new(bind);
         spec->groups[spec->group_count] =
             mn_expr_slot(bind->arena, mn_source_slot(bind, of, column), &of->columns[column].kind,
                          by->column.span);

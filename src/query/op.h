@@ -112,6 +112,7 @@ struct mn_scan_spec {
     const struct mn_table *table;
     const struct mn_index *index; /* NULL: by row id */
     unsigned edges;       /* of a relation: 1 its src is equal[0], 2 its dst is, 3 both: EdgeScan */
+    bool nulls_equal;     /* NULL in `equal` means IS NULL */
     uint32_t equal_count; /* first columns of the key that equal these */
     struct mn_expr **equal;
     uint32_t in_count; /* the column after them is one of these; 0: no such condition */
@@ -202,6 +203,7 @@ enum mn_status mn_op_join_also(struct mn_arena *arena, struct mn_op *join, struc
 /* Latest: the newest n of each group. Ties: the greater key is newer. */
 struct mn_latest_spec {
     uint32_t group_count;
+    uint32_t *group_slots; /* of LatestScan: the values of the group it is in */
     struct mn_expr **groups;
     struct mn_expr *time;
     struct mn_expr *tie; /* the row id */

@@ -109,7 +109,8 @@ static enum mn_status conditions_read(struct op_scan *scan, struct mn_exec *exec
     if (!scan->values) return mn_exec_nomem(exec);
     for (uint32_t i = 0; i < spec->equal_count && status == MN_OK; i++) {
         status = key_value(scan, exec, spec->equal[i], i, &scan->values[i]);
-        if (status == MN_OK && mn_is_null(&scan->values[i])) scan->nothing = true;
+        if (status != MN_OK || spec->nulls_equal) continue;
+        if (mn_is_null(&scan->values[i])) scan->nothing = true;
     }
     scan->point_count = 1;
     if (status == MN_OK && spec->in_count > 0) status = points_read(scan, exec);

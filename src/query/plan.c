@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "query/op_function.h"
+#include "query/op_latest_scan.h"
 
 /* ---- conditions ---- */
 
@@ -462,6 +463,9 @@ static enum mn_status select_rows(struct mn_plan *plan, struct mn_op **op)
     enum mn_status status = count_make(plan, op);
 
     if (status != MN_OK || *op) return status;
+    if (query->has_latest) status = mn_plan_latest_scan(plan, op);
+    if (status != MN_OK) return status;
+    if (*op) return query->grouped ? groups_make(plan, op) : MN_OK;
     status = rows_make(plan, op);
     if (status == MN_OK) status = mn_plan_nearest(plan, op);
     if (status == MN_OK && query->has_latest) {

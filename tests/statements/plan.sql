@@ -37,3 +37,19 @@ SELECT time_bucket(12h, at) AS half, count(*) FROM m GROUP BY half ORDER BY half
 --$ from text 2026-01-03T06:00:00Z
 EXPLAIN SELECT id FROM m WHERE at >= $from ORDER BY at;
 SELECT id FROM m WHERE at >= $from ORDER BY at;
+CREATE TABLE log (id INT PRIMARY KEY, who TEXT, kind INT, at TIMESTAMP, n INT);
+CREATE INDEX log_who ON log (who, at);
+CREATE INDEX log_who_kind ON log (who, kind, at);
+INSERT INTO log SELECT g, CASE WHEN g % 4 = 0 THEN NULL ELSE 'w' || (g % 4) END, g % 2, CASE WHEN g % 7 = 0 THEN NULL ELSE '2026-01-01'::timestamp + (g / 2) * 1h END, g FROM generate_series(1, 400) g;
+EXPLAIN SELECT who, id FROM log LATEST 2 BY who;
+SELECT who, id, at FROM log LATEST 2 BY who;
+SELECT who, id FROM log WHERE n < 100 AND id % 3 = 1 LATEST 2 BY who;
+EXPLAIN SELECT who, kind, id FROM log LATEST BY who, kind;
+SELECT who, kind, id FROM log LATEST BY who, kind;
+SELECT who, kind, id FROM log LATEST BY who, kind USING at ORDER BY who, kind;
+DROP INDEX log_who;
+DROP INDEX log_who_kind;
+EXPLAIN SELECT who, id FROM log LATEST 2 BY who;
+SELECT who, id, at FROM log LATEST 2 BY who;
+SELECT who, id FROM log WHERE n < 100 AND id % 3 = 1 LATEST 2 BY who;
+SELECT who, kind, id FROM log LATEST BY who, kind;
