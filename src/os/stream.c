@@ -24,6 +24,7 @@ struct mn_stream {
 
 static enum mn_status failure_status(int error)
 {
+    if (error == ENOMEM) return MN_NOMEM;
     if (error == ENOENT) return MN_NOTFOUND;
     if (error == ENOSPC || error == EDQUOT) return MN_FULL;
     return MN_IOERR;
