@@ -318,12 +318,19 @@ const House = struct {
         }
         if (h.files.kernels) h.addKernels(o, mod);
         for (system_libraries) |name| mod.linkSystemLibrary(name, .{});
-        return h.b.addLibrary(.{
+        return withoutRuntime(o, h.b.addLibrary(.{
             .name = "mneme",
             .linkage = linkage,
             .version = version,
             .root_module = mod,
-        });
+        }));
+    }
+
+    /// Zig's runtime brings a memcmp and a memset that go byte by byte and win over those of the C library,
+    /// which the tree lives by. Only sanitizers need it: the code divides no 128-bit numbers.
+    fn withoutRuntime(o: Options, compile: *Compile) *Compile {
+        if (o.sanitize == .none) compile.bundle_compiler_rt = false;
+        return compile;
     }
 
     fn addKernels(h: House, o: Options, into: *Build.Module) void {
@@ -378,7 +385,7 @@ const House = struct {
         mod.addIncludePath(h.b.path("src/shell"));
         mod.linkLibrary(lib);
         mod.linkSystemLibrary("edit", .{});
-        return h.b.addExecutable(.{ .name = "mneme", .root_module = mod });
+        return withoutRuntime(o, h.b.addExecutable(.{ .name = "mneme", .root_module = mod }));
     }
 
     /// A generated robot log beside the word vectors and relations of examples/demo, one file made
@@ -542,7 +549,8 @@ const House = struct {
             }
             mod.linkLibrary(lib);
             for (peers) |peer| mod.linkSystemLibrary(peer, .{});
-            const run = b.addRunArtifact(b.addExecutable(.{ .name = name, .root_module = mod }));
+            const exe = withoutRuntime(o, b.addExecutable(.{ .name = name, .root_module = mod }));
+            const run = b.addRunArtifact(exe);
             run.stdio = .inherit; // one at a time: what is measured has the machine for itself
             run.setCwd(b.path(""));
             run.setEnvironmentVariable("MNEME_TEST_DATA", b.pathFromRoot(h.o.data));

@@ -122,35 +122,55 @@ static bool text_is_count(const char *text, size_t length)
     return digits > 0;
 }
 
+enum { BILLION = 1000000000 };
+
+/* (whole + billionths / 10^9) units of so many nanoseconds, rounded to microseconds, halves up.
+ * False: beyond TIMESTAMP. */
+static bool count_to_us(uint64_t whole, uint64_t billionths, uint64_t unit, bool negative,
+                        int64_t *us)
+{
+    uint64_t half = negative ? 499 : 500, sum;
+
+    if (unit < 1000) {
+        sum = (whole + half) / 1000;
+    } else if (__builtin_mul_overflow(whole, unit / 1000, &sum) ||
+               __builtin_add_overflow(sum, (billionths * unit / BILLION + half) / 1000, &sum)) {
+        return false;
+    }
+    if (sum > (uint64_t)INT64_MAX + negative) return false;
+    *us = (int64_t)(negative ? 0 - sum : sum);
+    return true;
+}
+
 /* A count of spec's time units as microseconds; finer parts round to the nearest. */
 static enum mn_status time_from_count(const struct mn_copy_spec *spec, uint32_t column,
                                       const char *text, size_t length, struct mn_value *out)
 {
     const struct mn_copy_column *to = &spec->columns[column];
-    __int128 unit = (__int128)spec->options->time_unit, sum = 0, scale = 1;
+    uint64_t unit = (uint64_t)spec->options->time_unit, whole = 0, billionths = 0;
+    uint64_t scale = BILLION;
     size_t i = text[0] == '-';
-    bool fraction = false;
+    int64_t us;
 
     if (spec->options->time_unit == MN_COPY_NO_UNIT) {
         char excerpt[MN_COPY_EXCERPT_BYTES];
         mn_fail(MN_TYPE, "the number %s is not TIMESTAMP", mn_copy_excerpt(text, length, excerpt));
         return mn_hint("say what it counts: WITH (time_unit = s), or ms, us, ns");
     }
-    for (; i < length && scale < 1000000000; i++) {
-        if (text[i] == '.') {
-            fraction = true;
-            continue;
-        }
-        sum = sum * 10 + (text[i] - '0');
-        if (fraction) scale *= 10;
-        if (sum / scale > INT64_MAX) return fail_range(to, text, length);
+    for (; i < length && text[i] != '.'; i++) {
+        uint64_t digit = (uint64_t)(text[i] - '0');
+
+        if (whole > ((uint64_t)INT64_MAX - digit) / 10) return fail_range(to, text, length);
+        whole = whole * 10 + digit;
     }
-    __int128 nanoseconds = sum * unit / scale;
-    if (text[0] == '-') nanoseconds = -nanoseconds;
-    __int128 shifted = nanoseconds + 500;
-    __int128 us = shifted / 1000 - (shifted % 1000 < 0);
-    if (us > INT64_MAX || us < INT64_MIN) return fail_range(to, text, length);
-    *out = mn_timestamp((int64_t)us);
+    for (i++; i < length && scale > 1; i++) {
+        scale /= 10;
+        billionths += (uint64_t)(text[i] - '0') * scale;
+    }
+    if (!count_to_us(whole, billionths, unit, text[0] == '-', &us)) {
+        return fail_range(to, text, length);
+    }
+    *out = mn_timestamp(us);
     return MN_OK;
 }
 
