@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "os/sim.h"
-#include "store/store.h"
+#include "store/inside.h"
 #include "support/raw.h"
 #include "support/test.h"
 
@@ -329,6 +329,101 @@ static void failures_of_all_kinds_leave_a_or_i(void **state)
     faults_run(true, true);
 }
 
+/* ---- two processes, of which one dies or fails ---- */
+
+struct death {
+    struct mn_file *file; /* of the one that dies */
+    uint64_t after;       /* so many events from now */
+    bool sync_only;       /* it does not die, its next sync fails */
+};
+
+static enum mn_sim_fault death_hook(void *context, const struct mn_sim_event *event)
+{
+    struct death *death = context;
+
+    if (event->file != death->file || event->op == MN_SIM_READ || event->op == MN_SIM_READ_DEVICE) {
+        return MN_SIM_PASS;
+    }
+    if (death->sync_only) return event->op == MN_SIM_SYNC ? MN_SIM_EIO : MN_SIM_PASS;
+    if (death->after-- == 0) mn_sim_kill(death->file);
+    return MN_SIM_PASS;
+}
+
+/* The survivor reads A while nobody wrote since, and finds A or I once it has begun to write. */
+static void survivor_goes_on(struct walk *walk, struct mn_store *survivor)
+{
+    struct mn_view *view;
+    struct raw_model have;
+
+    if (mn_view_begin_read(survivor, &view)) {
+        walk_broken(walk, "the survivor cannot read");
+        return;
+    }
+    if (raw_read(view, &have)) walk_broken(walk, "the survivor meets a wrong page");
+    if (!model_equal(&have, &walk->acked) &&
+        !(walk->committing && model_equal(&have, &walk->flying))) {
+        walk_broken(walk, "the survivor reads neither A nor I");
+    }
+    mn_view_end(view);
+}
+
+static void two_walk(struct walk *walk, unsigned rounds)
+{
+    enum mn_status status;
+    struct mn_store *stores[2];
+
+    for (int i = 0; i < 2; i++) stores[i] = walk_open(walk, &status);
+    for (unsigned r = 0; r < rounds && !walk->broken; r++) {
+        unsigned victim = (unsigned)(test_random(&walk->random) % 2);
+        struct death death = {.file = stores[victim]->file,
+                              .after = test_random(&walk->random) % 12,
+                              .sync_only = test_random(&walk->random) % 4 == 0};
+        struct mn_view *view = NULL;
+
+        mn_sim_set_hook(walk->os, death_hook, &death);
+        (void)walk_commit(walk, stores[victim]);
+        mn_sim_set_hook(walk->os, NULL, NULL);
+        survivor_goes_on(walk, stores[!victim]);
+        status = mn_write_begin(stores[!victim], 0, &view);
+        if (status) {
+            walk_broken(walk, "the survivor cannot write");
+            break;
+        }
+        mn_write_abort(view);
+        settle_on(walk, stores[!victim]);
+        /* What was rejected stays so, whenever power fails from here on. */
+        if (r % 8 == 0) mn_sim_set_hook(walk->os, crash_hook, walk);
+        for (int c = 0; c < 2 && !walk->broken; c++) {
+            if (walk_commit(walk, stores[!victim])) walk_broken(walk, "the survivor cannot commit");
+        }
+        mn_sim_set_hook(walk->os, NULL, NULL);
+        mn_store_close(stores[victim]);
+        stores[victim] = walk_open(walk, &status);
+        if (status) walk_broken(walk, "cannot open beside the survivor");
+        if (!status) settle_on(walk, stores[victim]);
+    }
+    for (int i = 0; i < 2; i++) mn_store_close(stores[i]);
+}
+
+static void a_dead_or_failed_writer_is_settled_by_the_next(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < (test_is_deep() ? 100 : 10); i++) {
+        uint64_t seed = test_seed() * 1000 + 700 + i, states = 0;
+        struct walk walk = {.seed = seed,
+                            .random = seed * 17 + 3,
+                            .page_size = i % 2 ? 4096 : 512,
+                            .run_bytes_max = 6000,
+                            .effort = 6,
+                            .states = &states};
+
+        walk.os = mn_sim_new(seed, 16 << 20);
+        two_walk(&walk, 150);
+        assert_false(walk.broken);
+        mn_sim_free(walk.os);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +432,7 @@ int main(void)
         cmocka_unit_test(failed_sync_is_uncertain_and_then_decided),
         cmocka_unit_test(failed_write_leaves_a),
         cmocka_unit_test(failures_of_all_kinds_leave_a_or_i),
+        cmocka_unit_test(a_dead_or_failed_writer_is_settled_by_the_next),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

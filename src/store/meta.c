@@ -33,6 +33,7 @@ enum {
     AT_COUNTERS = 192,
     AT_ROOTS = 256,
     AT_TAIL = 1024,
+    SECTOR = 512,
     ROOT_BYTES = 32
 };
 static_assert(AT_COUNTERS + 8 * MN_COUNTERS == AT_ROOTS, "counters end where roots begin");
@@ -43,6 +44,20 @@ static_assert(AT_TAIL + MN_META_TAIL == MN_META_BYTES, "the tail ends the slot")
 static uint64_t checksum(const uint8_t *bytes, uint64_t secret)
 {
     return mn_hash(bytes + AT_MAGIC, MN_META_BYTES - AT_MAGIC, secret);
+}
+
+/*
+ * Bytes behind the first sector are stored under a mask of the version, so that no sector of one
+ * slot is ever equal to a sector of another: a tear over a tear must not put a rejected slot
+ * together.
+ */
+static void mask(uint8_t *bytes, uint64_t version, uint64_t secret)
+{
+    uint64_t word = mn_hash_mix(secret, version);
+
+    for (size_t at = SECTOR; at < MN_META_BYTES; at += 8) {
+        mn_put_u64(bytes + at, mn_get_u64(bytes + at) ^ word);
+    }
 }
 
 static void root_encode(const struct mn_root *root, uint8_t *at)
@@ -88,13 +103,18 @@ void mn_meta_encode(const struct mn_meta *meta, uint64_t secret, uint8_t *bytes)
         root_encode(&meta->roots.list[i], bytes + AT_ROOTS + ROOT_BYTES * i);
     }
     memcpy(bytes + AT_TAIL, meta->tail, meta->tail_bytes);
+    mask(bytes, meta->version, secret);
     mn_put_u64(bytes, checksum(bytes, secret));
 }
 
-bool mn_meta_decode(const uint8_t *bytes, uint64_t secret, struct mn_meta *meta)
+bool mn_meta_decode(const uint8_t *stored, uint64_t secret, struct mn_meta *meta)
 {
-    if (mn_get_u64(bytes + AT_MAGIC) != META_MAGIC) return false;
-    if (mn_get_u64(bytes) != checksum(bytes, secret)) return false;
+    uint8_t bytes[MN_META_BYTES];
+
+    if (mn_get_u64(stored + AT_MAGIC) != META_MAGIC) return false;
+    if (mn_get_u64(stored) != checksum(stored, secret)) return false;
+    memcpy(bytes, stored, sizeof bytes);
+    mask(bytes, mn_get_u64(bytes + AT_VERSION), secret);
     meta->version = mn_get_u64(bytes + AT_VERSION);
     meta->parent = mn_get_u64(bytes + AT_PARENT);
     meta->durable = mn_get_u64(bytes + AT_DURABLE);
@@ -120,6 +140,11 @@ bool mn_meta_decode(const uint8_t *bytes, uint64_t secret, struct mn_meta *meta)
     }
     memcpy(meta->tail, bytes + AT_TAIL, meta->tail_bytes);
     return meta->version != 0 && meta->version < MN_PAGE_DIRTY;
+}
+
+uint64_t mn_meta_claim(const uint8_t *bytes)
+{
+    return mn_get_u64(bytes + AT_MAGIC) == META_MAGIC ? mn_get_u64(bytes + AT_VERSION) : 0;
 }
 
 enum mn_status mn_meta_validate(const struct mn_meta *meta, uint64_t first_page,

@@ -18,6 +18,8 @@
  *   256 roots 24 x { tree u64, page u48, sum u48, entries u64, height u32 }
  *  1024 tail: the newest manifests, the slot's own the last
  *
+ * Bytes 512..4095 are stored under a mask of the version (mask in meta.c).
+ *
  *   (M1) the slot of the last durable version is whole;
  *   (M2) whole slots have different versions;
  *   (M3) every page that the last durable slot reaches is on disk.
@@ -63,7 +65,13 @@ struct mn_meta {
 /* bytes: MN_META_BYTES of them. */
 void mn_meta_encode(const struct mn_meta *meta, uint64_t secret, uint8_t *bytes);
 /* False: torn, damaged, or never written. Nothing else in it is trusted yet. */
-bool mn_meta_decode(const uint8_t *bytes, uint64_t secret, struct mn_meta *meta);
+bool mn_meta_decode(const uint8_t *stored, uint64_t secret, struct mn_meta *meta);
+/*
+ * The version that bytes which are not a whole slot still claim, 0: none. A torn slot's number must
+ * not be used again: a second tear over the first could put the old slot together, for the
+ * manifests of two commits on the same base are often equal to the byte.
+ */
+uint64_t mn_meta_claim(const uint8_t *bytes);
 /* MN_CORRUPT where numbers in a whole slot contradict each other or the file's size. */
 enum mn_status mn_meta_validate(const struct mn_meta *meta, uint64_t first_page,
                                 uint64_t file_pages);
@@ -71,6 +79,7 @@ enum mn_status mn_meta_validate(const struct mn_meta *meta, uint64_t first_page,
 /* The versions of the ring: 0 for a slot that is not whole. */
 struct mn_ring {
     uint64_t version[MN_META_SLOTS];
+    uint64_t claimed; /* the highest version that a slot which is not whole claims, within reason */
 };
 
 uint64_t mn_ring_newest(const struct mn_ring *ring);

@@ -13,7 +13,7 @@
 #include "base/hash.h"
 #include "store/inside.h"
 
-enum { NOTICE_TRIES = 1000, NOTICE_NAP_US = 50 };
+enum { NOTICE_TRIES = 1000, NOTICE_NAP_US = 50, CLAIM_REACH = 1000 };
 
 uint64_t mn_slot_offset(const struct mn_store *store, uint32_t slot)
 {
@@ -111,6 +111,7 @@ enum mn_status mn_ring_read(struct mn_store *store, struct mn_ring *ring, uint64
                             struct mn_meta *meta)
 {
     uint8_t bytes[MN_META_SLOTS * MN_SLOT_BYTES];
+    uint64_t claims[MN_META_SLOTS] = {0};
     struct mn_meta one;
     enum mn_status status = MN_OK;
 
@@ -126,7 +127,15 @@ enum mn_status mn_ring_read(struct mn_store *store, struct mn_ring *ring, uint64
 
         if (store->unit != MN_SLOT_BYTES) status = mn_file_read(store->file, slot, at, "a slot");
         ring->version[i] = !status && slot_parse(store, slot, &one) ? one.version : 0;
+        if (!status && ring->version[i] == 0) claims[i] = mn_meta_claim(slot);
         if (wanted && ring->version[i] == wanted) *meta = one;
+    }
+    /* Garbage may claim anything: only what the next few commits could have been is believed. */
+    ring->claimed = 0;
+    for (uint32_t i = 0; i < MN_META_SLOTS && !status; i++) {
+        if (claims[i] > ring->claimed && claims[i] <= mn_ring_newest(ring) + CLAIM_REACH) {
+            ring->claimed = claims[i];
+        }
     }
     return status;
 }

@@ -119,7 +119,9 @@ static enum mn_status next_init(struct mn_store *store, struct mn_writer *writer
     if (status) return status;
     writer->next = writer->base;
     writer->next.parent = writer->base.version;
-    writer->next.version = 1 + (newest > writer->base.version ? newest : writer->base.version);
+    if (newest < writer->base.version) newest = writer->base.version;
+    if (newest < writer->ring.claimed) newest = writer->ring.claimed;
+    writer->next.version = newest + 1;
     writer->next.durable = writer->base.version;
     if (writer->next.version >= MN_PAGE_DIRTY) {
         return mn_fail(MN_FULL, "the file format holds 2^47 versions");
