@@ -158,6 +158,8 @@ static void exit_status_says_what_went_wrong(void **state)
     assert_int_equal(shell(NULL, "--param", "x", "-c", "SELECT 1", NULL)->status, 2);
     r = shell(NULL, "diff", "a", "1", "2", NULL);
     expect(r, 2, "", "mneme: diff FILE V1 V2 comes later\n");
+    r = shell(NULL, "backup", "a", "b", "--since", "7", NULL);
+    expect(r, 2, "", "mneme: backup FILE TO --since VERSION comes later\n");
     assert_int_equal(shell("SELECT 1", "--readonly", "none.mneme", NULL)->status, 3);
     assert_false(exists("none.mneme"));
     file("text.mneme",
@@ -322,6 +324,22 @@ static void a_dump_makes_an_equal_database(void **state)
     expect(shell(NULL, "check", "two.mneme", NULL), 0, "ok\n", "");
 }
 
+static void files_may_be_pipes(void **state)
+{
+    (void)state;
+    expect(shell("id,body\n1,one\n2,two\n", "p.mneme", "-c",
+                 "CREATE TABLE t (id INT PRIMARY KEY, body TEXT)", "-c",
+                 "COPY t FROM '/dev/stdin' WITH (format = csv)", "-c",
+                 "COPY t TO '/dev/stdout' WITH (format = ndjson)", NULL),
+           0, "{\"id\":1,\"body\":\"one\"}\n{\"id\":2,\"body\":\"two\"}\n", "");
+    const struct process_result *r =
+        shell("3,x\n", "--readonly", "p.mneme", "-c",
+              "COPY t FROM '/dev/stdin' WITH (format = csv, header = off)", NULL);
+    assert_int_equal(r->status, 1);
+    assert_memory_equal(r->err, "error[readonly]: ", 17);
+    expect(shell("SELECT count(*) AS n FROM t", "--mode", "csv", "p.mneme", NULL), 0, "n\n2\n", "");
+}
+
 static void tools_work_on_files(void **state)
 {
     const struct process_result *r;
@@ -354,6 +372,7 @@ int main(void)
         TEST(parameters_are_values_of_the_language),
         TEST(commands_work_in_scripts),
         TEST(a_dump_makes_an_equal_database),
+        TEST(files_may_be_pipes),
         TEST(tools_work_on_files),
     };
 

@@ -107,6 +107,46 @@ static void interrupts_end_the_statement_only(void **state)
     assert_int_equal(process_terminal_close(&t), 0);
 }
 
+/* Without a prompt Ctrl-C ends the shell, and the exit status says so. */
+static void an_interrupted_script_exits_with_130(void **state)
+{
+    const char *const argv[] = {test_shell(),
+                                ":memory:",
+                                "SELECT 1 AS begun",
+                                "SELECT count(*) FROM generate_series(1, 100000) a, "
+                                "generate_series(1, 100000) b",
+                                "SELECT 2 AS never",
+                                NULL};
+
+    (void)state;
+    process_terminal_open(&t, argv, test_folder());
+    process_terminal_expect(&t, " s");
+    process_terminal_type(&t, "\x03");
+    process_terminal_expect(&t, "error[interrupt]");
+    assert_int_equal(process_terminal_close(&t), 130);
+    assert_null(strstr(t.seen, "never"));
+}
+
+/* One shell holds the writer's place; another waits for it, and says that it was busy. */
+static void a_second_writer_exits_with_4(void **state)
+{
+    const char *folder = test_folder();
+    const char *const first[] = {test_shell(), "busy.mneme", NULL};
+    const char *const second[] = {test_shell(), "busy.mneme", "INSERT INTO t VALUES (1)", NULL};
+
+    (void)state;
+    process_terminal_open(&t, first, folder);
+    process_terminal_type(&t, "CREATE TABLE t (id INT); BEGIN WRITE;\r");
+    process_terminal_expect(&t, "mneme*> ");
+    const struct process_result *r = process_run(second, folder, NULL);
+    assert_int_equal(r->status, 4);
+    assert_memory_equal(r->err, "error[busy]: ", 13);
+    process_terminal_type(&t, "ROLLBACK;\r");
+    process_terminal_expect(&t, "mneme> ");
+    process_terminal_type(&t, ".quit\r");
+    assert_int_equal(process_terminal_close(&t), 0);
+}
+
 static void boxes_fit_the_terminal(void **state)
 {
     char sql[256] = "SELECT '";
@@ -130,6 +170,8 @@ int main(void)
         cmocka_unit_test(history_comes_back_by_the_arrow),
         cmocka_unit_test(tab_completes_words_tables_and_columns),
         cmocka_unit_test(interrupts_end_the_statement_only),
+        cmocka_unit_test(an_interrupted_script_exits_with_130),
+        cmocka_unit_test(a_second_writer_exits_with_4),
         cmocka_unit_test(boxes_fit_the_terminal),
     };
 

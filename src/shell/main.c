@@ -126,6 +126,9 @@ static int value_take(struct shell *shell, struct arguments *a, const char *name
         action_add(a, ACTION_SCRIPT, value);
     } else if (strcmp(name, "--param") == 0) {
         action_add(a, ACTION_PARAM, value);
+    } else if (strcmp(name, "--since") == 0) {
+        fprintf(stderr, "mneme: backup FILE TO --since VERSION comes later\n");
+        return EXIT_USAGE;
     } else if (strcmp(name, "--null") == 0) {
         shell->null_text = value;
     } else if (strcmp(name, "--color") == 0) {
@@ -143,7 +146,7 @@ static int value_take(struct shell *shell, struct arguments *a, const char *name
 }
 
 static const char *const value_options[] = {"-c",     "-f",      "--param", "--null",
-                                            "--mode", "--color", NULL};
+                                            "--mode", "--color", "--since", NULL};
 
 /* The option of value_options that the argument is, with "--name=value" or the next argument as its
  * value. */
