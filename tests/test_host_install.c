@@ -17,6 +17,30 @@ static char output[TEXT_BYTES];
 
 static const char *const languages[] = {"clang-14 -x c -std=c11", "clang++-14 -x c++ -std=c++17"};
 
+/* A database in use, and whose malloc the program has meanwhile. */
+static const char program[] =
+    "#ifndef _GNU_SOURCE\n"
+    "#define _GNU_SOURCE\n"
+    "#endif\n"
+    "#include <mneme.h>\n"
+    "#include <dlfcn.h>\n"
+    "#include <stdio.h>\n"
+    "#include <string.h>\n"
+    "int main(void)\n"
+    "{\n"
+    "    mn_db *db;\n"
+    "    Dl_info info;\n"
+    "    int opened = mn_open(NULL, MN_MEMORY, &db);\n"
+    "    int filled = mn_exec(db, \"CREATE TABLE t (a INT); INSERT INTO t VALUES (1)\", NULL, "
+    "NULL);\n"
+    "    int mimalloc = dlopen(\"libmimalloc.so.2\", RTLD_NOW | RTLD_NOLOAD) != NULL;\n"
+    "    int libc = dladdr(dlsym(RTLD_DEFAULT, \"malloc\"), &info) && strstr(info.dli_fname, "
+    "\"libc.so\");\n"
+    "    printf(\"opened %d, filled %d, mimalloc %d, libc %d, closed %d\\n\", opened, filled,\n"
+    "           mimalloc, libc, mn_close(db));\n"
+    "    return 0;\n"
+    "}\n";
+
 static int command_run(const char *command)
 {
     FILE *file = popen(command, "r");
@@ -57,24 +81,16 @@ static void program_run(const char *folder, const char *language, bool is_static
     if (command_run(command) != 0) fail_msg("%s, %s: %s", language, links[is_static], output);
 }
 
-static void every_way_of_linking_works(void **state)
+static void every_way_of_linking_works_and_keeps_malloc(void **state)
 {
     const char *folder = test_folder();
 
     (void)state;
-    text_write(folder, "program.c",
-               "#include <mneme.h>\n"
-               "#include <stdio.h>\n"
-               "int main(void)\n"
-               "{\n"
-               "    mn_free(NULL);\n"
-               "    printf(\"%d\\n\", mn_set_allocator(NULL) == MN_MISUSE);\n"
-               "    return 0;\n"
-               "}\n");
+    text_write(folder, "program.c", program);
     for (size_t i = 0; i < sizeof languages / sizeof languages[0]; i++) {
         for (int is_static = 0; is_static < 2; is_static++) {
             program_run(folder, languages[i], is_static);
-            assert_string_equal(output, "1\n");
+            assert_string_equal(output, "opened 0, filled 0, mimalloc 1, libc 1, closed 0\n");
         }
     }
 }
@@ -82,7 +98,7 @@ static void every_way_of_linking_works(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_way_of_linking_works),
+        cmocka_unit_test(every_way_of_linking_works_and_keeps_malloc),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
