@@ -10,7 +10,7 @@
 #include "query/bind_group.h"
 #include "query/parse.h"
 
-enum { QUERY_DEPTH_MAX = 64, OUTPUTS_MAX = 2000, OUTPUT_NAME_BYTES = 64 };
+enum { QUERY_DEPTH_MAX = 64, QUERIES_MAX = 4096, OUTPUTS_MAX = 2000, OUTPUT_NAME_BYTES = 64 };
 
 enum mn_status mn_query_new(struct mn_bind *bind, struct mn_query **out)
 {
@@ -676,6 +676,12 @@ enum mn_status mn_bind_query(struct mn_bind *bind, struct mn_block *outer,
     if (++bind->depth > QUERY_DEPTH_MAX) {
         return mn_fail_at(MN_TOOBIG, ast->span.offset, ast->span.length,
                           "more than %d queries inside each other", QUERY_DEPTH_MAX);
+    }
+    if (++bind->query_count > QUERIES_MAX) {
+        mn_fail_at(MN_TOOBIG, ast->span.offset, ast->span.length,
+                   "more than %d queries in one statement, each use of a WITH query counted",
+                   QUERIES_MAX);
+        return mn_hint("keep what is used often in a table");
     }
     mn_block_init(&block, bind, outer, *out);
     (*out)->span = ast->span;

@@ -148,7 +148,8 @@ struct mn_bind {
     struct mn_kind *param_kinds;
     uint32_t param_count;
     uint32_t slot_count;
-    uint32_t depth;
+    uint32_t depth;              /* queries around the one that is bound */
+    uint32_t query_count;        /* all queries, each use of a WITH query counted anew */
     struct mn_query *subqueries; /* those that are values, linked by next: the planner's */
 };
 

@@ -37,3 +37,5 @@ DROP INDEX nope;
 DROP RELATION memory;
 PRAGMA user_versoin;
 SELECT id FROM memory;
+WITH a AS (SELECT 1 AS x), b AS (SELECT a.x FROM a, a z), c AS (SELECT b.x FROM b, b z), d AS (SELECT c.x FROM c, c z), e AS (SELECT d.x FROM d, d z), f AS (SELECT e.x FROM e, e z), g AS (SELECT f.x FROM f, f z), h AS (SELECT g.x FROM g, g z), i AS (SELECT h.x FROM h, h z), j AS (SELECT i.x FROM i, i z), k AS (SELECT j.x FROM j, j z), l AS (SELECT k.x FROM k, k z), m AS (SELECT l.x FROM l, l z), n AS (SELECT m.x FROM m, m z) SELECT count(*) FROM n;
+WITH a AS (SELECT 1 AS x), b AS (SELECT a.x FROM a, a z) SELECT count(*) FROM b, b z;
