@@ -21,17 +21,19 @@ enum { BODY_BYTES = 100, COMMITS = 1000, BATCHES = 20, BATCH_ROWS = 1000 };
 enum { READS = 200000, DELETES = 50000, DELETE_BATCH = 1000 };
 static const uint64_t map_bytes = UINT64_C(16) << 30;
 static uint64_t rows = 1000000;
+static uint64_t turn; /* of writes: no engine may find the row as it already is */
 
-static void body_fill(uint64_t key, uint8_t body[BODY_BYTES])
+/* 100 letters that depend on the key and on how often it was written. */
+static void body_fill(uint64_t key, uint64_t written, char body[BODY_BYTES + 1])
 {
-    uint64_t state = key * UINT64_C(0x9E3779B97F4A7C15) + 1;
+    uint64_t state = (key + 1) * UINT64_C(0x9E3779B97F4A7C15) ^ (written + 1) * 77777;
 
-    for (size_t i = 0; i + 8 <= BODY_BYTES; i += 8) {
+    for (size_t i = 0; i < BODY_BYTES; i += 10) {
         uint64_t word = bench_random(&state);
 
-        memcpy(body + i, &word, 8);
+        for (size_t k = 0; k < 10; k++) body[i + k] = (char)('a' + (word >> (6 * k) & 15));
     }
-    memset(body + 96, 7, 4);
+    body[BODY_BYTES] = '\0';
 }
 
 /* A permutation of 0 .. rows-1: rows is not a multiple of the odd factor. */
@@ -68,7 +70,7 @@ static mn_stmt *mneme_prepare(struct mneme *m, const char *sql)
 static void mneme_open(struct mneme *m)
 {
     mn_must(m, mn_open(bench_path(m->file), MN_CREATE, &m->db));
-    mn_must(m, mn_exec(m->db, "CREATE TABLE IF NOT EXISTS kv (id INT PRIMARY KEY, body BLOB)", NULL,
+    mn_must(m, mn_exec(m->db, "CREATE TABLE IF NOT EXISTS kv (id INT PRIMARY KEY, body TEXT)", NULL,
                        NULL));
     m->put = mneme_prepare(m, "UPSERT INTO kv (id, body) VALUES (?, ?)");
     m->get = mneme_prepare(m, "SELECT body FROM kv WHERE id = ?");
@@ -89,11 +91,11 @@ static void mneme_close(struct mneme *m)
 
 static void mneme_put(struct mneme *m, uint64_t key)
 {
-    uint8_t body[BODY_BYTES];
+    char body[BODY_BYTES + 1];
 
-    body_fill(key, body);
+    body_fill(key, turn++, body);
     mn_must(m, mn_bind_int(m->put, 1, (int64_t)key));
-    mn_must(m, mn_bind_blob(m->put, 2, body, sizeof body, MN_STATIC));
+    mn_must(m, mn_bind_text(m->put, 2, body, BODY_BYTES, MN_STATIC));
     mn_must(m, mn_step(m->put));
     mn_must(m, mn_reset(m->put));
 }
@@ -108,24 +110,41 @@ static void mneme_load_prepare(void *context, int round)
     mneme_open(m);
 }
 
-static uint64_t mneme_load(struct mneme *m, bool sorted)
+/* The rows as text, for COPY: mneme reads them from a file, its peers take them from memory. */
+static void table_write(const char *name, bool sorted)
 {
-    mn_must(m, mn_begin(m->db, MN_BEGIN_WRITE));
-    for (uint64_t i = 0; i < rows; i++) mneme_put(m, sorted ? i : shuffled(i));
-    mn_must(m, mn_commit(m->db));
+    FILE *out = fopen(bench_path(name), "w");
+
+    bench_must(out != NULL, "making a table of text");
+    for (uint64_t i = 0; i < rows; i++) {
+        uint64_t key = sorted ? i : shuffled(i);
+        char body[BODY_BYTES + 1];
+
+        body_fill(key, 0, body);
+        fprintf(out, "%" PRIu64 "\t%s\n", key, body);
+    }
+    bench_must(fclose(out) == 0, "writing a table of text");
+}
+
+static uint64_t mneme_load(struct mneme *m, const char *table)
+{
+    char sql[1200];
+
+    snprintf(sql, sizeof sql, "COPY kv FROM '%s'", bench_path(table));
+    mn_must(m, mn_exec(m->db, sql, NULL, NULL));
     return rows;
 }
 
 static uint64_t mneme_load_sorted(void *context, int round)
 {
     (void)round;
-    return mneme_load(context, true);
+    return mneme_load(context, "sorted.tsv");
 }
 
 static uint64_t mneme_load_random(void *context, int round)
 {
     (void)round;
-    return mneme_load(context, false);
+    return mneme_load(context, "random.tsv");
 }
 
 static void mneme_reopen(void *context, int round)
@@ -255,10 +274,10 @@ static void lmdb_close(struct lmdb *l)
 
 static void lmdb_put(struct lmdb *l, MDB_txn *txn, uint64_t key, unsigned flags)
 {
-    uint8_t body[BODY_BYTES];
-    MDB_val k = {sizeof key, &key}, v = {sizeof body, body};
+    char body[BODY_BYTES + 1];
+    MDB_val k = {sizeof key, &key}, v = {BODY_BYTES, body};
 
-    body_fill(key, body);
+    body_fill(key, turn++, body);
     lmdb_must(mdb_put(txn, l->dbi, &k, &v, flags));
 }
 
@@ -411,7 +430,7 @@ static void sqlite_open(struct sqlite *s)
 {
     static const char setup[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
                                 "PRAGMA cache_size=-262144; PRAGMA mmap_size=1073741824;"
-                                "CREATE TABLE IF NOT EXISTS kv (id INTEGER PRIMARY KEY, body BLOB)";
+                                "CREATE TABLE IF NOT EXISTS kv (id INTEGER PRIMARY KEY, body TEXT)";
 
     sqlite_must(s, sqlite3_open(bench_path(s->file), &s->db));
     sqlite_must(s, sqlite3_exec(s->db, setup, NULL, NULL, NULL));
@@ -429,11 +448,11 @@ static void sqlite_close(struct sqlite *s)
 
 static void sqlite_put(struct sqlite *s, uint64_t key)
 {
-    uint8_t body[BODY_BYTES];
+    char body[BODY_BYTES + 1];
 
-    body_fill(key, body);
+    body_fill(key, turn++, body);
     sqlite3_bind_int64(s->put, 1, (sqlite3_int64)key);
-    sqlite3_bind_blob(s->put, 2, body, sizeof body, SQLITE_STATIC);
+    sqlite3_bind_text(s->put, 2, body, BODY_BYTES, SQLITE_STATIC);
     sqlite_must(s, sqlite3_step(s->put));
     sqlite3_reset(s->put);
 }
@@ -531,6 +550,8 @@ int main(int argc, char **argv)
     printf("mneme %s, %s, sqlite %s; %" PRIu64 " rows of %d bytes\n", mn_version(),
            mdb_version(NULL, NULL, NULL), sqlite3_libversion(), rows, BODY_BYTES);
     bench_machine_print(bench_folder());
+    table_write("sorted.tsv", true);
+    table_write("random.tsv", false);
     bench_head_print();
     row_run("bulk load, random order", 1.0, load,
             (work_fn[2]){mneme_load_random, lmdb_load_random});
