@@ -43,7 +43,7 @@ static const struct {
 /* Neither this file, which names them, nor its test, which plants them, is asked about these. */
 static const char *const banned[] = {"TODO",          "FIXME",  "XXX", "HACK", "not implemented",
                                      "unimplemented", "for now"};
-static const char *const machine_paths[] = {"/home/", "/root/", "/work/", "/Users/", "/farm/"};
+static const char *const machine_paths[] = {"/home/", "/root/", "/Users/", "/work/"};
 static const char *const namers[] = {"src/tool/tidy.c", "tests/test_tool_tidy.c"};
 
 struct exception {
