@@ -239,6 +239,12 @@ MN_API int mn_exec(mn_db *db, const char *sql, mn_row_fn row, void *context);
  * where the text holds no statement, which is not an error. */
 MN_API int mn_prepare(mn_db *db, const char *sql, size_t length, mn_stmt **stmt, const char **tail);
 
+/* What may stand at `cursor` bytes of a text: the keywords that the language takes there, and the
+ * names of functions and types where a name may stand. A word that is begun is not looked at: the
+ * caller picks. Anything but 0 from word ends it. */
+typedef int (*mn_word_fn)(void *context, const char *word);
+MN_API int mn_complete(mn_db *db, const char *sql, size_t cursor, mn_word_fn word, void *context);
+
 MN_API int mn_step(mn_stmt *stmt);     /* MN_ROW, MN_DONE or a failure */
 MN_API int mn_reset(mn_stmt *stmt);    /* ready to step anew; parameters stay bound */
 MN_API int mn_clear(mn_stmt *stmt);    /* reset, and no parameter is bound */

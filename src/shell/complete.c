@@ -1,5 +1,6 @@
 /*
- * complete: the word before the cursor, from commands, keywords, functions, tables and columns.
+ * complete: the word before the cursor, from commands, tables, columns, and the words that the
+ * language takes there.
  */
 #include <histedit.h>
 #include <stdlib.h>
@@ -9,26 +10,6 @@
 #include "shell.h"
 
 enum { MATCHES_MAX = 200, NAME_BYTES = 136 };
-
-static const char *const words[] = {
-    "ABS",     "ALL",      "ALTER",   "ANALYZE",   "AND",         "ANY",         "AS",
-    "ASC",     "avg",      "BEGIN",   "BETWEEN",   "BLOB",        "BOOL",        "BY",
-    "CASCADE", "CASE",     "CAST",    "CHECK",     "coalesce",    "COMMIT",      "CONFLICT",
-    "COPY",    "COST",     "count",   "CREATE",    "CROSS",       "date_trunc",  "decay",
-    "DEFAULT", "DELETE",   "DESC",    "DISTINCT",  "DO",          "DROP",        "DURATION",
-    "EFFORT",  "ELSE",     "END",     "EXACT",     "EXCEPT",      "EXISTS",      "EXPLAIN",
-    "FALSE",   "FLOAT",    "FROM",    "GROUP",     "HAVING",      "IF",          "ILIKE",
-    "IN",      "INDEX",    "INNER",   "INSERT",    "INT",         "INTERSECT",   "INTERVAL",
-    "INTO",    "IS",       "JOIN",    "JSON",      "KEY",         "LATEST",      "LEFT",
-    "LIKE",    "LIMIT",    "LINK",    "MATCH",     "max",         "METRIC",      "min",
-    "NEAREST", "NOT",      "NOTHING", "now",       "NULL",        "NULLS",       "OFFSET",
-    "ON",      "OR",       "ORDER",   "OUTER",     "path_length", "PRAGMA",      "PRIMARY",
-    "READ",    "RELATION", "RELEASE", "RETURNING", "ROLLBACK",    "SAVEPOINT",   "SELECT",
-    "SET",     "sum",      "TABLE",   "TEXT",      "THEN",        "time_bucket", "TIMESTAMP",
-    "TO",      "TRUE",     "UNION",   "UNIQUE",    "UNLINK",      "UPDATE",      "UPSERT",
-    "USING",   "UUID",     "uuid7",   "VALUES",    "VECTOR",      "WHEN",        "WHERE",
-    "WITH",    "WITHIN",   "WRITE",
-};
 
 struct matches {
     char (*names)[NAME_BYTES];
@@ -45,6 +26,14 @@ static void match_add(struct matches *m, const char *name)
     }
     char *to = m->names[m->count++];
     (void)snprintf(to, NAME_BYTES, "%s", name);
+}
+
+static int word_match(void *context, const char *word)
+{
+    struct matches *m = context;
+
+    match_add(m, word);
+    return m->count == MATCHES_MAX;
 }
 
 static bool name_row(void *context, mn_stmt *stmt)
@@ -152,8 +141,9 @@ bool complete_word(struct shell *shell, void *edit_line, const char *typed, size
             columns_add(shell, whole, &m);
             names_query(shell, "SELECT name FROM tables()", &m);
             names_query(shell, "SELECT name FROM relations()", &m);
-            for (size_t i = 0; m.length > 0 && i < sizeof words / sizeof words[0]; i++) {
-                match_add(&m, words[i]);
+            if (m.length > 0) {
+                size_t cursor = typed_length + (size_t)(info->cursor - info->buffer);
+                (void)mn_complete(shell->db, whole, cursor, word_match, &m);
             }
         }
         size_t shared = m.count ? common_length(&m) : 0;
