@@ -326,8 +326,9 @@ const House = struct {
         }));
     }
 
-    /// Zig's runtime brings a memcmp and a memset that go byte by byte and win over those of the C library,
-    /// which the tree lives by. Only sanitizers need it: the code divides no 128-bit numbers.
+    /// Zig's runtime brings a memcmp and a memset that go byte by byte and win over those of the C
+    /// library, which the tree lives by. Only sanitizers need it: the code divides no 128-bit
+    /// numbers.
     fn withoutRuntime(o: Options, compile: *Compile) *Compile {
         if (o.sanitize == .none) compile.bundle_compiler_rt = false;
         return compile;
