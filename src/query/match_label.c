@@ -145,15 +145,30 @@ static bool node_choices(const struct mn_match *match, uint32_t index, struct ch
     return said;
 }
 
-static enum mn_status node_unknown(const struct mn_match_element *node, const struct choice *choice,
-                                   bool said)
+/* An edge at the node whose relation leaves no table for it. */
+static enum mn_status node_impossible(const struct mn_match *match, uint32_t index)
 {
+    for (uint32_t i = 0; i < match->element_count; i++) {
+        const struct mn_match_element *edge = &match->elements[i];
+
+        if (!edge->edge || (edge->left != index && edge->right != index)) continue;
+        if (edge->relation_count == 0) continue;
+        mn_fail_at(MN_SCHEMA, edge->span.offset, edge->span.length, "%s goes from %s to %s",
+                   edge->relations[0]->name, edge->relations[0]->from->name,
+                   edge->relations[0]->to->name);
+        return mn_hint("turn the arrow, or give the nodes other labels");
+    }
+    const struct mn_span *span = &match->elements[index].span;
+    return mn_fail_at(MN_SCHEMA, span->offset, span->length, "no relation reaches this node");
+}
+
+static enum mn_status node_unknown(const struct mn_match *match, uint32_t index,
+                                   const struct choice *choice, bool said)
+{
+    const struct mn_match_element *node = &match->elements[index];
     const char *name = node->name ? node->name : "";
 
-    if (said && choice->count == 0) {
-        return mn_fail_at(MN_SCHEMA, node->span.offset, node->span.length,
-                          "no table fits the edges of this node");
-    }
+    if (said && choice->count == 0) return node_impossible(match, index);
     mn_fail_at(MN_SCHEMA, node->span.offset, node->span.length,
                "the table of this node is not clear from its edges");
     if (!said) return mn_hint("write (%s:table)", name);
@@ -183,7 +198,7 @@ static enum mn_status nodes_resolve(struct mn_match *match)
         if (node->edge || node->table) continue;
         choice.count = 0;
         bool said = node_choices(match, i, &choice);
-        return node_unknown(node, &choice, said);
+        return node_unknown(match, i, &choice, said);
     }
     return MN_OK;
 }
