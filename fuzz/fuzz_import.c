@@ -81,7 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 1) return 0;
     int fd = memfd_create("import", MFD_CLOEXEC);
     if (fd < 0) return 0;
-    if (write(fd, data + 1, size - 1) != (ssize_t)(size - 1)) {
+    if (write(fd, data + 1, size - 1) != (ssize_t)(size - 1) || lseek(fd, 0, SEEK_SET) != 0) {
         close(fd);
         return 0;
     }

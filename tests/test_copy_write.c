@@ -3,11 +3,13 @@
  */
 #include "query/copy.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "catalog/list.h"
 #include "support/copy_case.h"
@@ -93,6 +95,32 @@ static void tsv_refuses_what_it_cannot_hold(void **state)
     copy_case_make(&c, out_path("t.tsv"), "body TEXT", "quote", false);
     assert_int_equal(write_rows(&c, &tab, 1), MN_OK);
     assert_string_equal(file_text(c.spec.path), "\"a\tb\"\n");
+}
+
+static void links_and_descriptors_stay_what_they_are(void **state)
+{
+    const struct mn_value values[] = {mn_int(1), mn_int(2)};
+    char target[512], descriptor[32];
+    struct copy_case c;
+    struct stat info;
+
+    (void)state;
+    (void)snprintf(target, sizeof target, "%s", copy_case_file("target.csv", "old\n", 4));
+    (void)unlink(out_path("link.csv"));
+    assert_int_equal(symlink(target, out_path("link.csv")), 0);
+    copy_case_make(&c, out_path("link.csv"), "id INT", "", false);
+    assert_int_equal(write_rows(&c, values, 2), MN_OK);
+    assert_int_equal(lstat(c.spec.path, &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    assert_string_equal(file_text(target), "id\n1\n2\n");
+    /* A descriptor goes on where it stands, even when it is a file. */
+    int fd = open(target, O_WRONLY | O_APPEND);
+    assert_true(fd >= 0);
+    (void)snprintf(descriptor, sizeof descriptor, "/dev/fd/%d", fd);
+    copy_case_make(&c, descriptor, "id INT", "format = csv, header = off", false);
+    assert_int_equal(write_rows(&c, values, 1), MN_OK);
+    close(fd);
+    assert_string_equal(file_text(target), "id\n1\n2\n1\n");
 }
 
 static void ndjson_tells_equal_names_apart(void **state)
@@ -281,6 +309,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_are_quoted_where_they_must),
         cmocka_unit_test(tsv_refuses_what_it_cannot_hold),
+        cmocka_unit_test(links_and_descriptors_stay_what_they_are),
         cmocka_unit_test(ndjson_tells_equal_names_apart),
         cmocka_unit_test(vectors_need_a_value_in_each_row),
         cmocka_unit_test(every_type_survives_each_text_format),

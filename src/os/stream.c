@@ -5,8 +5,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -65,17 +67,37 @@ static enum mn_status stream_adopt(struct mn_stream *stream, int fd)
     return MN_OK;
 }
 
+/* /dev/stdin, /dev/stdout, /dev/stderr and /dev/fd/N are the descriptors themselves, -1: another
+ * path. To open them anew would start at the front of a file that is half written, and to rename
+ * something to them would put a file in the place of the device. */
+static int descriptor_of(const char *path)
+{
+    char *end = NULL;
+
+    if (strcmp(path, "/dev/stdin") == 0) return STDIN_FILENO;
+    if (strcmp(path, "/dev/stdout") == 0) return STDOUT_FILENO;
+    if (strcmp(path, "/dev/stderr") == 0) return STDERR_FILENO;
+    const char *number = strncmp(path, "/dev/fd/", 8) == 0 ? path + 8 : NULL;
+    if (strncmp(path, "/proc/self/fd/", 14) == 0) number = path + 14;
+    if (!number || *number < '0' || *number > '9') return -1;
+    long fd = strtol(number, &end, 10);
+    return *end == '\0' && fd <= INT_MAX ? (int)fd : -1;
+}
+
 enum mn_status mn_stream_open(const char *path, struct mn_stream **stream)
 {
+    int given = descriptor_of(path);
     enum mn_status status = stream_new(path, stream);
 
     if (status) return status;
-    status = stream_adopt(*stream, open(path, O_RDONLY | O_CLOEXEC));
+    status = stream_adopt(*stream, given >= 0 ? fcntl(given, F_DUPFD_CLOEXEC, 0)
+                                              : open(path, O_RDONLY | O_CLOEXEC));
     if (status) {
         mn_stream_close(*stream);
         *stream = NULL;
         return status;
     }
+    if (given >= 0) (*stream)->size_bytes = -1; /* some of it may be read already */
     if ((*stream)->size_bytes >= 0) {
         (void)posix_fadvise((*stream)->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     }
@@ -108,13 +130,20 @@ static int beside_open(struct mn_stream *stream, mode_t mode)
 enum mn_status mn_stream_create(const char *path, struct mn_stream **stream)
 {
     struct stat info;
-    enum mn_status status = stream_new(path, stream);
+    int given = descriptor_of(path), fd;
+    char *target = given < 0 ? realpath(path, NULL) : NULL; /* behind symbolic links */
+    enum mn_status status = stream_new(target ? target : path, stream);
 
+    free(target);
     if (status) return status;
     bool exists = stat(path, &info) == 0;
-    bool regular = !exists || S_ISREG(info.st_mode);
-    int fd = regular ? beside_open(*stream, exists ? info.st_mode & 0777 : 0666)
-                     : open(path, O_WRONLY | O_CLOEXEC);
+    if (given >= 0) {
+        fd = fcntl(given, F_DUPFD_CLOEXEC, 0);
+    } else if (!exists || S_ISREG(info.st_mode)) {
+        fd = beside_open(*stream, exists ? info.st_mode & 0777 : 0666);
+    } else {
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+    }
     status = stream_adopt(*stream, fd);
     if (status) {
         mn_stream_close(*stream);

@@ -4,8 +4,10 @@
  * COPY reads and writes them. A database file never goes through here (os/file.h does that): a
  * stream may be a pipe or a device, has no locks, and is not synced.
  *
- * What is written to a regular or new path appears under that name only when it is whole: the bytes
- * go to a file beside it, and mn_stream_commit renames it. Pipes and devices are written directly.
+ * /dev/stdin, /dev/stdout, /dev/stderr and /dev/fd/N are the process's own descriptors, at the
+ * place where they stand. What is written to a regular or new path appears under that name only
+ * when it is whole: the bytes go to a file beside it, and mn_stream_commit renames it. Pipes and
+ * devices are written directly.
  */
 #ifndef MN_OS_STREAM_H
 #define MN_OS_STREAM_H
