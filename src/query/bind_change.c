@@ -316,6 +316,7 @@ enum mn_status mn_bind_insert(struct mn_bind *bind, const struct mn_ast_insert *
     } else {
         status = input_bind(&outer, change, ast->source, named);
     }
+    change->gather = change->exprs && !change->input && bind->subqueries;
     if (status == MN_OK) {
         status = mn_source_table(&block, table, NULL, ast->table.span, &change->target);
     }

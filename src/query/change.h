@@ -34,6 +34,7 @@ struct mn_change {
     uint32_t *given;        /* columns of the table */
     uint32_t row_count;     /* VALUES: exprs has row_count times given_count, NULL is DEFAULT */
     struct mn_expr **exprs; /* or, over the rows of the SELECT, given_count */
+    bool gather; /* VALUES holds subqueries: all rows are computed before the first is stored */
     struct mn_query *input; /* the SELECT */
     bool upsert;
     enum mn_ast_conflict conflict;

@@ -14,6 +14,9 @@ struct kept_row {
     struct mn_value *outputs; /* of RETURNING */
 };
 
+/* Marks a DEFAULT among the values of a row that is kept. */
+enum { VALUE_IS_DEFAULT = 1 };
+
 struct op_change {
     struct mn_op op;
     struct mn_change *change;
@@ -113,7 +116,7 @@ static enum mn_status insert_complete(struct op_change *op, struct mn_exec *exec
     for (uint32_t i = 0; i < change->given_count; i++) {
         uint32_t column = change->given[i];
 
-        if (exprs && !exprs[i]) continue; /* DEFAULT */
+        if (exprs ? !exprs[i] : given[i].flags == VALUE_IS_DEFAULT) continue;
         op->changed[column] = true;
         if (exprs) {
             status = mn_expr_eval(exprs[i], &exec->eval, &op->values[column]);
@@ -205,6 +208,43 @@ static enum mn_status insert_row(struct op_change *op, struct mn_exec *exec)
     return insert_update(op, exec, conflict.row_id);
 }
 
+static enum mn_status kept_new(struct op_change *op, struct mn_exec *exec, struct kept_row **out)
+{
+    struct kept_row *row = row_new(op);
+
+    *out = row;
+    if (row) {
+        row->values =
+            mn_arena_zalloc(&op->arena, (op->change->given_count + 1) * sizeof *row->values);
+    }
+    return row && row->values ? MN_OK : mn_exec_nomem(exec);
+}
+
+/* The rows of VALUES with subqueries, all of them before the first insert. */
+static enum mn_status values_read(struct op_change *op, struct mn_exec *exec)
+{
+    const struct mn_change *change = op->change;
+    struct mn_arena_mark mark = mn_arena_mark(exec->eval.scratch);
+    enum mn_status status = MN_OK;
+
+    for (uint32_t r = 0; r < change->row_count && status == MN_OK; r++) {
+        struct mn_expr **exprs = change->exprs + (size_t)r * change->given_count;
+        struct kept_row *row;
+
+        status = kept_new(op, exec, &row);
+        for (uint32_t i = 0; i < change->given_count && status == MN_OK; i++) {
+            struct mn_value value;
+
+            row->values[i].flags = VALUE_IS_DEFAULT;
+            if (!exprs[i]) continue;
+            status = mn_expr_eval(exprs[i], &exec->eval, &value);
+            if (status == MN_OK) status = mn_value_copy(&op->arena, &value, &row->values[i]);
+        }
+        mn_arena_rewind(exec->eval.scratch, mark);
+    }
+    return status;
+}
+
 /* The rows of the SELECT, all of them before the first insert. */
 static enum mn_status input_read(struct op_change *op, struct mn_exec *exec)
 {
@@ -218,12 +258,7 @@ static enum mn_status input_read(struct op_change *op, struct mn_exec *exec)
 
         status = mn_op_next(op->op.left, exec, &found);
         if (status != MN_OK || !found) break;
-        row = row_new(op);
-        if (row) {
-            row->values =
-                mn_arena_alloc(&op->arena, (change->given_count + 1) * sizeof *row->values);
-        }
-        if (!row || !row->values) return mn_exec_nomem(exec);
+        status = kept_new(op, exec, &row);
         for (uint32_t i = 0; i < change->given_count && status == MN_OK; i++) {
             struct mn_value value;
 
@@ -243,8 +278,8 @@ static enum mn_status insert_all(struct op_change *op, struct mn_exec *exec)
     struct kept_row *rows = NULL;
     enum mn_status status = MN_OK;
 
-    if (change->input) {
-        status = input_read(op, exec);
+    if (change->input || change->gather) {
+        status = change->input ? input_read(op, exec) : values_read(op, exec);
         rows = op->first;
         op->first = op->last = NULL; /* from here on the list is RETURNING's */
         for (; rows && status == MN_OK; rows = rows->next) {

@@ -42,3 +42,6 @@ SELECT * FROM pair ORDER BY a, b DESC;
 SELECT c FROM pair WHERE a = 1 AND b = 'y';
 INSERT INTO pair (a, c) VALUES (1, 2);
 EXPLAIN UPDATE t SET n = 1 WHERE id = 5;
+CREATE TABLE seq (id INT PRIMARY KEY, n INT DEFAULT 5);
+INSERT INTO seq VALUES ((SELECT coalesce(max(id), 0) FROM seq) + 1, (SELECT count(*) FROM seq)), (7, DEFAULT), (8, (SELECT count(*) FROM seq s)), ((SELECT coalesce(max(id), 20) + 1 FROM seq x), NULL);
+SELECT * FROM seq;
