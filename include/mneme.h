@@ -94,9 +94,9 @@ enum mn_type {
 
 /* The largest sizes; a longer one is MN_TOOBIG. */
 enum {
-    MN_VECTOR_MAX = 8192,          /* dimensions of a vector */
-    MN_SQL_MAX = 16 * 1024 * 1024, /* bytes of one statement's text */
-    MN_PARAMS_MAX = 32768          /* parameters of one statement */
+    MN_VECTOR_MAX = 8192,     /* dimensions of a vector */
+    MN_SQL_MAX = 1024 * 1024, /* bytes of one statement's text */
+    MN_PARAMS_MAX = 32768     /* parameters of one statement */
 };
 
 /* A length that means: up to the terminating NUL. */

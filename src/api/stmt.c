@@ -29,9 +29,6 @@ int mn_prepare(mn_db *db, const char *sql, size_t length, mn_stmt **stmt, const 
         return mn_leave(session, mn_fail(MN_MISUSE, "mn_prepare needs a text and a place"));
     }
     if (length == MN_ALL) length = strlen(sql);
-    if (length > MN_SQL_MAX) {
-        return mn_leave(session, mn_fail(MN_TOOBIG, "the text has more than %d bytes", MN_SQL_MAX));
-    }
     status = mn_statement_prepare(session, sql, length, stmt, &rest);
     if (tail) *tail = rest;
     return mn_leave(session, status);

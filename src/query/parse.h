@@ -11,8 +11,8 @@
 #include "query/ast.h"
 
 enum {
-    MN_NESTING_MAX = 100,            /* of parentheses, brackets and CASE */
-    MN_STATEMENT_BYTES_MAX = 1 << 20 /* of one statement's text */
+    MN_NESTING_MAX = 100,               /* of parentheses, brackets and CASE */
+    MN_STATEMENT_BYTES_MAX = MN_SQL_MAX /* of one statement's text */
 };
 
 /* Parses the first statement of the text; empty ones are skipped. *statement is NULL where there is
