@@ -292,14 +292,41 @@ static uint32_t newest_of(const struct mn_meta *metas)
     return best;
 }
 
+/* Does the cache show the pages whose digest the device has just proven? */
+static enum mn_status cache_holds(struct mn_store *store, const struct mn_meta *meta,
+                                  const struct mn_manifest *manifest, bool *same)
+{
+    uint64_t digest = 0;
+    enum mn_status status = MN_OK;
+
+    for (size_t i = 0; i < manifest->born.count && !status; i++) {
+        const struct mn_extent *extent = &manifest->born.list[i];
+        struct mn_range at = extent_range(store, extent);
+        uint8_t *cached = mn_alloc(at.length);
+
+        if (!cached) return mn_fail_nomem();
+        status = mn_file_read(store->file, cached, at, "a page");
+        for (uint64_t p = 0; p < extent->pages && !status; p++) {
+            const uint8_t *page = cached + (p << store->page_shift);
+
+            digest = mn_hash_mix(digest, mn_digest_word(store, extent->start + p, page));
+        }
+        mn_release(cached);
+    }
+    *same = !status && digest == meta->digest;
+    return status;
+}
+
 /* Drops from the cache what differs from the device in the chosen slot and its pages. */
 static enum mn_status chosen_agree(struct mn_store *store, uint32_t slot,
-                                   const struct mn_manifest *manifest)
+                                   const struct mn_meta *meta, const struct mn_manifest *manifest)
 {
     struct mn_range at = {mn_slot_offset(store, slot), MN_SLOT_BYTES};
     enum mn_status status = range_agree(store, at);
+    bool same = manifest->born.count == 0;
 
-    for (size_t i = 0; i < manifest->born.count && !status; i++) {
+    if (!status && !same) status = cache_holds(store, meta, manifest, &same);
+    for (size_t i = 0; !same && i < manifest->born.count && !status; i++) {
         status = range_agree(store, extent_range(store, &manifest->born.list[i]));
     }
     return status;
@@ -330,7 +357,7 @@ static enum mn_status newest_whole(struct mn_store *store, struct mn_meta *chose
         if (!status) status = manifest_holds(store, &metas[slot], &manifest, &whole);
         if (!status && whole) {
             *chosen = metas[slot];
-            status = chosen_agree(store, slot, &manifest);
+            status = chosen_agree(store, slot, &metas[slot], &manifest);
         }
         metas[slot].version = 0;
     }
