@@ -307,7 +307,7 @@ MN_API int mn_commit(mn_db *db);
 MN_API int mn_rollback(mn_db *db);
 MN_API int mn_savepoint(mn_db *db, const char *name);
 MN_API int mn_rollback_to(mn_db *db, const char *name);
-MN_API int mn_release_savepoint(mn_db *db, const char *name);
+MN_API int mn_release(mn_db *db, const char *name);
 MN_API int mn_in_transaction(mn_db *db); /* 1 inside one of the calling thread */
 
 #ifdef __cplusplus

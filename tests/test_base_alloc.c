@@ -54,8 +54,8 @@ static void given_allocator_gets_every_call(void **state)
     assert_int_equal(live, 3);
     mn_free(plain);
     mn_release_aligned(aligned);
-    mn_release(array);
-    mn_release(NULL);
+    mn_dealloc(array);
+    mn_dealloc(NULL);
     assert_int_equal(live, 0);
 }
 
@@ -89,7 +89,7 @@ static void zeroed_memory_is_zero(void **state)
 
     (void)state;
     for (size_t i = 0; i < 1000; i++) assert_int_equal(memory[i], 0);
-    mn_release(memory);
+    mn_dealloc(memory);
 }
 
 static bool refuse(void *context, size_t size_bytes)
@@ -131,7 +131,7 @@ static void growth_keeps_what_was_there(void **state)
     }
     for (uint32_t i = 0; i < 1000; i++) assert_int_equal(array[i], i);
     assert_false(mn_grow(&array, &capacity, SIZE_MAX / 2, sizeof *array));
-    mn_release(array);
+    mn_dealloc(array);
 }
 
 int main(void)

@@ -45,7 +45,7 @@ static void *worker_run(void *argument)
         w->shared->slots[slot] = fresh;
         pthread_mutex_unlock(&w->shared->lock);
         for (uint32_t i = 0; old && i < old[0]; i++) wrong += old[i] != old[0];
-        mn_release(old);
+        mn_dealloc(old);
 
         mn_fail(MN_RANGE, "thread %d round %d", w->number, round);
         snprintf(expected, sizeof expected, "thread %d round %d", w->number, round);
@@ -76,7 +76,7 @@ static void threads_share_the_heap_and_nothing_else(void **state)
         assert_int_equal(pthread_join(threads[i], &answer), 0);
         assert_null(answer);
     }
-    for (int i = 0; i < SLOTS; i++) mn_release(shared.slots[i]);
+    for (int i = 0; i < SLOTS; i++) mn_dealloc(shared.slots[i]);
     assert_int_equal(shared.wrong, 0);
 }
 

@@ -42,7 +42,7 @@ static void malloc_stays_the_c_library_s(void **state)
         }
     }
     assert_null(dlsym(RTLD_DEFAULT, "mi_malloc"));
-    mn_release(ours);
+    mn_dealloc(ours);
 }
 
 static void each_side_allocates_from_its_own_heap(void **state)
@@ -66,8 +66,8 @@ static void each_side_allocates_from_its_own_heap(void **state)
     void *more = mn_alloc(64 << 10);
 
     assert_int_equal(mallinfo2().uordblks, before);
-    mn_release(more);
-    mn_release(ours);
+    mn_dealloc(more);
+    mn_dealloc(ours);
     mn_release_aligned(aligned);
     free(host);
     dlclose(library);

@@ -59,9 +59,9 @@ static int bind(mn_stmt *stmt, int param, struct mn_value value, size_t copy_byt
     status = mn_statement_bind(stmt, (uint32_t)param, &value);
     if (status == MN_OK) {
         stmt->params[param - 1].copy = copy;
-        mn_release(old);
+        mn_dealloc(old);
     } else {
-        mn_release(copy);
+        mn_dealloc(copy);
     }
     return mn_leave(session, status);
 }

@@ -67,7 +67,7 @@ static void db_free(struct mn_db *db)
 {
     if (db->schemas) mn_schema_cache_free(db->schemas);
     pthread_mutex_destroy(&db->lock);
-    mn_release(db);
+    mn_dealloc(db);
 }
 
 enum mn_status mn_db_open_os(const char *path, const mn_options *options, struct mn_os *os,

@@ -24,7 +24,7 @@ int mn_leave(struct mn_session *session, enum mn_status status)
 {
     bool fine = status == MN_OK || status == MN_ROW || status == MN_DONE || status == MN_WAIT;
 
-    mn_release(session->error_json);
+    mn_dealloc(session->error_json);
     session->error_json = NULL;
     if (fine) {
         session->error.code = MN_OK;

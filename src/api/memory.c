@@ -25,5 +25,5 @@ int mn_set_allocator(const mn_allocator *allocator)
 
 void mn_free(void *memory)
 {
-    mn_release(memory);
+    mn_dealloc(memory);
 }

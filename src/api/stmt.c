@@ -58,7 +58,7 @@ int mn_clear(mn_stmt *stmt)
     if (!session) return (int)mn_error_last()->code;
     mn_statement_reset(stmt);
     for (uint32_t i = 0; i < stmt->ast->param_count; i++) {
-        mn_release(stmt->params[i].copy);
+        mn_dealloc(stmt->params[i].copy);
         stmt->params[i] = (struct mn_param){0};
         if (stmt->values) stmt->values[i] = mn_null();
     }

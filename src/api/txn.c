@@ -61,7 +61,7 @@ int mn_rollback_to(mn_db *db, const char *name)
     return by_name(db, name, mn_txn_rollback_to);
 }
 
-int mn_release_savepoint(mn_db *db, const char *name)
+int mn_release(mn_db *db, const char *name)
 {
     return by_name(db, name, mn_txn_release);
 }

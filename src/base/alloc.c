@@ -164,7 +164,7 @@ void *mn_realloc(void *memory, size_t size_bytes)
     return allocator_get()->resize(memory, size_bytes ? size_bytes : 1);
 }
 
-void mn_release(void *memory)
+void mn_dealloc(void *memory)
 {
     if (memory) allocator_get()->release(memory);
 }
@@ -179,7 +179,7 @@ void *mn_alloc_aligned(size_t size_bytes)
 
 void mn_release_aligned(void *memory)
 {
-    mn_release(memory);
+    mn_dealloc(memory);
 }
 
 bool mn_grow(void *array_pointer, size_t *capacity, size_t need, size_t item_bytes)

@@ -14,7 +14,7 @@
 void *mn_alloc(size_t size_bytes);
 void *mn_zalloc(size_t size_bytes);
 void *mn_realloc(void *memory, size_t size_bytes);
-void mn_release(void *memory); /* NULL is harmless */
+void mn_dealloc(void *memory); /* NULL is harmless */
 
 /* Aligned to 64 bytes; released by mn_release_aligned. */
 void *mn_alloc_aligned(size_t size_bytes);

@@ -31,7 +31,7 @@ static void chunk_drop(struct mn_arena *arena)
 
     arena->chunk = chunk->older;
     arena->total_bytes -= chunk->size;
-    mn_release(chunk);
+    mn_dealloc(chunk);
 }
 
 void mn_arena_release(struct mn_arena *arena)

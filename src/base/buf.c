@@ -11,7 +11,7 @@
 
 void mn_buf_release(struct mn_buf *buf)
 {
-    mn_release(buf->data);
+    mn_dealloc(buf->data);
     *buf = (struct mn_buf){0};
 }
 

@@ -80,8 +80,8 @@ static enum mn_status last_read(struct mn_bulk *bulk)
 
 static void bulk_free(struct mn_bulk *bulk)
 {
-    mn_release(bulk->last);
-    mn_release(bulk);
+    mn_dealloc(bulk->last);
+    mn_dealloc(bulk);
 }
 
 enum mn_status mn_bulk_begin(struct mn_view *view, uint64_t tree, struct mn_bulk **out)

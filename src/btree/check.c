@@ -102,7 +102,7 @@ static enum mn_status key_check(struct walk *w, const struct mn_node *leaf, uint
             w->any = true;
         }
     }
-    mn_release(key);
+    mn_dealloc(key);
     return fault_or_end(w, page, status);
 }
 
@@ -228,7 +228,7 @@ enum mn_status mn_tree_check_all(struct mn_view *view, struct mn_store_check *ch
 
     if (status == MN_OK) status = tree_check(&w, &master);
     if (status == MN_OK) status = mn_tree_each(view, tree_check, &w);
-    mn_release(w.last);
+    mn_dealloc(w.last);
     if (status == MN_CORRUPT) {
         report(context, 0, mn_error_last()->message);
         status = MN_OK;

@@ -47,7 +47,7 @@ enum mn_status mn_cursor_open(struct mn_view *view, uint64_t tree, struct mn_cur
     c->key_capacity = sizeof c->room;
     status = mn_root_get(view, tree, &c->root);
     if (status != MN_OK) {
-        mn_release(c);
+        mn_dealloc(c);
         return status;
     }
     *cursor = c;
@@ -57,8 +57,8 @@ enum mn_status mn_cursor_open(struct mn_view *view, uint64_t tree, struct mn_cur
 void mn_cursor_close(struct mn_cursor *cursor)
 {
     if (!cursor) return;
-    if (cursor->key != cursor->room) mn_release(cursor->key);
-    mn_release(cursor);
+    if (cursor->key != cursor->room) mn_dealloc(cursor->key);
+    mn_dealloc(cursor);
 }
 
 /* -- the key under the cursor ------------------------------------------------------------------ */
@@ -71,7 +71,7 @@ static enum mn_status key_reserve(struct mn_cursor *c, size_t length)
     if (length <= c->key_capacity) return MN_OK;
     grown = mn_alloc(length);
     if (!grown) return mn_fail_nomem();
-    if (c->key != c->room) mn_release(c->key);
+    if (c->key != c->room) mn_dealloc(c->key);
     c->key = grown;
     c->key_capacity = length;
     return MN_OK;

@@ -188,9 +188,9 @@ static void scratch_release(struct mn_view *view, void *user)
 
     (void)view;
     if (!scratch) return;
-    mn_release(scratch->cells);
-    mn_release(scratch->page);
-    mn_release(scratch);
+    mn_dealloc(scratch->cells);
+    mn_dealloc(scratch->page);
+    mn_dealloc(scratch);
 }
 
 enum mn_status mn_scratch_get(struct mn_view *view, struct mn_scratch **scratch)

@@ -211,7 +211,7 @@ static enum mn_status snapshot_link(struct snapshot *snapshot, struct mn_buf *re
 static void snapshot_free(struct snapshot *snapshot)
 {
     mn_arena_release(&snapshot->arena);
-    mn_release(snapshot);
+    mn_dealloc(snapshot);
 }
 
 enum mn_status mn_schema_stamp(struct mn_view *view, uint64_t *stamp)
@@ -276,7 +276,7 @@ enum mn_status mn_schema_cache_new(struct mn_schema_cache **cache)
     *cache = mn_zalloc(sizeof **cache);
     if (!*cache) return mn_fail_nomem();
     if (pthread_mutex_init(&(*cache)->lock, NULL) != 0) {
-        mn_release(*cache);
+        mn_dealloc(*cache);
         *cache = NULL;
         return mn_fail_nomem();
     }
@@ -288,7 +288,7 @@ void mn_schema_cache_free(struct mn_schema_cache *cache)
     if (!cache) return;
     for (int i = 0; i < CACHE_SLOTS; i++) mn_schema_unref(cache->slots[i]);
     pthread_mutex_destroy(&cache->lock);
-    mn_release(cache);
+    mn_dealloc(cache);
 }
 
 /* Moves the slot with this stamp to the front and counts it; NULL: none. The lock is held. */

@@ -94,7 +94,7 @@ static enum mn_status index_fill(struct mn_view *view, const struct mn_index *in
     build.values = mn_zalloc(index->table->column_count * sizeof *build.values);
     if (!build.values) status = mn_fail_nomem();
     if (status == MN_OK) status = rows_add(&build);
-    mn_release(build.values);
+    mn_dealloc(build.values);
     mn_sorter_release(&build.sorter);
     mn_buf_release(&build.key);
     return status;

@@ -265,7 +265,7 @@ void mn_index_scan_close(struct mn_index_scan *scan)
     if (!scan) return;
     mn_cursor_close(scan->cursor);
     mn_key_range_release(&scan->keys);
-    mn_release(scan);
+    mn_dealloc(scan);
 }
 
 static struct mn_bytes buf_bytes(const struct mn_buf *buf)

@@ -41,11 +41,11 @@ static void load_free(struct mn_load *load)
     for (uint32_t i = 0; load->indexes && i < load->table->index_count; i++) {
         mn_sorter_release(&load->indexes[i]);
     }
-    mn_release(load->indexes);
-    mn_release(load->slabs);
+    mn_dealloc(load->indexes);
+    mn_dealloc(load->slabs);
     mn_buf_release(&load->record);
     mn_buf_release(&load->key);
-    mn_release(load);
+    mn_dealloc(load);
 }
 
 /* Ends what is built bottom-up; the first failure counts. */

@@ -83,7 +83,7 @@ enum mn_status mn_old_row_read(struct mn_view *view, const struct mn_table *tabl
 void mn_old_row_release(struct mn_old_row *old)
 {
     mn_buf_release(&old->record);
-    mn_release(old->values);
+    mn_dealloc(old->values);
     old->values = NULL;
 }
 

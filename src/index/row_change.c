@@ -215,7 +215,7 @@ enum mn_status mn_row_update(struct mn_view *view, const struct mn_table *table,
     if (status == MN_OK) status = update_apply(&update);
     if (status == MN_OK && new_id) *new_id = update.new_id;
     mn_old_row_release(&update.old);
-    mn_release(update.values);
+    mn_dealloc(update.values);
     mn_buf_release(&update.old_key);
     mn_buf_release(&update.new_key);
     return status;
@@ -236,8 +236,8 @@ enum mn_status mn_row_set_vector(struct mn_view *view, const struct mn_table *ta
     } else {
         status = mn_fail_nomem();
     }
-    mn_release(values);
-    mn_release(changed);
+    mn_dealloc(values);
+    mn_dealloc(changed);
     return status;
 }
 

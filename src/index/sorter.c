@@ -172,7 +172,7 @@ static enum mn_status entries_sort(struct mn_sorter *sorter, struct sorter_entry
     scratch = mn_alloc(*count * sizeof *scratch);
     if (!scratch) return mn_fail_nomem();
     run_sort(entries, scratch, *count, 0, 0);
-    mn_release(scratch);
+    mn_dealloc(scratch);
     return MN_OK;
 }
 

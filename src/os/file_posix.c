@@ -213,7 +213,7 @@ static int open_unnamed(const char *path, const char *folder, char **temp_path)
     memcpy(name + length, suffix, sizeof suffix);
     fd = mkostemp(name, O_CLOEXEC);
     if (fd < 0) {
-        mn_release(name);
+        mn_dealloc(name);
         return -1;
     }
     (void)fchmod(fd, 0644);
@@ -253,9 +253,9 @@ static enum mn_status posix_create(struct mn_os *os, const char *path, struct mn
 done:
     if (status && fd >= 0) close(fd);
     if (temp_path) unlink(temp_path);
-    mn_release(temp_path);
-    mn_release(wanted);
-    mn_release(folder);
+    mn_dealloc(temp_path);
+    mn_dealloc(wanted);
+    mn_dealloc(folder);
     return status;
 }
 
@@ -269,7 +269,7 @@ static enum mn_status folder_sync(const char *path)
     fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || fsync(fd) != 0) status = system_failed("cannot sync the folder", folder);
     if (fd >= 0) close(fd);
-    mn_release(folder);
+    mn_dealloc(folder);
     return status;
 }
 
@@ -304,9 +304,9 @@ static void posix_close(struct mn_file *base)
     if (file->fd >= 0) close(file->fd);
     if (file->direct >= 0) close(file->direct);
     pthread_mutex_destroy(&file->mutex);
-    mn_release(file->path);
-    mn_release(file->temp_path);
-    mn_release(file);
+    mn_dealloc(file->path);
+    mn_dealloc(file->temp_path);
+    mn_dealloc(file);
 }
 
 /* ---- bytes ---- */

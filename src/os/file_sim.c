@@ -193,7 +193,7 @@ static void sim_close(struct mn_file *base)
     file->inode->open_files--;
     if (!file->inode->named && file->inode->open_files == 0) inode_unlink(os, file->inode);
     pthread_mutex_unlock(&os->mutex);
-    mn_release(file);
+    mn_dealloc(file);
 }
 
 /* ---- bytes ---- */
@@ -340,7 +340,7 @@ static void sim_drop_cached(struct mn_file *base, struct mn_range at)
         if (bytes) {
             mn_inode_device(file->inode, bytes, at);
             mn_inode_show(file->inode->cache + at.start, bytes, at.length);
-            mn_release(bytes);
+            mn_dealloc(bytes);
         }
     }
     pthread_mutex_unlock(&file->os->mutex);
@@ -593,7 +593,7 @@ void mn_sim_free(struct mn_os *base)
     }
     pthread_cond_destroy(&os->changed);
     pthread_mutex_destroy(&os->mutex);
-    mn_release(os);
+    mn_dealloc(os);
 }
 
 void mn_sim_set_hook(struct mn_os *os, mn_sim_hook hook, void *context)

@@ -95,7 +95,7 @@ enum mn_status mn_inode_remember(struct mn_inode *inode, uint64_t offset, const 
 
 void mn_inode_forget(struct mn_inode *inode)
 {
-    for (size_t i = 0; i < inode->pending_count; i++) mn_release(inode->pending[i].bytes);
+    for (size_t i = 0; i < inode->pending_count; i++) mn_dealloc(inode->pending[i].bytes);
     inode->pending_count = 0;
 }
 
@@ -205,12 +205,12 @@ void mn_inode_device(const struct mn_inode *inode, uint8_t *bytes, struct mn_ran
 void mn_inode_free(struct mn_inode *inode)
 {
     mn_inode_forget(inode);
-    mn_release(inode->pending);
-    mn_release(inode->locks);
-    mn_release(inode->disk);
+    mn_dealloc(inode->pending);
+    mn_dealloc(inode->locks);
+    mn_dealloc(inode->disk);
     mn_unreserve(inode->cache, inode->capacity);
-    mn_release(inode->path);
-    mn_release(inode);
+    mn_dealloc(inode->path);
+    mn_dealloc(inode);
 }
 
 struct mn_inode *mn_inode_new(const char *path, uint64_t capacity, bool memory)

@@ -42,7 +42,7 @@ static enum mn_status stream_new(const char *path, struct mn_stream **stream)
     made->size_bytes = -1;
     made->path = mn_alloc(strlen(path) + 1);
     if (!made->path) {
-        mn_release(made);
+        mn_dealloc(made);
         return mn_fail_nomem();
     }
     memcpy(made->path, path, strlen(path) + 1);
@@ -121,7 +121,7 @@ static int beside_open(struct mn_stream *stream, mode_t mode)
         if (errno != EEXIST) break;
     }
     int error = errno;
-    mn_release(stream->beside);
+    mn_dealloc(stream->beside);
     stream->beside = NULL;
     errno = error;
     return -1;
@@ -217,7 +217,7 @@ enum mn_status mn_stream_commit(struct mn_stream *stream)
         return mn_fail(MN_IOERR, "cannot rename %s to %s: %s", stream->beside, stream->path,
                        strerror(errno));
     }
-    mn_release(stream->beside);
+    mn_dealloc(stream->beside);
     stream->beside = NULL;
     return MN_OK;
 }
@@ -227,7 +227,7 @@ void mn_stream_close(struct mn_stream *stream)
     if (!stream) return;
     if (stream->fd >= 0) (void)close(stream->fd);
     if (stream->beside) (void)unlink(stream->beside);
-    mn_release(stream->beside);
-    mn_release(stream->path);
-    mn_release(stream);
+    mn_dealloc(stream->beside);
+    mn_dealloc(stream->path);
+    mn_dealloc(stream);
 }

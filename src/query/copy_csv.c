@@ -30,9 +30,9 @@ static void csv_close(struct mn_copy_reader *base)
     struct csv_reader *reader = (struct csv_reader *)base;
 
     mn_copy_input_close(&reader->input);
-    mn_release(reader->fields);
-    mn_release(reader->targets);
-    mn_release(reader);
+    mn_dealloc(reader->fields);
+    mn_dealloc(reader->targets);
+    mn_dealloc(reader);
 }
 
 static uint64_t feeds_inside(const struct mn_csv_field *field)

@@ -34,7 +34,7 @@ enum mn_status mn_copy_input_open(struct mn_copy_input *input, const char *path,
 void mn_copy_input_close(struct mn_copy_input *input)
 {
     mn_stream_close(input->stream);
-    mn_release(input->data);
+    mn_dealloc(input->data);
     *input = (struct mn_copy_input){0};
 }
 

@@ -96,6 +96,6 @@ enum mn_status mn_copy_load_rows(struct mn_copy_load_state *state)
             status = mn_copy_locate(state->reader, NULL);
         }
     }
-    mn_release(lines.runs);
+    mn_dealloc(lines.runs);
     return status;
 }

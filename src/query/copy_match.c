@@ -149,6 +149,6 @@ enum mn_status mn_copy_load_vectors(struct mn_copy_load_state *state)
     }
     if (!status && column >= 0) qsort(pairs.items, pairs.count, sizeof *pairs.items, pair_order);
     if (!status) status = vectors_set(state, &pairs);
-    mn_release(pairs.items);
+    mn_dealloc(pairs.items);
     return status;
 }

@@ -22,8 +22,8 @@ static void ndjson_close(struct mn_copy_reader *base)
     struct ndjson_reader *reader = (struct ndjson_reader *)base;
 
     mn_copy_input_close(&reader->input);
-    mn_release(reader->after);
-    mn_release(reader);
+    mn_dealloc(reader->after);
+    mn_dealloc(reader);
 }
 
 /* Finds the next line that is not blank: [*start, *end), a line feed or the zero at *end. */

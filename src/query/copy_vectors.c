@@ -35,7 +35,7 @@ static void vector_close(struct mn_copy_reader *base)
     struct vector_reader *reader = (struct vector_reader *)base;
 
     mn_copy_input_close(&reader->input);
-    mn_release(reader);
+    mn_dealloc(reader);
 }
 
 static enum mn_status vector_open(const struct mn_copy_spec *spec, struct vector_reader **out)

@@ -80,8 +80,8 @@ static void text_close(struct mn_copy_writer *base)
     for (uint32_t i = 0; writer->keys && i < base->spec.column_count; i++) {
         mn_buf_release(&writer->keys[i]);
     }
-    mn_release(writer->keys);
-    mn_release(writer);
+    mn_dealloc(writer->keys);
+    mn_dealloc(writer);
 }
 
 static enum mn_status text_finish(struct mn_copy_writer *base)

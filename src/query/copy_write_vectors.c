@@ -29,7 +29,7 @@ static void vectors_close(struct mn_copy_writer *base)
     struct vector_writer *writer = (struct vector_writer *)base;
 
     mn_copy_output_close(&writer->output);
-    mn_release(writer);
+    mn_dealloc(writer);
 }
 
 /* Magic, version 1.0, length, the dict, blanks and a line feed: 128 bytes, as numpy.save writes. */

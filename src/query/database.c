@@ -49,9 +49,9 @@ void mn_sessions_free(struct mn_db *db)
 
         db->sessions = session->next;
         mn_txn_rollback(session);
-        mn_release(session->marks);
-        mn_release(session->error_json);
-        mn_release(session);
+        mn_dealloc(session->marks);
+        mn_dealloc(session->error_json);
+        mn_dealloc(session);
     }
 }
 

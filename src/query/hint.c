@@ -276,6 +276,6 @@ enum mn_status mn_mistake_fail(const struct mn_mistake *m)
     }
     mn_fail_at(MN_SYNTAX, bad->span.offset, bad->span.length, "%s", text);
     hint_add(o, m);
-    mn_release(o);
+    mn_dealloc(o);
     return MN_SYNTAX;
 }

@@ -167,7 +167,7 @@ static void expand_close(struct mn_op *op)
     for (uint32_t i = 0; expand->scans && i < expand->spec.hop_count; i++) {
         mn_edge_scan_close(expand->scans[i]);
     }
-    mn_release(expand->scans);
+    mn_dealloc(expand->scans);
     expand->scans = NULL;
     mn_held_release(&expand->held);
 }

@@ -231,8 +231,8 @@ static void latest_close(struct mn_op *op)
 {
     struct op_latest *latest = (struct op_latest *)op;
 
-    for (size_t i = 0; i < latest->group_count; i++) mn_release(latest->groups[i]->rows);
-    mn_release(latest->groups);
+    for (size_t i = 0; i < latest->group_count; i++) mn_dealloc(latest->groups[i]->rows);
+    mn_dealloc(latest->groups);
     latest->groups = NULL;
     latest->group_count = latest->group_capacity = 0;
     mn_rowset_release(&latest->set);

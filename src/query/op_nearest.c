@@ -246,9 +246,9 @@ static enum mn_status rows_compact(struct op_nearest *n, struct mn_exec *exec)
         mn_arena_release(&arena);
         mn_exec_nomem(exec);
     }
-    mn_release(places);
-    mn_release(copies);
-    mn_release(live);
+    mn_dealloc(places);
+    mn_dealloc(copies);
+    mn_dealloc(live);
     return status;
 }
 
@@ -332,7 +332,7 @@ static void nearest_close(struct mn_op *op)
     mn_topk_release(&n->near);
     mn_topk_release(&n->lost);
     mn_arena_release(&n->arena);
-    mn_release(n->rows);
+    mn_dealloc(n->rows);
     n->rows = NULL;
     n->row_count = n->row_capacity = 0;
 }

@@ -207,7 +207,7 @@ static enum mn_status sort_open(struct mn_op *op, struct mn_exec *exec)
     spare = mn_alloc(sort->count * sizeof(struct sort_row *));
     if (!spare) return mn_fail_nomem();
     rows_sort(&sort->spec, sort->rows, spare, sort->count);
-    mn_release(spare);
+    mn_dealloc(spare);
     return MN_OK;
 }
 
@@ -226,7 +226,7 @@ static void sort_close(struct mn_op *op)
 {
     struct op_sort *sort = (struct op_sort *)op;
 
-    mn_release(sort->rows);
+    mn_dealloc(sort->rows);
     sort->rows = NULL;
     sort->count = sort->capacity = 0;
     mn_arena_release(&sort->arena);

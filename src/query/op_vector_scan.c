@@ -253,7 +253,7 @@ static void vector_scan_close(struct mn_op *op)
     mn_search_release(scan->search);
     scan->search = NULL;
     mn_topk_release(&scan->lost);
-    mn_release(scan->row_ids);
+    mn_dealloc(scan->row_ids);
     scan->row_ids = NULL;
     scan->row_id_count = scan->row_id_capacity = 0;
 }

@@ -53,7 +53,7 @@ static struct mn_token *tokens_again(const struct mn_parser *p, const char *firs
         if (tokens[*count - 1].span.offset >= p->bad.span.offset) return tokens;
         if (tokens[*count - 1].code == 0) return tokens;
     }
-    mn_release(tokens);
+    mn_dealloc(tokens);
     return NULL;
 }
 
@@ -66,7 +66,7 @@ static enum mn_status mistake_report(const struct mn_parser *p, const char *firs
     if (!tokens) return mn_fail_nomem();
     mistake.tokens = tokens;
     status = mn_mistake_fail(&mistake);
-    mn_release(tokens);
+    mn_dealloc(tokens);
     return status;
 }
 
@@ -171,7 +171,7 @@ enum mn_status mn_parse(struct mn_arena *arena, const char *text, size_t length,
     if (!grammar) return mn_fail_nomem();
     mn_grammarInit(grammar);
     status = statement_feed(&p, grammar, &scan, &token);
-    mn_release(grammar);
+    mn_dealloc(grammar);
     *tail = (const char *)scan.at;
     if (status == MN_OK) *statement = p.statement;
     return status;
@@ -196,7 +196,7 @@ enum mn_status mn_parse_expression(struct mn_arena *arena, const char *text, siz
     mn_grammar(grammar, token.code, token, &p);
     mn_scan_next(&scan, &token);
     status = statement_feed(&p, grammar, &scan, &token);
-    mn_release(grammar);
+    mn_dealloc(grammar);
     if (status == MN_OK && p.param_count > 0) {
         status = mn_fail_at(MN_SYNTAX, p.params[0].span.offset, p.params[0].span.length,
                             "no parameters here");
@@ -251,7 +251,7 @@ enum mn_status mn_parse_expected(const char *text, size_t length, mn_parse_expec
             if (!expected(context, mn_token_text(token))) break;
         }
     }
-    mn_release(states);
+    mn_dealloc(states);
     return MN_OK;
 }
 

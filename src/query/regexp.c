@@ -397,8 +397,8 @@ enum mn_status mn_regexp_new(struct mn_arena *arena, const char *pattern, size_t
         made->ranges = mn_arena_copy(arena, c.ranges, c.range_count * sizeof *c.ranges);
         if (!made->program || (!made->ranges && c.range_count > 0)) c.status = mn_fail_nomem();
     }
-    mn_release(c.program);
-    mn_release(c.ranges);
+    mn_dealloc(c.program);
+    mn_dealloc(c.ranges);
     if (c.status == MN_OK) *regexp = made;
     return c.status;
 }
@@ -538,7 +538,7 @@ enum mn_status mn_regexp_match(const struct mn_regexp *regexp, const char *text,
     *match = false;
     if (!memory) return mn_fail_nomem();
     if (length >= UINT32_MAX) {
-        mn_release(memory);
+        mn_dealloc(memory);
         return mn_fail(MN_TOOBIG, "the text is too long for a regular expression");
     }
     m.now.at = memory;
@@ -548,6 +548,6 @@ enum mn_status mn_regexp_match(const struct mn_regexp *regexp, const char *text,
     m.step = 1;
     run(&m);
     *match = m.matched;
-    mn_release(memory);
+    mn_dealloc(memory);
     return MN_OK;
 }

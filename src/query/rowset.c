@@ -10,7 +10,7 @@ enum { BUCKETS_FIRST = 64 };
 
 void mn_rowset_release(struct mn_rowset *set)
 {
-    mn_release(set->buckets);
+    mn_dealloc(set->buckets);
     set->buckets = NULL;
     set->bucket_count = 0;
     set->count = 0;
@@ -33,7 +33,7 @@ static bool rowset_grow(struct mn_rowset *set)
             entry = chain;
         }
     }
-    mn_release(set->buckets);
+    mn_dealloc(set->buckets);
     set->buckets = buckets;
     set->bucket_count = wanted;
     return true;

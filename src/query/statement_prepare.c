@@ -222,14 +222,14 @@ void mn_statement_free(struct mn_stmt *stmt)
     uint32_t params = stmt->ast && stmt->params ? stmt->ast->param_count : 0;
 
     mn_statement_reset(stmt);
-    for (uint32_t i = 0; i < params; i++) mn_release(stmt->params[i].copy);
-    mn_release(stmt->params);
+    for (uint32_t i = 0; i < params; i++) mn_dealloc(stmt->params[i].copy);
+    mn_dealloc(stmt->params);
     plan_forget(stmt);
     mn_arena_release(&stmt->value_arena);
     mn_arena_release(&stmt->ast_arena);
-    mn_release(stmt->text);
+    mn_dealloc(stmt->text);
     atomic_fetch_sub(&stmt->db->statements, 1);
-    mn_release(stmt);
+    mn_dealloc(stmt);
 }
 
 /* ---- parameters ---- */

@@ -76,7 +76,7 @@ void mn_statement_reset(struct mn_stmt *stmt)
     (void)run_end(stmt, MN_OK);
     mn_arena_release(&stmt->scratch);
     mn_arena_release(&stmt->exec.kept);
-    mn_release(stmt->kept);
+    mn_dealloc(stmt->kept);
     stmt->kept = NULL;
     stmt->kept_count = stmt->kept_capacity = stmt->kept_at = 0;
     stmt->row = NULL;

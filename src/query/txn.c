@@ -17,7 +17,7 @@ static enum mn_status snapshot_new(struct mn_db *db, struct mn_snapshot **out)
     if (!snapshot) return mn_fail_nomem();
     status = mn_view_begin_read(db->store, &snapshot->view);
     if (status != MN_OK) {
-        mn_release(snapshot);
+        mn_dealloc(snapshot);
         return status;
     }
     snapshot->uses = 1;
@@ -29,7 +29,7 @@ static void snapshot_unuse(struct mn_snapshot *snapshot)
 {
     if (!snapshot || --snapshot->uses > 0) return;
     mn_view_end(snapshot->view);
-    mn_release(snapshot);
+    mn_dealloc(snapshot);
 }
 
 /* The session's transaction is over; what it held was given back or consumed. */

@@ -96,7 +96,7 @@ static enum mn_status check_ring(struct mn_store_check *check)
             }
         }
     }
-    mn_release(meta);
+    mn_dealloc(meta);
     return status;
 }
 
@@ -114,7 +114,7 @@ static enum mn_status check_superblock(struct mn_store_check *check)
         status = mn_superblock_decode(bytes, MN_SUPERBLOCK_BYTES, &superblock, &readonly);
         if (status == MN_NOTADB) status = MN_CORRUPT;
     }
-    mn_release(bytes);
+    mn_dealloc(bytes);
     if (status && fault_last(check, status, 0)) return MN_OK;
     return status;
 }
@@ -138,8 +138,8 @@ static enum mn_status check_fixed(struct mn_store_check *check)
 static void check_free(struct mn_store_check *check)
 {
     mn_space_release(&check->space);
-    mn_release(check->marks);
-    mn_release(check);
+    mn_dealloc(check->marks);
+    mn_dealloc(check);
 }
 
 enum mn_status mn_store_check_begin(struct mn_view *view, mn_report report, void *context,
@@ -235,8 +235,8 @@ static enum mn_status stat_view(struct mn_view *view, struct mn_store_stats *sta
     }
     mn_deaths_release(&dead);
     mn_space_release(&space);
-    if (pins) mn_release(pins->pins);
-    mn_release(pins);
+    if (pins) mn_dealloc(pins->pins);
+    mn_dealloc(pins);
     return status;
 }
 

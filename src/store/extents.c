@@ -11,7 +11,7 @@
 
 void mn_extents_release(struct mn_extents *extents)
 {
-    mn_release(extents->list);
+    mn_dealloc(extents->list);
     memset(extents, 0, sizeof *extents);
 }
 
@@ -80,13 +80,13 @@ enum mn_status mn_extents_net(struct mn_extents *taken, struct mn_extents *given
         MN_ASSERT(times == 0 || times == 1);
         if (times && i < count) status = mn_extents_add(net, page, edges[i].page - page);
     }
-    mn_release(edges);
+    mn_dealloc(edges);
     return status;
 }
 
 void mn_deaths_release(struct mn_deaths *deaths)
 {
-    mn_release(deaths->list);
+    mn_dealloc(deaths->list);
     memset(deaths, 0, sizeof *deaths);
 }
 

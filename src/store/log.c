@@ -447,7 +447,7 @@ static enum mn_status checkpoint_write(struct mn_view *view)
     next->log_pages = 0;
     next->log_bytes = 0;
     next->tail_bytes = 0;
-    mn_release(pages);
+    mn_dealloc(pages);
     mn_buf_release(&bytes);
     return status;
 }
@@ -494,7 +494,7 @@ static enum mn_status tail_move(struct mn_view *view, struct mn_manifest *manife
         next->tail_bytes = 0;
         if (own_too) next->flags |= MN_META_OWN_LOG | MN_META_LARGE;
     }
-    mn_release(pages);
+    mn_dealloc(pages);
     mn_buf_release(&bytes);
     return status;
 }

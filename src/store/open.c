@@ -40,7 +40,7 @@ static enum mn_status zeros_write(struct mn_file *file, uint64_t size_bytes)
 
         status = mn_file_write(file, at, zeros, left < ZERO_BYTES ? (size_t)left : ZERO_BYTES);
     }
-    mn_release(zeros);
+    mn_dealloc(zeros);
     return status;
 }
 
@@ -63,7 +63,7 @@ static enum mn_status first_slot(const struct mn_store *store, uint8_t *bytes)
         mn_meta_encode(meta, store->superblock.secret, bytes);
     }
     mn_buf_release(&own);
-    mn_release(meta);
+    mn_dealloc(meta);
     return status;
 }
 
@@ -92,7 +92,7 @@ static enum mn_status file_write_new(struct mn_store *store, struct mn_file *fil
         store->file = before;
     }
     if (!status) status = file->ops->sync(file);
-    mn_release(bytes);
+    mn_dealloc(bytes);
     return status;
 }
 
@@ -172,7 +172,7 @@ static enum mn_status superblock_read(struct mn_store *store, const char *path)
 
     if (!status) status = store->file->ops->pread(store->file, bytes, at, &got);
     if (!status) status = mn_superblock_decode(bytes, got, &store->superblock, &readonly);
-    mn_release(bytes);
+    mn_dealloc(bytes);
     if (status) return status;
     layout_set(store, store->superblock.page_size);
     status = store->file->ops->size(store->file, &size);
@@ -223,7 +223,7 @@ static enum mn_status presence_take(struct mn_store *store)
     if (!status) {
         chosen = mn_alloc(sizeof *chosen);
         status = chosen ? mn_settle(store, chosen) : mn_fail_nomem();
-        mn_release(chosen);
+        mn_dealloc(chosen);
         if (!status && !alone) status = file->ops->lock(file, presence, MN_LOCK_SHARED, 0);
     } else if (status == MN_BUSY && !alone) {
         status = file->ops->lock(file, presence, MN_LOCK_SHARED, wait_us);
@@ -239,16 +239,16 @@ static void store_free(struct mn_store *store)
     if (store->file) store->file->ops->close(store->file);
     mn_unreserve(store->seen, store->map_pages);
     mn_writer_release(&store->writer, store);
-    mn_release(store->pins);
-    mn_release(store->idle);
-    mn_release(store->slots);
-    mn_release(store->chosen);
-    mn_release(store->path);
+    mn_dealloc(store->pins);
+    mn_dealloc(store->idle);
+    mn_dealloc(store->slots);
+    mn_dealloc(store->chosen);
+    mn_dealloc(store->path);
     if (store->own_os) mn_sim_free(store->os);
     pthread_mutex_destroy(&store->mutex);
     pthread_mutex_destroy(&store->turn);
     pthread_cond_destroy(&store->turn_free);
-    mn_release(store);
+    mn_dealloc(store);
 }
 
 static enum mn_status store_new(const struct mn_store_options *options, struct mn_store **out)

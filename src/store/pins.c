@@ -62,7 +62,7 @@ static struct mn_pin *pin_new(struct mn_store *store, uint64_t version, bool *kn
 
 static void pin_keep_idle(struct mn_store *store, struct mn_pin *pin)
 {
-    mn_release(store->idle);
+    mn_dealloc(store->idle);
     store->idle = pin;
 }
 

@@ -32,7 +32,7 @@ void mn_view_init(struct mn_view *view, struct mn_store *store)
 static void copies_release(struct mn_view *view)
 {
     for (size_t i = 0; i < view->copy_capacity; i++) mn_release_aligned(view->copies[i].bytes);
-    mn_release(view->copies);
+    mn_dealloc(view->copies);
     view->copies = NULL;
     view->copy_count = view->copy_capacity = 0;
 }
@@ -43,7 +43,7 @@ void mn_view_release(struct mn_view *view)
 
     if (store->hooks.view_end) store->hooks.view_end(view, view->user);
     copies_release(view);
-    mn_release(view);
+    mn_dealloc(view);
 }
 
 enum mn_status mn_store_refuse_forked(void)
@@ -63,7 +63,7 @@ enum mn_status mn_view_begin_read(struct mn_store *store, struct mn_view **out)
     mn_view_init(view, store);
     status = mn_pin_acquire(store, &view->pin);
     if (status) {
-        mn_release(view);
+        mn_dealloc(view);
         return status;
     }
     view->meta = &view->pin->meta;
@@ -76,7 +76,7 @@ enum mn_status mn_view_begin_read(struct mn_store *store, struct mn_view **out)
     if (!status) status = mn_meta_validate(view->meta, store->first_page, file_pages);
     if (status) {
         mn_pin_release(store, view->pin);
-        mn_release(view);
+        mn_dealloc(view);
         return status;
     }
     *out = view;
@@ -256,7 +256,7 @@ static enum mn_status copies_grow(struct mn_view *view)
         if (!view->copies[i].bytes) continue;
         grown.copies[copy_slot(&grown, view->copies[i].page)] = view->copies[i];
     }
-    mn_release(view->copies);
+    mn_dealloc(view->copies);
     view->copies = grown.copies;
     view->copy_capacity = grown.copy_capacity;
     return MN_OK;

@@ -177,18 +177,18 @@ void mn_writer_release(struct mn_writer *writer, struct mn_store *store)
 {
     mn_nodes_clear(writer, store);
     for (size_t i = 0; i < writer->pool_count; i++) mn_release_aligned(writer->pool[i]);
-    mn_release(writer->pool);
-    mn_release(writer->nodes);
-    mn_release(writer->spare);
-    mn_release(writer->undo);
-    mn_release(writer->savepoints);
+    mn_dealloc(writer->pool);
+    mn_dealloc(writer->nodes);
+    mn_dealloc(writer->spare);
+    mn_dealloc(writer->undo);
+    mn_dealloc(writer->savepoints);
     mn_deaths_release(&writer->deaths);
     mn_extents_release(&writer->taken);
     mn_extents_release(&writer->given);
     mn_extents_release(&writer->reserve);
-    mn_release(writer->buffers);
-    mn_release(writer->digests);
-    mn_release(writer->pins);
+    mn_dealloc(writer->buffers);
+    mn_dealloc(writer->digests);
+    mn_dealloc(writer->pins);
     mn_space_release(&writer->space);
     memset(writer, 0, sizeof *writer);
 }

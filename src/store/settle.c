@@ -175,7 +175,7 @@ static enum mn_status piece_read(struct mn_store *store, struct mn_range want,
 
 static void piece_release(struct device_piece *piece)
 {
-    mn_release(piece->bytes);
+    mn_dealloc(piece->bytes);
 }
 
 static struct mn_range extent_range(const struct mn_store *store, const struct mn_extent *extent)
@@ -259,7 +259,7 @@ static enum mn_status range_agree(struct mn_store *store, struct mn_range at)
         store->file->ops->drop_cached(store->file, piece.at);
     }
     piece_release(&piece);
-    mn_release(cached);
+    mn_dealloc(cached);
     return status;
 }
 
@@ -311,7 +311,7 @@ static enum mn_status cache_holds(struct mn_store *store, const struct mn_meta *
 
             digest = mn_hash_mix(digest, mn_digest_word(store, extent->start + p, page));
         }
-        mn_release(cached);
+        mn_dealloc(cached);
     }
     *same = !status && digest == meta->digest;
     return status;
@@ -362,7 +362,7 @@ static enum mn_status newest_whole(struct mn_store *store, struct mn_meta *chose
         metas[slot].version = 0;
     }
     mn_manifest_release(&manifest);
-    mn_release(metas);
+    mn_dealloc(metas);
     return status;
 }
 
@@ -400,7 +400,7 @@ static enum mn_status accusation(struct mn_store *store, enum mn_status found,
         status = found; /* with the message that was made where it was found */
     }
     piece_release(&piece);
-    mn_release(metas);
+    mn_dealloc(metas);
     return status;
 }
 

@@ -19,8 +19,8 @@ static void buckets_clear(struct mn_space *space)
 void mn_space_release(struct mn_space *space)
 {
     buckets_clear(space);
-    mn_release(space->buckets);
-    mn_release(space->free);
+    mn_dealloc(space->buckets);
+    mn_dealloc(space->free);
     memset(space, 0, sizeof *space);
 }
 

@@ -138,7 +138,7 @@ static void writer_clear(struct mn_writer *writer, struct mn_store *store)
     writer->space_ready = writer->changed = writer->digest_void = writer->grew = false;
     /* One large transaction must not keep its lists for ever. */
     if (writer->digest_capacity > MN_LARGE_BYTES / MN_PAGE_SIZE_MIN) {
-        mn_release(writer->digests);
+        mn_dealloc(writer->digests);
         writer->digests = NULL;
         writer->digest_capacity = 0;
     }
@@ -184,7 +184,7 @@ enum mn_status mn_write_begin(struct mn_store *store, uint64_t expect_version, s
         if (status) writer_unlock(store);
     }
     if (status) {
-        mn_release(view);
+        mn_dealloc(view);
         return status;
     }
     *out = view;

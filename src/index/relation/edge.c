@@ -87,7 +87,7 @@ void mn_edge_scan_close(struct mn_edge_scan *scan)
 {
     if (!scan) return;
     mn_cursor_close(scan->cursor);
-    mn_release(scan);
+    mn_dealloc(scan);
 }
 
 static enum mn_status scan_seek(struct mn_edge_scan *scan, size_t prefix_bytes)

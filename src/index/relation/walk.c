@@ -57,7 +57,7 @@ enum mn_status mn_walk_open(const struct mn_walk_options *options, struct mn_wal
     w->options = *options;
     w->scans = mn_zalloc(options->hop_count * sizeof *w->scans);
     if (!w->scans) {
-        mn_release(w);
+        mn_dealloc(w);
         return mn_fail_nomem();
     }
     *walk = w;
@@ -68,10 +68,10 @@ void mn_walk_close(struct mn_walk *walk)
 {
     if (!walk) return;
     for (uint32_t i = 0; i < walk->options.hop_count; i++) mn_edge_scan_close(walk->scans[i]);
-    mn_release(walk->scans);
-    mn_release(walk->queue);
-    mn_release(walk->seen);
-    mn_release(walk);
+    mn_dealloc(walk->scans);
+    mn_dealloc(walk->queue);
+    mn_dealloc(walk->seen);
+    mn_dealloc(walk);
 }
 
 static enum mn_status walk_afford(const struct mn_walk *w, size_t queued, size_t slots)
@@ -112,7 +112,7 @@ static enum mn_status seen_grow(struct mn_walk *w)
         if (old[i].stamp != w->stamp) continue;
         *seen_find(w, (struct mn_node){old[i].row_id, old[i].table}) = old[i];
     }
-    mn_release(old);
+    mn_dealloc(old);
     return MN_OK;
 }
 

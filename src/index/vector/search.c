@@ -75,7 +75,7 @@ enum mn_status mn_search_open(const struct mn_search_options *options, struct mn
     memset(s, 0, offsetof(struct mn_search, estimates));
     s->query = mn_alloc_aligned(options->dims * sizeof *s->query);
     if (!s->query) {
-        mn_release(s);
+        mn_dealloc(s);
         return mn_fail_nomem();
     }
     double scale = options->metric == MN_METRIC_COSINE ? 1 / sqrt(norm2) : 1;
@@ -96,7 +96,7 @@ void mn_search_release(struct mn_search *search)
     if (!search) return;
     mn_topk_release(&search->topk);
     mn_release_aligned(search->query);
-    mn_release(search);
+    mn_dealloc(search);
 }
 
 /* The greatest distance that can still be of use. */

@@ -42,7 +42,7 @@ enum mn_status mn_slab_scan_open(const struct mn_slabs *slabs, struct mn_slab_sc
     s->placed = s->held = false;
     enum mn_status status = mn_cursor_open(slabs->view, slabs->tree, &s->cursor);
     if (status != MN_OK)
-        mn_release(s);
+        mn_dealloc(s);
     else
         *scan = s;
     return status;
@@ -52,7 +52,7 @@ void mn_slab_scan_close(struct mn_slab_scan *scan)
 {
     if (!scan) return;
     mn_cursor_close(scan->cursor);
-    mn_release(scan);
+    mn_dealloc(scan);
 }
 
 enum mn_status mn_slab_scan_seek(struct mn_slab_scan *scan, int64_t row_id)

@@ -36,7 +36,7 @@ static enum mn_status bulk_find_end(struct mn_slab_bulk *bulk)
         status = slab ? mn_cursor_item(cursor, &item) : mn_fail_nomem();
         if (status == MN_OK) status = mn_slab_read(&bulk->slabs, &item, slab);
         if (status == MN_OK) bulk->last = mn_slab_id(slab, slab->count - 1);
-        mn_release(slab);
+        mn_dealloc(slab);
     }
     bulk->any = found;
     mn_cursor_close(cursor);
@@ -127,5 +127,5 @@ void mn_slab_bulk_abort(struct mn_slab_bulk *bulk)
 {
     if (!bulk) return;
     mn_release_aligned(bulk->vectors);
-    mn_release(bulk);
+    mn_dealloc(bulk);
 }

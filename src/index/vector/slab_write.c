@@ -104,7 +104,7 @@ static void workshop_release(struct workshop *w)
     mn_cursor_close(w->cursor);
     mn_release_aligned(w->copy);
     mn_release_aligned(w->other_copy);
-    mn_release(w);
+    mn_dealloc(w);
 }
 
 static enum mn_status workshop_open(const struct mn_slabs *slabs, struct workshop **out)

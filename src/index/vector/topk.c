@@ -13,7 +13,7 @@ void mn_topk_init(struct mn_topk *topk, uint64_t k, mn_tie_fn tie, void *tie_con
 
 void mn_topk_release(struct mn_topk *topk)
 {
-    mn_release(topk->heap);
+    mn_dealloc(topk->heap);
     *topk = (struct mn_topk){0};
 }
 
