@@ -350,3 +350,28 @@ enum mn_status mn_cursor_item(struct mn_cursor *cursor, struct mn_item *item)
     }
     return item_read(cursor, item);
 }
+
+enum mn_status mn_cursor_tails(struct mn_cursor *cursor, struct mn_bytes prefix,
+                               struct mn_tails *out)
+{
+    const struct mn_tail_query query = {prefix, out->tail_bytes};
+    enum mn_status status = MN_OK;
+    bool found = cursor->placed;
+
+    out->count = 0;
+    out->ended = !cursor->placed;
+    if (cursor->placed && is_stale(cursor)) status = seek_again(cursor, MN_SEEK_GE, &found);
+    while (status == MN_OK && found && !out->ended && out->count < out->capacity) {
+        struct mn_step *step = &cursor->path.step[cursor->path.depth - 1];
+        struct mn_node leaf = {step->page, cursor->page_size, cursor->view};
+
+        status = mn_leaf_tails(&leaf, &step->index, &query, out);
+        if (status != MN_OK || out->ended) break;
+        if (step->index < mn_node_count(step->page)) break;
+        step->index--; /* on the leaf's last key, whence a step leads to the next leaf */
+        status = step_forward(cursor, &found);
+    }
+    if (status != MN_OK) return status;
+    cursor->key_known = false;
+    return found && cursor->writable ? key_keep(cursor) : MN_OK;
+}

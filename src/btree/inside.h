@@ -62,6 +62,20 @@ enum mn_status mn_path_find(struct mn_path *path, struct mn_bytes key, bool *exa
 /* Makes every page of the path writable, the root first, and keeps parents pointing to them. */
 enum mn_status mn_path_edit(struct mn_path *path, struct mn_root *root);
 
+/* ---- fan.c: keys of one length without values ---- */
+
+struct mn_tail_query {
+    struct mn_bytes prefix;
+    size_t tail_bytes; /* of a key behind the prefix */
+};
+/*
+ * Copies the tails of a leaf's keys from entry *index on, as long as they begin with the prefix and
+ * there is room, and moves *index behind them; out->ended: a key that does not. MN_CORRUPT: a key
+ * of another length.
+ */
+enum mn_status mn_leaf_tails(const struct mn_node *leaf, uint32_t *index,
+                             const struct mn_tail_query *query, struct mn_tails *out);
+
 /* ---- balance.c: splitting and merging ---- */
 
 /* Puts the cell before step[depth - 1].index of an edited path, splitting upwards where need be. */

@@ -111,6 +111,34 @@ enum mn_status mn_cursor_nth(struct mn_cursor *cursor, uint64_t index, bool *fou
 /* The entry under the cursor, MN_MISUSE if it stands nowhere. Valid until its next move. */
 enum mn_status mn_cursor_item(struct mn_cursor *cursor, struct mn_item *item);
 
+/* ---- trees whose keys are all of one length and have no values ---- */
+
+/* What stands behind a prefix in the keys that begin with it, one after the other. */
+struct mn_tails {
+    uint8_t *bytes; /* room for `capacity` of them */
+    size_t tail_bytes, capacity;
+    size_t count;
+    bool ended; /* there is no more */
+};
+
+/* From the entry under the cursor on, which it moves behind the last one given. *count 0: none. */
+enum mn_status mn_cursor_tails(struct mn_cursor *cursor, struct mn_bytes prefix,
+                               struct mn_tails *out);
+
+/*
+ * A fan is several cursors that are sought at once, so that the waits for memory overlap. Between
+ * mn_fan_seek and the last mn_fan_next for it no tree of the view may be changed.
+ */
+enum { MN_FAN_WIDTH = 16, MN_FAN_PREFIX_MAX = 16 };
+struct mn_fan;
+enum mn_status mn_fan_open(struct mn_view *view, uint64_t tree, struct mn_fan **fan);
+void mn_fan_close(struct mn_fan *fan); /* NULL is harmless */
+/* Turns lane i to prefix i; at most MN_FAN_WIDTH of them, prefix_bytes each. */
+enum mn_status mn_fan_seek(struct mn_fan *fan, const uint8_t *prefixes, size_t prefix_bytes,
+                           uint32_t count);
+/* The next tails of one lane; out->count 0: no more. */
+enum mn_status mn_fan_next(struct mn_fan *fan, uint32_t lane, struct mn_tails *out);
+
 /* ---- bulk ---- */
 
 /*

@@ -231,7 +231,7 @@ struct mn_kind mn_agg_kind(const struct mn_agg_call *call)
 
 bool mn_agg_is_row_count(const struct mn_agg_call *call)
 {
-    return call->star && !call->filter;
+    return call->star && !call->filter && !call->buffered;
 }
 
 void mn_agg_walk(const struct mn_agg_call *call, mn_expr_visit visit, void *context)
@@ -386,6 +386,11 @@ enum mn_status mn_agg_step(const struct mn_agg_call *call, void *state, struct m
     if (status != MN_OK || !use) return status;
     if (call->buffered) return row_keep(call, &s->rows, row, arena);
     return mn_agg_add(call, &s->sum, row, arena);
+}
+
+void mn_agg_add_rows(void *state, uint64_t rows)
+{
+    ((struct mn_agg_state *)state)->sum.count += rows;
 }
 
 /* ---- results of kept rows ------------------------------------------------------------------ */

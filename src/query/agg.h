@@ -29,6 +29,8 @@ size_t mn_agg_state_bytes(const struct mn_agg_call *call);
 void mn_agg_begin(const struct mn_agg_call *call, void *state);
 enum mn_status mn_agg_step(const struct mn_agg_call *call, void *state, struct mn_eval *eval,
                            struct mn_arena *arena);
+/* The same as `rows` steps of a call that is a row count. */
+void mn_agg_add_rows(void *state, uint64_t rows);
 enum mn_status mn_agg_result(const struct mn_agg_call *call, void *state, struct mn_eval *eval,
                              struct mn_value *out);
 

@@ -73,6 +73,28 @@ enum mn_status mn_op_next(struct mn_op *op, struct mn_exec *exec, bool *found)
     return status;
 }
 
+enum mn_status mn_op_count(struct mn_op *op, struct mn_exec *exec, uint64_t *rows)
+{
+    struct mn_arena_mark mark = mn_arena_mark(exec->eval.scratch);
+    int64_t began = exec_clock(exec);
+    enum mn_status status = MN_OK;
+    bool known = false, found = true;
+
+    *rows = 0;
+    if (op->count) status = op->count(op, exec, rows, &known);
+    if (known) {
+        op->rows += *rows;
+        op->time_us += exec_clock(exec) - began;
+    }
+    while (status == MN_OK && !known) {
+        status = mn_op_next(op, exec, &found);
+        if (status != MN_OK || !found) break;
+        ++*rows;
+        mn_arena_rewind(exec->eval.scratch, mark);
+    }
+    return status;
+}
+
 void mn_op_close(struct mn_op *op)
 {
     if (!op || !op->is_open) return;

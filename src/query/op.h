@@ -56,6 +56,9 @@ struct mn_op {
     const struct mn_op_kind *kind;
     struct mn_op *left, *right; /* children, NULL: none */
     double estimate;            /* rows, from exact counts where there are some */
+    /* How many rows next would still give, without making them; NULL: they must be made. *known is
+     * false where they must be made after all. */
+    enum mn_status (*count)(struct mn_op *op, struct mn_exec *exec, uint64_t *rows, bool *known);
     bool is_open;
     uint64_t rows, opens; /* EXPLAIN ANALYZE */
     int64_t time_us;
@@ -64,6 +67,8 @@ struct mn_op {
 /* Calls the operator, counts its rows, and sees to interrupts, progress and time. */
 enum mn_status mn_op_open(struct mn_op *op, struct mn_exec *exec);
 enum mn_status mn_op_next(struct mn_op *op, struct mn_exec *exec, bool *found);
+/* The number of rows that next would still give; afterwards it gives none. */
+enum mn_status mn_op_count(struct mn_op *op, struct mn_exec *exec, uint64_t *rows);
 void mn_op_close(struct mn_op *op); /* NULL and closed ones are harmless */
 /* Scratch of its own for a child whose row is held while another child is read. */
 struct mn_held {

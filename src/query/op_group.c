@@ -71,13 +71,34 @@ static enum mn_status aggregate_row(struct op_aggregate *agg, struct mn_exec *ex
     return status;
 }
 
+/* Whether rows are only counted: they need not be made. */
+static bool only_counts(const struct op_aggregate *agg)
+{
+    if (agg->spec.group_count > 0 || agg->spec.agg_count == 0) return false;
+    for (uint32_t i = 0; i < agg->spec.agg_count; i++) {
+        if (!mn_agg_is_row_count(agg->spec.aggs[i])) return false;
+    }
+    return true;
+}
+
+static enum mn_status aggregate_count(struct op_aggregate *agg, struct mn_exec *exec)
+{
+    uint64_t rows;
+    enum mn_status status = mn_op_count(agg->op.left, exec, &rows);
+
+    for (uint32_t i = 0; i < agg->spec.agg_count && status == MN_OK; i++) {
+        mn_agg_add_rows(agg->first->states + agg->offsets[i], rows);
+    }
+    return status;
+}
+
 static enum mn_status aggregate_open(struct mn_op *op, struct mn_exec *exec)
 {
     struct op_aggregate *agg = (struct op_aggregate *)op;
     struct mn_arena_mark mark;
     struct mn_value *key;
     enum mn_status status = MN_OK;
-    bool found;
+    bool found = true;
 
     mn_arena_init(&agg->arena, exec->memory_limit);
     agg->set = (struct mn_rowset){.width = agg->spec.group_count, .arena = &agg->arena};
@@ -86,8 +107,12 @@ static enum mn_status aggregate_open(struct mn_op *op, struct mn_exec *exec)
     key = mn_arena_alloc(exec->eval.scratch, agg->spec.group_count * sizeof *key + 1);
     if (!key) return mn_exec_nomem(exec);
     if (status == MN_OK) status = mn_op_open(op->left, exec);
+    if (status == MN_OK && only_counts(agg)) {
+        status = aggregate_count(agg, exec);
+        found = false;
+    }
     mark = mn_arena_mark(exec->eval.scratch);
-    while (status == MN_OK) {
+    while (status == MN_OK && found) {
         status = mn_op_next(op->left, exec, &found);
         if (status != MN_OK || !found) break;
         status = aggregate_row(agg, exec, key);

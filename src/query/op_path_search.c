@@ -157,6 +157,25 @@ static enum mn_status path_search_next(struct mn_op *op, struct mn_exec *exec, b
     return status;
 }
 
+/* Ends that nobody looks at need not come out of the walk. */
+static enum mn_status path_search_count(struct mn_op *op, struct mn_exec *exec, uint64_t *rows,
+                                        bool *known)
+{
+    struct op_path_search *search = (struct op_path_search *)op;
+    enum mn_status status = MN_OK;
+    uint64_t of_row;
+
+    *known = !search->spec.edge.to_known && !search->spec.edge.filter;
+    if (!*known) return MN_OK;
+    do {
+        of_row = 0;
+        if (search->has_row) status = mn_walk_count(search->walk, &of_row);
+        *rows += of_row;
+        if (status == MN_OK) status = row_next(search, exec);
+    } while (status == MN_OK && search->has_row);
+    return status;
+}
+
 static void path_search_close(struct mn_op *op)
 {
     struct op_path_search *search = (struct op_path_search *)op;
@@ -192,7 +211,8 @@ struct mn_op *mn_op_path_search(struct mn_arena *arena, struct mn_op *child,
     search->hops = mn_arena_alloc(arena, spec->edge.hop_count * sizeof *search->hops + 1);
     if (!search->hops) return NULL;
     for (uint32_t i = 0; i < spec->edge.hop_count; i++) search->hops[i] = spec->edge.hops[i].hop;
-    search->op = (struct mn_op){.kind = &kind_path_search, .left = child};
+    search->op =
+        (struct mn_op){.kind = &kind_path_search, .left = child, .count = path_search_count};
     search->op.estimate = child->estimate * (spec->edge.to_known ? 1 : 32);
     search->spec = *spec;
     return &search->op;

@@ -3,6 +3,8 @@
  */
 #include "index/relation/edge.h"
 
+#include <assert.h>
+
 #include "base/alloc.h"
 #include "catalog/key.h"
 
@@ -110,30 +112,80 @@ enum mn_status mn_edge_scan_pair(struct mn_edge_scan *scan, int64_t node, int64_
     return scan_seek(scan, 16);
 }
 
+/*
+ * Tails of keys are read into the room of the edges themselves and decoded there: of a node's keys
+ * (other, edge), 16 bytes as an edge has; of a pair's only the edge, 8 bytes, from the last back,
+ * since each edge takes the room of two tails.
+ */
+static_assert(sizeof(struct mn_edge) == 16, "an edge is read over the tail of its key");
+
+static void edges_decode(struct mn_edge *edges, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *at = (const uint8_t *)&edges[i];
+
+        edges[i] = (struct mn_edge){(int64_t)(mn_get_u64_be(at) ^ (UINT64_C(1) << 63)),
+                                    (int64_t)(mn_get_u64_be(at + 8) ^ (UINT64_C(1) << 63))};
+    }
+}
+
+static void pairs_decode(struct mn_edge *edges, size_t count, int64_t other)
+{
+    for (size_t i = count; i-- > 0;) {
+        int64_t edge = mn_row_id_get((const uint8_t *)edges + 8 * i);
+
+        edges[i] = (struct mn_edge){other, edge};
+    }
+}
+
 enum mn_status mn_edge_scan_next(struct mn_edge_scan *scan, struct mn_edge *edges, size_t capacity,
                                  size_t *count)
 {
-    enum mn_status status = MN_OK;
+    bool pair = scan->prefix_bytes == 16;
+    struct mn_tails tails = {(uint8_t *)edges, pair ? 8 : 16, capacity, 0, false};
+    enum mn_status status;
 
     *count = 0;
-    while (scan->on && *count < capacity) {
-        struct mn_item item;
-
-        status = mn_cursor_item(scan->cursor, &item);
-        if (status != MN_OK) return status;
-        if (item.key.len != MN_EDGE_KEY_BYTES) {
-            return mn_fail(MN_CORRUPT, "an edge key of %s is damaged", scan->relation->name);
-        }
-        if (memcmp(item.key.data, scan->prefix, scan->prefix_bytes) != 0) {
-            scan->on = false;
-            break;
-        }
-        edges[*count].node = mn_row_id_get(item.key.data + 8);
-        edges[*count].edge = mn_row_id_get(item.key.data + 16);
-        (*count)++;
-        status = mn_cursor_next(scan->cursor, &scan->on);
-        if (status != MN_OK) return status;
+    if (!scan->on) return MN_OK;
+    status = mn_cursor_tails(scan->cursor, mn_bytes_of(scan->prefix, scan->prefix_bytes), &tails);
+    if (status != MN_OK) return status;
+    scan->on = !tails.ended;
+    if (pair) {
+        pairs_decode(edges, tails.count, mn_row_id_get(scan->prefix + 8));
+    } else {
+        edges_decode(edges, tails.count);
     }
+    *count = tails.count;
+    return MN_OK;
+}
+
+/* ---- fans ---- */
+
+enum mn_status mn_edge_fan_open(struct mn_view *view, const struct mn_table *relation,
+                                enum mn_edge_direction direction, struct mn_fan **fan)
+{
+    return mn_fan_open(
+        view, direction == MN_EDGE_OUT ? relation->forward_tree : relation->backward_tree, fan);
+}
+
+enum mn_status mn_edge_fan_seek(struct mn_fan *fan, const int64_t *nodes, uint32_t count)
+{
+    uint8_t prefixes[8 * MN_FAN_WIDTH];
+
+    for (uint32_t i = 0; i < count; i++) mn_row_id_put(prefixes + 8 * (size_t)i, nodes[i]);
+    return mn_fan_seek(fan, prefixes, 8, count);
+}
+
+enum mn_status mn_edge_fan_next(struct mn_fan *fan, uint32_t lane, struct mn_edge *edges,
+                                size_t capacity, size_t *count)
+{
+    struct mn_tails tails = {(uint8_t *)edges, 16, capacity, 0, false};
+    enum mn_status status = mn_fan_next(fan, lane, &tails);
+
+    *count = 0;
+    if (status != MN_OK) return status;
+    edges_decode(edges, tails.count);
+    *count = tails.count;
     return MN_OK;
 }
 

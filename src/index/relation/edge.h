@@ -42,6 +42,15 @@ enum mn_status mn_edge_scan_pair(struct mn_edge_scan *scan, int64_t node, int64_
 enum mn_status mn_edge_scan_next(struct mn_edge_scan *scan, struct mn_edge *edges, size_t capacity,
                                  size_t *count);
 
+/* The edges of up to MN_FAN_WIDTH nodes, sought at once; no writes between seek and next. Closed by
+ * mn_fan_close. */
+enum mn_status mn_edge_fan_open(struct mn_view *view, const struct mn_table *relation,
+                                enum mn_edge_direction direction, struct mn_fan **fan);
+enum mn_status mn_edge_fan_seek(struct mn_fan *fan, const int64_t *nodes, uint32_t count);
+/* Up to `capacity` edges of one node; *count 0: no more. */
+enum mn_status mn_edge_fan_next(struct mn_fan *fan, uint32_t lane, struct mn_edge *edges,
+                                size_t capacity, size_t *count);
+
 /* The number of a node's edges, by the tree's counts. */
 enum mn_status mn_edge_degree(struct mn_view *view, const struct mn_table *relation,
                               enum mn_edge_direction direction, int64_t node, uint64_t *degree);

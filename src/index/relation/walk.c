@@ -6,8 +6,15 @@
  *           +---------------------+--------------------+---------------------+--------+
  *                                 ^ work               ^ give                ^ count
  *
- *   (W1) a node is in `seen` iff it is in the queue with a depth that counts; it is there once;
+ *   (W1) a node is in `seen` iff it was found at a depth that counts; it is in the queue once, but
+ *        where a count needs its number only;
  *   (W2) depths in the queue never fall.
+ *
+ * Nodes are stepped on some at a time, in the order of the queue: their edges are sought side by
+ * side, so that the waits for memory overlap, and then followed node by node.
+ *
+ * `seen` holds 64 neighbouring row ids a slot: row ids are dense more often than not, and a table
+ * of few slots stays in the processor's caches.
  *
  * The start stands in the queue from the first, but is seen only where depth 0 counts; reached
  * again by a cycle it is given and not stepped on a second time, since its neighbours are known.
@@ -17,10 +24,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "base/hash.h"
 
-enum { EDGES_AT_ONCE = 128, SEEN_LEAST = 64 };
+enum { EDGES_AT_ONCE = 128, SEEN_LEAST = 256, SEEN_LEAPS_BELOW = 1 << 16 };
 
 struct queue_node {
     int64_t row_id;
@@ -29,22 +35,32 @@ struct queue_node {
 };
 
 struct seen_slot {
-    int64_t row_id;
+    int64_t block; /* row id / 64 */
+    uint64_t bits; /* the row ids of the block that were seen */
     uint32_t table;
     uint32_t stamp; /* of the walk that put it here; with another the slot is free */
 };
 
+/* The nodes that are stepped on together. */
+struct batch {
+    struct queue_node nodes[MN_FAN_WIDTH];
+    uint32_t count;
+};
+
 struct mn_walk {
     struct mn_walk_options options;
-    struct mn_edge_scan **scans; /* one a hop, opened when first used */
+    struct mn_fan **fans; /* one a hop, opened when first used */
+    uint32_t *lanes;      /* of each fan the one whose node is the next to be followed */
     uint64_t depth_min, depth_max;
 
     struct queue_node *queue;
     size_t count, capacity;
     size_t work, give;
+    bool counting; /* ends at depth_max are counted and not queued */
+    uint64_t counted;
 
     struct seen_slot *seen;
-    size_t seen_count, seen_capacity; /* a power of two */
+    size_t seen_count, seen_capacity; /* slots; a power of two */
     uint32_t stamp;
 };
 
@@ -55,9 +71,10 @@ enum mn_status mn_walk_open(const struct mn_walk_options *options, struct mn_wal
     *walk = NULL;
     if (!w) return mn_fail_nomem();
     w->options = *options;
-    w->scans = mn_zalloc(options->hop_count * sizeof *w->scans);
-    if (!w->scans) {
-        mn_dealloc(w);
+    w->fans = mn_zalloc(options->hop_count * sizeof(struct mn_fan *) + 1);
+    w->lanes = mn_alloc(options->hop_count * sizeof *w->lanes + 1);
+    if (!w->fans || !w->lanes) {
+        mn_walk_close(w);
         return mn_fail_nomem();
     }
     *walk = w;
@@ -67,8 +84,11 @@ enum mn_status mn_walk_open(const struct mn_walk_options *options, struct mn_wal
 void mn_walk_close(struct mn_walk *walk)
 {
     if (!walk) return;
-    for (uint32_t i = 0; i < walk->options.hop_count; i++) mn_edge_scan_close(walk->scans[i]);
-    mn_dealloc(walk->scans);
+    for (uint32_t i = 0; walk->fans && i < walk->options.hop_count; i++) {
+        mn_fan_close(walk->fans[i]);
+    }
+    mn_dealloc(walk->fans);
+    mn_dealloc(walk->lanes);
     mn_dealloc(walk->queue);
     mn_dealloc(walk->seen);
     mn_dealloc(walk);
@@ -83,13 +103,14 @@ static enum mn_status walk_afford(const struct mn_walk *w, size_t queued, size_t
     return mn_hint("bound its depth, or raise PRAGMA memory_limit");
 }
 
-static struct seen_slot *seen_find(const struct mn_walk *w, struct mn_node node)
+/* The slot of a block, or the free one where it would stand. */
+static inline struct seen_slot *slot_find(const struct mn_walk *w, int64_t block, uint32_t table)
 {
-    uint64_t hash = mn_hash_mix(node.table + UINT64_C(1), (uint64_t)node.row_id);
+    uint64_t hash = mn_hash_mix(table + UINT64_C(1), (uint64_t)block);
     size_t mask = w->seen_capacity - 1, at = (size_t)(hash >> 7) & mask;
 
     while (w->seen[at].stamp == w->stamp) {
-        if (w->seen[at].row_id == node.row_id && w->seen[at].table == node.table) break;
+        if (w->seen[at].block == block && w->seen[at].table == table) break;
         at = (at + 1) & mask;
     }
     return &w->seen[at];
@@ -99,9 +120,10 @@ static enum mn_status seen_grow(struct mn_walk *w)
 {
     struct seen_slot *old = w->seen;
     size_t old_capacity = w->seen_capacity;
-    size_t capacity = old_capacity ? 2 * old_capacity : SEEN_LEAST;
-    enum mn_status status = walk_afford(w, w->capacity, capacity);
+    size_t capacity = old_capacity * (old_capacity < SEEN_LEAPS_BELOW ? 4 : 2);
 
+    if (capacity == 0) capacity = SEEN_LEAST;
+    enum mn_status status = walk_afford(w, w->capacity, capacity);
     if (status != MN_OK) return status;
     struct seen_slot *slots = mn_zalloc(capacity * sizeof *slots);
     if (!slots) return mn_fail_nomem();
@@ -110,25 +132,37 @@ static enum mn_status seen_grow(struct mn_walk *w)
     if (w->stamp == 0) w->stamp = 1;
     for (size_t i = 0; i < old_capacity; i++) {
         if (old[i].stamp != w->stamp) continue;
-        *seen_find(w, (struct mn_node){old[i].row_id, old[i].table}) = old[i];
+        *slot_find(w, old[i].block, old[i].table) = old[i];
     }
     mn_dealloc(old);
     return MN_OK;
 }
 
-/* Puts a node into `seen`; *fresh is false where it was there. */
-static enum mn_status seen_add(struct mn_walk *w, struct mn_node node, bool *fresh)
+static bool seen_has(const struct mn_walk *w, struct mn_node node)
 {
+    const struct seen_slot *slot;
+
+    if (w->seen_capacity == 0) return false;
+    slot = slot_find(w, node.row_id >> 6, node.table);
+    return slot->stamp == w->stamp && (slot->bits >> (node.row_id & 63) & 1);
+}
+
+/* Puts a node into `seen`; *fresh is false where it was there. */
+static inline enum mn_status seen_add(struct mn_walk *w, struct mn_node node, bool *fresh)
+{
+    uint64_t bit = UINT64_C(1) << (node.row_id & 63);
+
     if (2 * (w->seen_count + 1) > w->seen_capacity) {
         enum mn_status status = seen_grow(w);
         if (status != MN_OK) return status;
     }
-    struct seen_slot *slot = seen_find(w, node);
-    *fresh = slot->stamp != w->stamp;
-    if (*fresh) {
-        *slot = (struct seen_slot){node.row_id, node.table, w->stamp};
+    struct seen_slot *slot = slot_find(w, node.row_id >> 6, node.table);
+    if (slot->stamp != w->stamp) {
+        *slot = (struct seen_slot){node.row_id >> 6, 0, node.table, w->stamp};
         w->seen_count++;
     }
+    *fresh = !(slot->bits & bit);
+    slot->bits |= bit;
     return MN_OK;
 }
 
@@ -153,6 +187,7 @@ enum mn_status mn_walk_start(struct mn_walk *walk, struct mn_node start, uint64_
     walk->depth_min = depth_min;
     walk->depth_max = depth_max;
     walk->count = walk->work = walk->seen_count = 0;
+    walk->counting = false;
     if (++walk->stamp == 0) { /* the stamps have come round: old ones would be taken for new */
         if (walk->seen) memset(walk->seen, 0, walk->seen_capacity * sizeof *walk->seen);
         walk->stamp = 1;
@@ -162,50 +197,45 @@ enum mn_status mn_walk_start(struct mn_walk *walk, struct mn_node start, uint64_
     return status == MN_OK ? queue_push(walk, start, 0) : status;
 }
 
-static enum mn_status edge_follow(struct mn_walk *w, const struct mn_hop *hop,
-                                  const struct mn_edge *edge, uint32_t depth)
+static bool is_end(const struct mn_walk *w, uint32_t table, uint32_t depth)
+{
+    return depth >= w->depth_min && table == w->options.end_table;
+}
+
+static inline enum mn_status edge_follow(struct mn_walk *w, const struct mn_hop *hop,
+                                         const struct mn_edge *edge, uint32_t depth)
 {
     struct mn_node node = {edge->node, hop->to};
     bool yes = true;
+    enum mn_status status;
 
-    /* A node that was seen needs no look at its edge. */
-    if (w->seen_capacity && seen_find(w, node)->stamp == w->stamp) return MN_OK;
     if (w->options.admit) {
-        enum mn_status status = w->options.admit(w->options.context, hop, edge, &yes);
+        /* A node that was seen needs no look at its edge. */
+        if (seen_has(w, node)) return MN_OK;
+        status = w->options.admit(w->options.context, hop, edge, &yes);
         if (status != MN_OK || !yes) return status;
     }
-    enum mn_status status = seen_add(w, node, &yes);
-    MN_ASSERT(status != MN_OK || yes);
-    return status == MN_OK ? queue_push(w, node, depth) : status;
+    status = seen_add(w, node, &yes);
+    if (status != MN_OK || !yes) return status;
+    if (w->counting) {
+        w->counted += is_end(w, node.table, depth);
+        if (depth >= w->depth_max) return MN_OK;
+    }
+    return queue_push(w, node, depth);
 }
 
-static enum mn_status hop_follow(struct mn_walk *w, uint32_t index, struct queue_node from)
+static enum mn_status hop_follow(struct mn_walk *w, uint32_t index, uint32_t depth)
 {
-    const struct mn_hop *hop = &w->options.hops[index];
     struct mn_edge edges[EDGES_AT_ONCE];
-    size_t count = 1;
+    uint32_t lane = w->lanes[index]++;
+    size_t count = EDGES_AT_ONCE;
     enum mn_status status = MN_OK;
 
-    if (!w->scans[index]) {
-        status =
-            mn_edge_scan_open(w->options.view, hop->relation, hop->direction, &w->scans[index]);
-    }
-    if (status == MN_OK) status = mn_edge_scan_node(w->scans[index], from.row_id);
-    while (status == MN_OK && count > 0) {
-        status = mn_edge_scan_next(w->scans[index], edges, EDGES_AT_ONCE, &count);
+    while (status == MN_OK && count == EDGES_AT_ONCE) {
+        status = mn_edge_fan_next(w->fans[index], lane, edges, EDGES_AT_ONCE, &count);
         for (size_t i = 0; i < count && status == MN_OK; i++) {
-            status = edge_follow(w, hop, &edges[i], from.depth + 1);
+            status = edge_follow(w, &w->options.hops[index], &edges[i], depth);
         }
-    }
-    return status;
-}
-
-static enum mn_status node_step_on(struct mn_walk *w, struct queue_node node)
-{
-    enum mn_status status = w->options.check ? w->options.check(w->options.context) : MN_OK;
-
-    for (uint32_t i = 0; i < w->options.hop_count && status == MN_OK; i++) {
-        if (w->options.hops[i].from == node.table) status = hop_follow(w, i, node);
     }
     return status;
 }
@@ -217,25 +247,94 @@ static bool node_is_start_again(const struct mn_walk *w, size_t index)
            w->queue[index].table == w->queue[0].table;
 }
 
+/* The next nodes of the queue that may be stepped on. */
+static void batch_take(struct mn_walk *w, struct batch *batch)
+{
+    batch->count = 0;
+    while (w->work < w->count && batch->count < MN_FAN_WIDTH) {
+        const struct queue_node *node = &w->queue[w->work];
+
+        if (node->depth >= w->depth_max || node->depth == UINT32_MAX) return;
+        if (!node_is_start_again(w, w->work++)) batch->nodes[batch->count++] = *node;
+    }
+}
+
+/* Turns the fan of a hop to the nodes that it leads from. */
+static enum mn_status hop_seek(struct mn_walk *w, uint32_t index, const struct batch *batch)
+{
+    const struct mn_hop *hop = &w->options.hops[index];
+    int64_t nodes[MN_FAN_WIDTH];
+    uint32_t count = 0;
+    enum mn_status status = MN_OK;
+
+    w->lanes[index] = 0;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        if (batch->nodes[i].table == hop->from) nodes[count++] = batch->nodes[i].row_id;
+    }
+    if (count == 0) return MN_OK;
+    if (!w->fans[index]) {
+        status = mn_edge_fan_open(w->options.view, hop->relation, hop->direction, &w->fans[index]);
+    }
+    return status == MN_OK ? mn_edge_fan_seek(w->fans[index], nodes, count) : status;
+}
+
+static enum mn_status batch_step_on(struct mn_walk *w, const struct batch *batch)
+{
+    enum mn_status status = MN_OK;
+
+    for (uint32_t h = 0; h < w->options.hop_count && status == MN_OK; h++) {
+        status = hop_seek(w, h, batch);
+    }
+    for (uint32_t i = 0; i < batch->count && status == MN_OK; i++) {
+        const struct queue_node *node = &batch->nodes[i];
+
+        if (w->options.check) status = w->options.check(w->options.context);
+        for (uint32_t h = 0; h < w->options.hop_count && status == MN_OK; h++) {
+            if (w->options.hops[h].from == node->table) status = hop_follow(w, h, node->depth + 1);
+        }
+    }
+    return status;
+}
+
 enum mn_status mn_walk_next(struct mn_walk *walk, int64_t *row_id, uint64_t *depth, bool *found)
 {
+    struct batch batch;
+
     *found = false;
     for (;;) {
         while (walk->give < walk->count) {
             struct queue_node node = walk->queue[walk->give++];
 
-            if (node.depth < walk->depth_min || node.table != walk->options.end_table) continue;
+            if (!is_end(walk, node.table, node.depth)) continue;
             *row_id = node.row_id;
             *depth = node.depth;
             *found = true;
             return MN_OK;
         }
-        if (walk->work == walk->count) return MN_OK;
-        struct queue_node node = walk->queue[walk->work];
-        if (node.depth >= walk->depth_max || node.depth == UINT32_MAX) return MN_OK;
-        if (!node_is_start_again(walk, walk->work++)) {
-            enum mn_status status = node_step_on(walk, node);
-            if (status != MN_OK) return status;
-        }
+        batch_take(walk, &batch);
+        if (batch.count == 0) return MN_OK;
+        enum mn_status status = batch_step_on(walk, &batch);
+        if (status != MN_OK) return status;
     }
+}
+
+enum mn_status mn_walk_count(struct mn_walk *walk, uint64_t *count)
+{
+    enum mn_status status = MN_OK;
+    struct batch batch;
+
+    walk->counted = 0;
+    for (; walk->give < walk->count; walk->give++) {
+        const struct queue_node *node = &walk->queue[walk->give];
+
+        walk->counted += is_end(walk, node->table, node->depth);
+    }
+    walk->counting = true;
+    do {
+        batch_take(walk, &batch);
+        status = batch_step_on(walk, &batch);
+    } while (status == MN_OK && batch.count > 0);
+    walk->give = walk->count;
+    *count = walk->counted;
+    return status;
 }

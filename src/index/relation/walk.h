@@ -51,4 +51,7 @@ enum mn_status mn_walk_start(struct mn_walk *walk, struct mn_node start, uint64_
 /* The next node whose depth lies in the bounds, by depth and then in the order of discovery. */
 enum mn_status mn_walk_next(struct mn_walk *walk, int64_t *row_id, uint64_t *depth, bool *found);
 
+/* How many mn_walk_next would still give; the walk is then at its end. */
+enum mn_status mn_walk_count(struct mn_walk *walk, uint64_t *count);
+
 #endif
