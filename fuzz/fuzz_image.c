@@ -46,6 +46,7 @@ static enum mn_status open_store(struct mn_os *os, unsigned flags, struct mn_sto
                                        .flags = flags,
                                        .page_size = PAGE,
                                        .grow_bytes = 16 << 10,
+                                       .cut_commits = 2,
                                        .os = os,
                                        .hooks = mn_tree_hooks()};
 

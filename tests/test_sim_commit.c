@@ -36,6 +36,7 @@ static struct mn_store *walk_open(struct walk *walk, enum mn_status *status)
                                        .flags = MN_STORE_CREATE,
                                        .page_size = walk->page_size,
                                        .grow_bytes = 16 << 10,
+                                       .cut_commits = 2,
                                        .os = walk->os,
                                        .hooks = raw_hooks};
     struct mn_store *store = NULL;

@@ -39,6 +39,7 @@ static struct mn_store *walk_open(struct walk *walk, struct mn_os *os)
                                        .flags = MN_STORE_CREATE,
                                        .page_size = walk->page_size,
                                        .grow_bytes = 16 << 10,
+                                       .cut_commits = 2,
                                        .dirty_limit_bytes = walk->seed % 3 ? 0 : 20000,
                                        .os = os,
                                        .hooks = mn_tree_hooks()};

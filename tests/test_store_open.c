@@ -26,6 +26,7 @@ static enum mn_status try_open(struct mn_os *os, unsigned flags, struct mn_store
                                        .flags = flags,
                                        .busy_ms = 5,
                                        .grow_bytes = 16 << 10,
+                                       .cut_commits = 2,
                                        .os = os,
                                        .hooks = raw_hooks};
 

@@ -40,6 +40,7 @@ static void world_open(struct world *w, uint32_t page_size)
                                        .flags = MN_STORE_CREATE,
                                        .page_size = page_size,
                                        .grow_bytes = 64 << 10,
+                                       .cut_commits = 2,
                                        .dirty_limit_bytes = w->dirty_limit,
                                        .os = w->os,
                                        .hooks = mn_tree_hooks()};

@@ -5,6 +5,7 @@
  *   settle.c  what a crash or a kill left          read.c   views of readers; a page on first touch
  *   txn.c     begin, commit, abort                 node.c   dirty nodes, savepoints
  *   place.c   room in the file, queue of writes    log.c    the log of the space map
+ *   shrink.c  giving room back
  *
  * Locks: `mutex` guards pins, the cached slots and the private mode; `turn` guards who writes. What
  * is under `writer` belongs to the one who has the turn and holds no lock.
@@ -152,6 +153,12 @@ struct mn_writer {
 
 /* ---- the store ---- */
 
+/* What was seen of the page count since the file was last looked at for a cut. */
+struct mn_shrink {
+    uint32_t commits;
+    uint64_t first_pages, most_pages;
+};
+
 struct mn_store {
     struct mn_os *os;
     bool own_os;
@@ -172,6 +179,8 @@ struct mn_store {
     uint8_t *seen;
     uint64_t file_bytes; /* what the writer knows of the size */
     uint64_t grow_bytes; /* smallest step of growth */
+    uint32_t cut_commits;
+    struct mn_shrink shrink;
 
     pthread_mutex_t mutex;
     struct mn_pin **pins;
@@ -288,6 +297,13 @@ enum mn_status mn_queue_flush(struct mn_view *view);
 enum mn_status mn_page_seal(struct mn_view *view, uint64_t page, uint8_t *buffer, uint64_t *sum64);
 /* Gives a node or run its place and queues it; its memory is gone, `place` is set. */
 enum mn_status mn_node_place(struct mn_view *view, struct mn_node *node);
+
+/* ---- shrink.c ---- */
+
+/* Cuts the file now and then; the writer has just published a durable version. */
+void mn_shrink_after_commit(struct mn_store *store);
+/* Bytes that a file of so many pages keeps when it is cut: whole pieces of at most 64 KiB. */
+uint64_t mn_shrink_round(const struct mn_store *store, uint64_t pages);
 
 /* ---- log.c ---- */
 

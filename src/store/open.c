@@ -14,13 +14,7 @@
 #include "os/sim.h"
 #include "store/inside.h"
 
-enum {
-    OPEN_TRIES = 16,
-    TRIM_LEAST = 64 << 10,
-    TRIM_SHARE = 32,
-    ZERO_BYTES = 1 << 16,
-    CUT_ROUND = 1 << 16
-};
+enum { OPEN_TRIES = 16, TRIM_LEAST = 64 << 10, TRIM_SHARE = 32, ZERO_BYTES = 1 << 16 };
 
 #define MAP_BYTES_DEFAULT (UINT64_C(1) << 40)
 #define DIRTY_LIMIT_DEFAULT (UINT64_C(256) << 20)
@@ -268,6 +262,7 @@ static enum mn_status store_new(const struct mn_store_options *options, struct m
         options->dirty_limit_bytes ? options->dirty_limit_bytes : DIRTY_LIMIT_DEFAULT;
     store->busy_ms = options->busy_ms > 0 ? options->busy_ms : 0;
     store->grow_bytes = options->grow_bytes ? options->grow_bytes : MN_GROW_MIN;
+    store->cut_commits = options->cut_commits;
     if (!store->os && !options->path) {
         store->os = mn_sim_memory();
         store->own_os = true;
@@ -357,8 +352,7 @@ static void tail_cut(struct mn_store *store)
         if (tail >= TRIM_LEAST && tail >= used / TRIM_SHARE) (void)mn_write_farewell(store);
         if (mn_notice_published(store, &version) == MN_OK &&
             version == store->writer.next.version && !store->poisoned) {
-            used = store->writer.next.page_count << store->page_shift;
-            used = (used + CUT_ROUND - 1) / CUT_ROUND * CUT_ROUND; /* room for a small next time */
+            used = mn_shrink_round(store, store->writer.next.page_count);
             if (used < store->file_bytes) (void)file->ops->resize(file, used);
         }
     }

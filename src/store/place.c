@@ -2,9 +2,11 @@
  * place: room in the file, and the queue of writes.
  *
  * Nodes of one commit get one run of pages where there is one, else the lowest free pieces; the end
- * of the file only when nothing else is free. Whole values get the lowest run that fits. Pages that
- * follow each other go out in one write. Until the commit is published nothing of it is reachable,
- * so a failure needs no undoing but giving the pages back.
+ * of the file only when nothing else is free. Whole values get the lowest run that fits. A file
+ * with more free pages than commits need is being emptied from its end: nothing goes behind the
+ * place where it should end (place_end) as long as there is room before it. Pages that follow each
+ * other go out in one write. Until the commit is published nothing of it is reachable, so a failure
+ * needs no undoing but giving the pages back.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -15,6 +17,7 @@
 
 enum { GROW_SHARE = 8, QUEUE_BYTES = 1 << 20 };
 enum { SMALL_PAGES = 32, SLACK_PAGES = 64, SLACK_SHARE = 32 };
+enum { ROOMY_PAGES = 32, ROOMY_SHARE = 16 };
 
 /* ---- growth ---- */
 
@@ -146,6 +149,41 @@ static bool room_is_cheap(const struct mn_view *view, uint64_t pages)
            (space->page_count + pages) << view->store->page_shift <= view->store->file_bytes;
 }
 
+/* The page before which a file of this content, with a little room for the next commits, could end.
+ */
+static uint64_t place_end(const struct mn_space *space)
+{
+    uint64_t held = space->page_count - space->free_pages;
+
+    return held + held / ROOMY_SHARE + ROOMY_PAGES;
+}
+
+/* A run of `most` pages, or where it would lie behind the end that the file should have a shorter
+ * one before it. */
+static bool reserve_low(struct mn_space *space, uint64_t most, struct mn_extent *got)
+{
+    uint64_t end = place_end(space);
+
+    for (got->pages = most; got->pages > 0; got->pages /= 2) {
+        if (!mn_space_alloc(space, got->pages, &got->start)) continue;
+        if (got->start + got->pages <= end) return true;
+        mn_space_free(space, got->start, got->pages);
+    }
+    return mn_space_alloc_some(space, most, got);
+}
+
+/* A piece of what is free. False: nothing is, or new pages at the end are better. */
+static bool reserve_free(const struct mn_view *view, uint64_t most, bool whole,
+                         struct mn_extent *got)
+{
+    struct mn_space *space = &view->writer->space;
+
+    if (space->page_count > place_end(space)) return reserve_low(space, most, got);
+    got->pages = most;
+    if (whole && mn_space_alloc(space, most, &got->start)) return true;
+    return !room_is_cheap(view, most) && mn_space_alloc_some(space, most, got);
+}
+
 /* One piece of the reserve: `most` pages, or fewer where `whole` is not asked for or not to be had.
  */
 static enum mn_status reserve_piece(struct mn_view *view, uint64_t most, bool whole,
@@ -154,9 +192,8 @@ static enum mn_status reserve_piece(struct mn_view *view, uint64_t most, bool wh
     struct mn_writer *writer = view->writer;
     enum mn_status status = MN_OK;
 
-    got->pages = most;
-    if (!(whole && mn_space_alloc(&writer->space, most, &got->start)) &&
-        (room_is_cheap(view, most) || !mn_space_alloc_some(&writer->space, most, got))) {
+    if (!reserve_free(view, most, whole, got)) {
+        got->pages = most;
         status = room_append(view, most, &got->start);
     }
     if (status) return status;

@@ -51,8 +51,26 @@ enum mn_status mn_store_refuse_forked(void)
     return mn_fail(MN_MISUSE, "this handle was opened before fork; the child must open its own");
 }
 
+/* Pins a version and looks at its pages' bounds. */
+static enum mn_status view_pin(struct mn_view *view)
+{
+    struct mn_store *store = view->store;
+    uint64_t file_pages = 0;
+    enum mn_status status = mn_pin_acquire(store, &view->pin);
+
+    if (status) return status;
+    view->meta = &view->pin->meta;
+    view->page_limit = view->meta->page_count;
+    view->front.mapped_pages = view->meta->page_count;
+    if (view->front.mapped_pages > store->map_pages) view->front.mapped_pages = store->map_pages;
+    /* The slot was checked against the size when it was read; the file may have been cut since. */
+    status = mn_file_pages(store, &file_pages);
+    return status ? status : mn_meta_validate(view->meta, store->first_page, file_pages);
+}
+
 enum mn_status mn_view_begin_read(struct mn_store *store, struct mn_view **out)
 {
+    uint64_t version = 0;
     struct mn_view *view;
     enum mn_status status;
 
@@ -61,21 +79,20 @@ enum mn_status mn_view_begin_read(struct mn_store *store, struct mn_view **out)
     view = mn_alloc(sizeof *view);
     if (!view) return mn_fail_nomem();
     mn_view_init(view, store);
-    status = mn_pin_acquire(store, &view->pin);
-    if (status) {
-        mn_dealloc(view);
-        return status;
-    }
-    view->meta = &view->pin->meta;
-    view->page_limit = view->meta->page_count;
-    view->front.mapped_pages = view->meta->page_count;
-    if (view->front.mapped_pages > store->map_pages) view->front.mapped_pages = store->map_pages;
-    /* The slot was checked against the size when it was read; the file may have been cut since. */
-    uint64_t file_pages = 0;
-    status = mn_file_pages(store, &file_pages);
-    if (!status) status = mn_meta_validate(view->meta, store->first_page, file_pages);
-    if (status) {
+    for (;;) {
+        bool again;
+
+        status = view_pin(view);
+        if (!status || !view->pin) break;
+        /* A writer may have cut the file while this one slept: then another version is published.
+         */
+        again = status == MN_CORRUPT && view->meta->version != version;
+        version = view->meta->version;
         mn_pin_release(store, view->pin);
+        view->pin = NULL;
+        if (!again) break;
+    }
+    if (status) {
         mn_dealloc(view);
         return status;
     }

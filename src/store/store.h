@@ -70,6 +70,7 @@ struct mn_store_options {
         dirty_limit_bytes; /* memory for dirty nodes before runs are written early; 0: 256 MiB */
     uint64_t map_bytes;    /* address space to reserve; 0: 1 TiB or as much as there is */
     uint64_t grow_bytes;   /* smallest step in which the file grows; 0: 1 MiB */
+    uint32_t cut_commits;  /* commits between two looks whether the file can be cut; 0: 256 */
     struct mn_os *os;      /* NULL: the machine (or a simulated one for a database in memory) */
     struct mn_store_hooks hooks;
 };

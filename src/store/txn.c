@@ -401,6 +401,7 @@ enum mn_status mn_write_commit(struct mn_view *view, uint64_t *version)
         }
         if (!status) {
             space_follow_commit(writer);
+            mn_shrink_after_commit(store);
             store->wrote = true;
             if (version) *version = writer->next.version;
         }
