@@ -32,6 +32,8 @@ struct sim_os {
     bool memory;
     mn_sim_hook hook;
     void *hook_context;
+    struct mn_sim_loss sync_loss;
+    bool sync_loss_set;
 };
 
 struct sim_file {
@@ -301,6 +303,7 @@ static enum mn_status sim_sync(struct mn_file *base)
     pthread_mutex_lock(&file->os->mutex);
     if (failed) {
         some.seed = mn_sim_random(&file->os->seed);
+        if (file->os->sync_loss_set) some = file->os->sync_loss;
         status = mn_inode_lose(file->inode, &some);
     } else {
         status = mn_inode_sync(file->inode);
@@ -600,6 +603,17 @@ void mn_sim_set_hook(struct mn_os *os, mn_sim_hook hook, void *context)
 {
     machine(os)->hook = hook;
     machine(os)->hook_context = context;
+}
+
+void mn_sim_set_sync_loss(struct mn_os *os, const struct mn_sim_loss *loss)
+{
+    machine(os)->sync_loss_set = loss != NULL;
+    if (loss) machine(os)->sync_loss = *loss;
+}
+
+const struct mn_inode *mn_sim_inode(struct mn_os *os, const char *path)
+{
+    return inode_find(machine(os), path);
 }
 
 size_t mn_sim_pending(struct mn_os *os, const char *path)

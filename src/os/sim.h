@@ -70,6 +70,9 @@ struct mn_os *mn_sim_memory(void);
 void mn_sim_free(struct mn_os *os);
 
 void mn_sim_set_hook(struct mn_os *os, mn_sim_hook hook, void *context);
+/* What syncs that fail from now on leave of the pending pieces; NULL: some, by the machine's seed.
+ */
+void mn_sim_set_sync_loss(struct mn_os *os, const struct mn_sim_loss *loss);
 /* Pending pieces of the named file, and how many events there were so far. */
 size_t mn_sim_pending(struct mn_os *os, const char *path);
 uint64_t mn_sim_events(struct mn_os *os);
@@ -78,6 +81,10 @@ uint64_t mn_sim_events(struct mn_os *os);
 struct mn_os *mn_sim_crash(struct mn_os *os, const struct mn_sim_loss *loss);
 /* The process that opened this file dies: its locks are gone, every later call answers MN_IOERR. */
 void mn_sim_kill(struct mn_file *file);
+
+struct mn_inode;
+/* Everything about the named file (sim_inode.h), to look at; NULL: there is none. */
+const struct mn_inode *mn_sim_inode(struct mn_os *os, const char *path);
 
 /* Reads and changes a file's content as if by another program: cache and disk alike. */
 enum mn_status mn_sim_peek(struct mn_os *os, const char *path, uint64_t offset, void *bytes,
