@@ -162,6 +162,18 @@ static void walk_commit(struct walk *walk, struct mn_store *store)
     all_copy(walk, walk->acked, walk->flying);
 }
 
+/* Whatever is interrupted of it, the content stays. */
+static void walk_compact(struct walk *walk, struct mn_store *store)
+{
+    struct mn_compact_result result;
+
+    if (mn_tree_compact(store, NULL, NULL, &result)) walk_broken(walk, "cannot compact");
+    if (!walk->broken) state_check(walk, store);
+    if (result.after_bytes > result.before_bytes + (16 << 10)) {
+        walk_broken(walk, "compacting made the file larger by more than a step of growth");
+    }
+}
+
 static void trees_make(struct walk *walk, struct mn_store *store)
 {
     struct mn_view *view;
@@ -190,6 +202,7 @@ static void walk_run(uint64_t seed, uint32_t page_size, unsigned commits)
     mn_sim_set_hook(walk.os, crash_hook, &walk);
     for (unsigned i = 0; i < commits && !walk.broken; i++) {
         walk_commit(&walk, store);
+        if (i % 12 == 9 && !walk.broken) walk_compact(&walk, store);
         if (i % 8 == 7 && !walk.broken) {
             mn_store_close(store);
             store = walk_open(&walk, walk.os);

@@ -176,6 +176,35 @@ static struct extremes commits(struct world *w, uint32_t count, uint64_t saw)
     return e;
 }
 
+/* First while a reader holds what compacting would free, then without it. */
+static void compacted(struct world *w, uint64_t loaded)
+{
+    struct mn_compact_result result;
+    struct mn_view *reader;
+    uint64_t live, file, before;
+
+    used_bytes(w, &before);
+    assert_int_equal(mn_view_begin_read(w->store, &reader), MN_OK);
+    assert_int_equal(mn_tree_compact(w->store, NULL, NULL, &result), MN_OK);
+    live = used_bytes(w, &file);
+    printf("compacted while held: live %llu, file %llu -> %llu, %llu pages written, held by %llu\n",
+           (unsigned long long)live, (unsigned long long)result.before_bytes,
+           (unsigned long long)result.after_bytes, (unsigned long long)result.pages,
+           (unsigned long long)result.held);
+    assert_true(result.held == mn_view_version(reader));
+    assert_true(file <= before + (4 << 20));
+    mn_view_end(reader);
+    assert_int_equal(mn_tree_compact(w->store, NULL, NULL, &result), MN_OK);
+    live = used_bytes(w, &file);
+    printf("compacted: live %llu, file %llu, %.3f of the load; %llu pages written\n",
+           (unsigned long long)live, (unsigned long long)file, (double)file / (double)loaded,
+           (unsigned long long)result.pages);
+    assert_int_equal(result.held, 0);
+    assert_true(file == result.after_bytes);
+    assert_true(file <= loaded / 10 * 11);
+    rows_equal(w);
+}
+
 static void held_and_released(struct world *w)
 {
     struct mn_view *reader;
@@ -200,6 +229,8 @@ static void held_and_released(struct world *w)
            w->scale->after, (unsigned long long)live, (unsigned long long)file,
            (unsigned long long)loaded, (double)file / (double)loaded, (double)live / (double)loaded,
            (unsigned long long)w->rows);
+    rows_equal(w);
+    compacted(w, loaded);
     assert_true(held.worst <= 1.1);
     assert_true(file <= loaded / 2 * 3 + slack_bytes());
 }

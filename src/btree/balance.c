@@ -470,7 +470,12 @@ static enum mn_status root_shrink(struct mn_path *path, struct mn_root *root)
 
 enum mn_status mn_path_shrink(struct mn_path *path, struct mn_root *root)
 {
-    for (uint32_t level = path->depth - 1; level > 0; level--) {
+    return mn_path_shrink_at(path, root, path->depth - 1);
+}
+
+enum mn_status mn_path_shrink_at(struct mn_path *path, struct mn_root *root, uint32_t level)
+{
+    for (; level > 0; level--) {
         struct mn_node node = mn_path_node(path, level), parent = mn_path_node(path, level - 1);
         uint32_t index = path->step[level - 1].index;
         bool done = false;

@@ -83,6 +83,8 @@ enum mn_status mn_path_insert(struct mn_path *path, struct mn_root *root,
                               const struct mn_cell *cell);
 /* After an entry left the leaf of an edited path: merges thin nodes, drops empty ones. */
 enum mn_status mn_path_shrink(struct mn_path *path, struct mn_root *root);
+/* The same from a node further up, on an edited path that need not reach below it. */
+enum mn_status mn_path_shrink_at(struct mn_path *path, struct mn_root *root, uint32_t level);
 /* Adds delta to the counts of every child pointer on the path. */
 void mn_path_count(struct mn_path *path, int64_t delta);
 

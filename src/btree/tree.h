@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/status.h"
+#include "base/buf.h"
 #include "store/store.h"
 
 enum { MN_TREE_KEY_BYTES_MAX = 65536 };
@@ -165,6 +165,34 @@ typedef enum mn_status (*mn_copy_progress)(void *context, uint64_t done, uint64_
  */
 enum mn_status mn_tree_copy_all(struct mn_view *from, struct mn_view *to, mn_copy_progress progress,
                                 void *context);
+
+/* ---- compacting ---- */
+
+/* One bounded piece of packing a tree. */
+struct mn_pack {
+    uint64_t end;      /* pages at or behind it get new places; UINT64_MAX: leaves are filled */
+    uint64_t pages;    /* how many may still be written */
+    uint64_t moved;    /* written so far */
+    uint64_t entries;  /* gone by so far */
+    struct mn_buf key; /* where the next piece begins; empty: at the first key */
+    bool done;         /* the whole tree was gone by */
+};
+/* Goes on in a writer's view, best one that mn_view_pack was called on. */
+enum mn_status mn_tree_pack(struct mn_view *view, uint64_t tree, struct mn_pack *pack);
+
+struct mn_compact_result {
+    uint64_t before_bytes, after_bytes; /* of the file */
+    uint64_t pages;                     /* written anew */
+    uint64_t held;                      /* the oldest version that a reader held at the end, or 0 */
+};
+/*
+ * Fills leaves and moves pages down, in commits of about half a mebibyte between which others read
+ * and write, and cuts the file. It never makes the file larger by more than two such commits: where
+ * a reader holds what it would free, it stops early and *result says so. Ended early by progress or
+ * a failure, what was done stays. The calling thread must not be in a transaction of the store.
+ */
+enum mn_status mn_tree_compact(struct mn_store *store, mn_copy_progress progress, void *context,
+                               struct mn_compact_result *result);
 
 /* ---- check ---- */
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "btree/tree.h"
 #include "query/integrity.h"
 #include "query/parse.h"
 #include "query/statement.h"
@@ -16,6 +17,7 @@ enum pragma {
     PRAGMA_PAGE_SIZE,
     PRAGMA_BUSY_MS,
     PRAGMA_VERSION,
+    PRAGMA_COMPACT,
     PRAGMAS
 };
 
@@ -32,7 +34,13 @@ static const struct {
     [PRAGMA_PAGE_SIZE] = {"page_size", MN_TYPE_INT, false, true},
     [PRAGMA_BUSY_MS] = {"busy_ms", MN_TYPE_INT, false, false},
     [PRAGMA_VERSION] = {"version", MN_TYPE_INT, false, true},
+    [PRAGMA_COMPACT] = {"compact", MN_TYPE_INT, false, true},
 };
+
+/* What PRAGMA compact answers, all INT. */
+static const char *const compact_columns[] = {"bytes_before", "bytes_after", "pages_written",
+                                              "held_by_version"};
+enum { COMPACT_COLUMNS = sizeof compact_columns / sizeof compact_columns[0] };
 
 static const char *pragma_name(void *context, uint32_t index)
 {
@@ -49,8 +57,6 @@ static enum mn_status pragma_find(const struct mn_ast_option *ast, enum pragma *
         *out = (enum pragma)i;
         return MN_OK;
     }
-    if (strcmp(ast->name.text, "compact") == 0)
-        return mn_comes_later(ast->name.span, "PRAGMA compact");
     mn_fail_at(MN_SCHEMA, ast->name.span.offset, ast->name.span.length, "no PRAGMA \"%s\"",
                ast->name.text);
     near = mn_name_near(ast->name.text, pragma_name, NULL);
@@ -73,13 +79,42 @@ enum mn_status mn_pragma_shape(struct mn_stmt *stmt)
                           "PRAGMA %s takes %s", ast->name.text, mn_type_name(pragmas[which].type));
     }
     stmt->writes = ast->given && pragmas[which].in_file;
-    stmt->column_count = ast->given ? 0 : 1;
-    stmt->names = mn_arena_alloc(&stmt->arena, sizeof(char *));
-    stmt->kinds = mn_arena_zalloc(&stmt->arena, sizeof *stmt->kinds);
+    stmt->column_count = ast->given ? 0 : which == PRAGMA_COMPACT ? COMPACT_COLUMNS : 1;
+    stmt->names = mn_arena_alloc(&stmt->arena, COMPACT_COLUMNS * sizeof(char *));
+    stmt->kinds = mn_arena_zalloc(&stmt->arena, COMPACT_COLUMNS * sizeof *stmt->kinds);
     if (!stmt->names || !stmt->kinds) return mn_fail_nomem();
-    stmt->names[0] = pragmas[which].name;
-    stmt->kinds[0].type = pragmas[which].type;
+    for (int i = 0; i < COMPACT_COLUMNS; i++) {
+        stmt->names[i] = which == PRAGMA_COMPACT ? compact_columns[i] : pragmas[which].name;
+        stmt->kinds[i].type = pragmas[which].type;
+    }
     return MN_OK;
+}
+
+/* It makes commits of its own; the statement's own view must not hold what they free. */
+static enum mn_status compact_run(struct mn_session *session, struct mn_stmt *stmt)
+{
+    struct mn_compact_result result;
+    struct mn_value row[COMPACT_COLUMNS];
+    enum mn_status status;
+
+    if (session->mode != MN_TXN_NONE) {
+        mn_fail(MN_ERROR, "PRAGMA compact commits by itself, but a transaction is open");
+        return mn_hint("COMMIT or ROLLBACK it first");
+    }
+    if (session->db->readonly) {
+        mn_fail(MN_READONLY_DB, "the file was opened to be read only");
+        return mn_hint("open it without MN_READONLY (shell: --readonly)");
+    }
+    stmt->accessing = false;
+    (void)mn_access_end(&stmt->access, MN_OK);
+    stmt->exec.view = NULL;
+    status = mn_tree_compact(session->db->store, mn_long_tick, &stmt->exec, &result);
+    if (status != MN_OK) return status;
+    row[0] = mn_int((int64_t)result.before_bytes);
+    row[1] = mn_int((int64_t)result.after_bytes);
+    row[2] = mn_int((int64_t)result.pages);
+    row[3] = result.held ? mn_int((int64_t)result.held) : mn_null();
+    return mn_statement_keep(stmt, row);
 }
 
 static enum mn_status finding_keep(void *context, const char *finding)
@@ -115,6 +150,7 @@ static enum mn_status pragma_get(struct mn_stmt *stmt, enum pragma which)
     case PRAGMA_PAGE_SIZE: value = mn_int(mn_view_page_size(exec->view)); break;
     case PRAGMA_BUSY_MS: value = mn_int(atomic_load(&stmt->db->busy_ms)); break;
     case PRAGMA_VERSION: value = mn_int((int64_t)mn_view_version(exec->view)); break;
+    case PRAGMA_COMPACT:
     case PRAGMAS: break;
     }
     return status == MN_OK ? mn_statement_keep(stmt, &value) : status;
@@ -152,6 +188,7 @@ static enum mn_status pragma_set(struct mn_stmt *stmt, enum pragma which)
     case PRAGMA_INTEGRITY_CHECK:
     case PRAGMA_PAGE_SIZE:
     case PRAGMA_VERSION:
+    case PRAGMA_COMPACT:
     case PRAGMAS: break;
     }
     return MN_OK;
@@ -162,7 +199,7 @@ enum mn_status mn_pragma_run(struct mn_session *session, struct mn_stmt *stmt)
     enum pragma which = PRAGMAS;
     enum mn_status status = pragma_find(stmt->ast->pragma, &which);
 
-    (void)session;
     if (status != MN_OK) return status;
+    if (which == PRAGMA_COMPACT) return compact_run(session, stmt);
     return stmt->ast->pragma->given ? pragma_set(stmt, which) : pragma_get(stmt, which);
 }

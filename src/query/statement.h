@@ -84,6 +84,8 @@ enum mn_status mn_statement_explain(struct mn_session *session, struct mn_stmt *
 enum mn_status mn_statement_compile(struct mn_stmt *stmt, struct mn_view *view);
 /* statement_run.c: what is neither query nor change. *rows are kept in the statement. */
 enum mn_status mn_statement_act(struct mn_session *session, struct mn_stmt *stmt);
+/* For long work on rows or pages: context is the run's mn_exec. MN_INTERRUPT where it shall end. */
+enum mn_status mn_long_tick(void *context, uint64_t done, uint64_t total);
 /* Columns of a statement that is neither; called by compile. */
 enum mn_status mn_statement_shape(struct mn_stmt *stmt);
 /* Keeps a row of column_count values. */

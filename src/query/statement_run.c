@@ -100,7 +100,7 @@ static enum mn_status txn_act(struct mn_session *session, const struct mn_statem
 
 /* ---- COPY ---- */
 
-static enum mn_status copy_tick(void *context, uint64_t done, uint64_t total)
+enum mn_status mn_long_tick(void *context, uint64_t done, uint64_t total)
 {
     struct mn_exec *exec = context;
     struct mn_db *db = exec->session->db;
@@ -173,7 +173,7 @@ static enum mn_status copy_act(struct mn_stmt *stmt)
                               .arena = &stmt->exec.kept,
                               .memory_limit = stmt->exec.memory_limit,
                               .eval = &stmt->exec.eval,
-                              .tick = copy_tick,
+                              .tick = mn_long_tick,
                               .tick_context = &stmt->exec};
     enum mn_status status = copy_path(stmt, &job.path);
 

@@ -15,6 +15,7 @@ static const char usage_text[] =
     "       mneme dump FILE                 a script that makes the database anew\n"
     "       mneme backup FILE TO            a copy of the newest version, while others write\n"
     "       mneme restore FROM FILE         the backup's checked copy, as a new FILE\n"
+    "       mneme compact FILE              full pages and a shorter file, while others work\n"
     "\n"
     "FILE is made if it is not there; without FILE the database is in memory.\n"
     "\n"
@@ -256,7 +257,7 @@ static int shell_close(struct shell *shell)
 struct tool {
     const char *name;
     size_t words; /* behind the name */
-    bool opens;   /* the first of them, to read */
+    bool opens;   /* the first of them */
     bool later;   /* comes with a later version */
     const char *synopsis;
 };
@@ -268,7 +269,7 @@ static const struct tool tools[] = {
     {"backup", 2, true, false, "backup FILE TO"},
     {"restore", 2, false, false, "restore FROM FILE"},
     {"diff", 3, false, true, "diff FILE V1 V2"},
-    {"compact", 1, false, true, "compact FILE"},
+    {"compact", 1, true, false, "compact FILE"},
     {"recover", 2, false, true, "recover FILE TO"},
 };
 
@@ -276,9 +277,12 @@ static int tool_run(struct shell *shell, const struct tool *tool, const char **w
 {
     if (strcmp(tool->name, "restore") == 0) return tool_restore(shell, words[0], words[1]);
     shell->path = words[0];
-    int status = shell_open(shell, MN_READONLY);
+    bool writes = strcmp(tool->name, "compact") == 0;
+    int status = shell_open(shell, writes ? 0 : MN_READONLY);
     if (status) return status;
-    if (strcmp(tool->name, "check") == 0) {
+    if (writes) {
+        shell_fail(shell, tool_compact(shell));
+    } else if (strcmp(tool->name, "check") == 0) {
         shell_fail(shell, tool_check(shell));
     } else if (strcmp(tool->name, "stat") == 0) {
         shell_fail(shell, tool_stat(shell));

@@ -1,5 +1,5 @@
 /*
- * tool: check, stat, backup, restore.
+ * tool: check, stat, backup, restore, compact.
  */
 #include "shell.h"
 
@@ -62,6 +62,28 @@ int tool_restore(struct shell *shell, const char *from, const char *to)
 {
     progress_begin();
     int code = mn_restore(from, to, NULL, progress_count, shell);
+    if (code != MN_OK) return tool_fail(shell, code);
+    progress_end();
+    return 0;
+}
+
+static int compact_print(void *context, mn_stmt *row)
+{
+    struct shell *shell = context;
+
+    fprintf(shell->out, "%lld bytes before, %lld after\n", (long long)mn_col_int(row, 0),
+            (long long)mn_col_int(row, 1));
+    if (!mn_col_is_null(row, 3)) {
+        fprintf(shell->out, "a reader of version %lld holds pages: compact again when it is gone\n",
+                (long long)mn_col_int(row, 3));
+    }
+    return 0;
+}
+
+int tool_compact(struct shell *shell)
+{
+    progress_begin();
+    int code = mn_exec(shell->db, "PRAGMA compact", compact_print, shell);
     if (code != MN_OK) return tool_fail(shell, code);
     progress_end();
     return 0;

@@ -146,6 +146,7 @@ struct mn_writer {
     bool space_ready, changed;
     bool digest_void; /* a page was placed and left again: no digest can name what is there */
     bool grew;        /* the file grew: its size must be durable before a slot relies on it */
+    bool pack, checkpoint, cut; /* asked for by mn_view_pack, _checkpoint and _cut */
     struct mn_ring ring;
     uint64_t *pins;
     size_t pin_count, pin_capacity;

@@ -506,8 +506,8 @@ enum mn_status mn_log_write(struct mn_view *view, struct mn_manifest *manifest)
     enum mn_status status = MN_OK;
 
     next->flags = 0;
-    if (next->log_bytes + next->tail_bytes > MN_LOG_LIMIT &&
-        next->log_bytes > next->checkpoint_bytes) {
+    if (view->writer->checkpoint || (next->log_bytes + next->tail_bytes > MN_LOG_LIMIT &&
+                                     next->log_bytes > next->checkpoint_bytes)) {
         status = checkpoint_write(view);
     }
     if (!status) status = manifest_make(view, manifest, &own);

@@ -178,6 +178,7 @@ static bool reserve_free(const struct mn_view *view, uint64_t most, bool whole,
 {
     struct mn_space *space = &view->writer->space;
 
+    if (view->writer->pack) return mn_space_alloc_some(space, most, got);
     if (space->page_count > place_end(space)) return reserve_low(space, most, got);
     got->pages = most;
     if (whole && mn_space_alloc(space, most, &got->start)) return true;

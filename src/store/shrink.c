@@ -25,19 +25,58 @@ uint64_t mn_shrink_round(const struct mn_store *store, uint64_t pages)
     return (bytes + round - 1) / round * round;
 }
 
+/* It may fail: the file is whole either way. */
+static void file_cut(struct mn_store *store, uint64_t keep)
+{
+    if (keep >= store->file_bytes) return;
+    if (store->file->ops->resize(store->file, keep) == MN_OK) store->file_bytes = keep;
+}
+
+enum mn_status mn_view_room(struct mn_view *view, struct mn_room *room)
+{
+    struct mn_writer *writer = view->writer;
+    enum mn_status status = mn_space_prepare(view);
+
+    *room = (struct mn_room){0};
+    if (status) return status;
+    room->page_count = writer->space.page_count;
+    room->free_pages = writer->space.free_pages;
+    room->pending_pages = writer->space.pending_pages;
+    room->file_bytes = view->store->file_bytes;
+    return MN_OK;
+}
+
+void mn_view_pack(struct mn_view *view)
+{
+    view->writer->pack = true;
+}
+
+void mn_view_checkpoint(struct mn_view *view)
+{
+    view->writer->checkpoint = view->writer->changed = true;
+}
+
+void mn_view_cut(struct mn_view *view)
+{
+    view->writer->cut = view->writer->changed = true;
+}
+
 /* The caller has just published what it made durable, and holds W. */
 void mn_shrink_after_commit(struct mn_store *store)
 {
     struct mn_shrink *shrink = &store->shrink;
     uint64_t pages = store->writer.next.page_count, keep;
 
+    if (store->writer.cut) {
+        shrink->commits = 0;
+        file_cut(store, mn_shrink_round(store, pages));
+        return;
+    }
     if (shrink->commits == 0) shrink->first_pages = shrink->most_pages = pages;
     if (pages > shrink->most_pages) shrink->most_pages = pages;
     if (++shrink->commits < (store->cut_commits ? store->cut_commits : CUT_COMMITS)) return;
     shrink->commits = 0;
     if (pages > shrink->first_pages) return;
     keep = mn_shrink_round(store, shrink->most_pages + shrink->most_pages / SPARE_SHARE);
-    if (store->file_bytes < keep + store->grow_bytes / 4) return;
-    /* It may fail: the file is whole either way. */
-    if (store->file->ops->resize(store->file, keep) == MN_OK) store->file_bytes = keep;
+    if (store->file_bytes >= keep + store->grow_bytes / 4) file_cut(store, keep);
 }

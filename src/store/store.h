@@ -249,6 +249,21 @@ enum mn_status mn_page_drop(struct mn_view *view, struct mn_ref ref, uint8_t kin
  */
 enum mn_status mn_page_place(struct mn_view *view, struct mn_ref *ref);
 
+/* ---- room, for a writer that compacts ---- */
+
+struct mn_room {
+    uint64_t page_count, free_pages, pending_pages; /* as the transaction finds them */
+    uint64_t file_bytes;
+};
+enum mn_status mn_view_room(struct mn_view *view, struct mn_room *room);
+/* All that this transaction writes goes to the lowest free pages, in however many pieces. */
+void mn_view_pack(struct mn_view *view);
+/* The commit writes a new checkpoint of the space map, so that the old one and the log can move;
+ * it is a commit even without another change. */
+void mn_view_checkpoint(struct mn_view *view);
+/* Once it is durable, the commit cuts the file behind its last page. */
+void mn_view_cut(struct mn_view *view);
+
 /* ---- runs ---- */
 
 /* size_bytes bytes, contiguous, at least 64-byte aligned, and zeros up to the end of the last page.

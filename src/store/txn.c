@@ -136,6 +136,7 @@ static void writer_clear(struct mn_writer *writer, struct mn_store *store)
     writer->reserve.count = writer->reserve_at = writer->digest_count = 0;
     writer->placed_bytes = 0;
     writer->space_ready = writer->changed = writer->digest_void = writer->grew = false;
+    writer->pack = writer->checkpoint = writer->cut = false;
     /* One large transaction must not keep its lists for ever. */
     if (writer->digest_capacity > MN_LARGE_BYTES / MN_PAGE_SIZE_MIN) {
         mn_dealloc(writer->digests);
