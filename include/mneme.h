@@ -120,6 +120,8 @@ enum {
 
 typedef struct mn_db mn_db;     /* an open file, shared by threads */
 typedef struct mn_stmt mn_stmt; /* a prepared statement, of one thread at a time */
+typedef struct mn_snap mn_snap; /* one version of the file, of one thread at a time */
+typedef struct mn_load mn_load; /* rows on their way into a table, of the thread that began it */
 
 /* A notice, a warning or a failure that has no caller, for the host's log. May be called from any
  * thread that is inside the library; may not call the library. */
@@ -185,7 +187,8 @@ MN_API void mn_free(void *memory);
 MN_API int mn_open(const char *path, unsigned flags, mn_db **db);
 MN_API int mn_open_with(const char *path, const mn_options *options, mn_db **db);
 
-/* MN_MISUSE while a statement of it lives; the open transaction of a thread is rolled back. */
+/* MN_MISUSE while a statement, snapshot or load of it lives; the open transaction of a thread is
+ * rolled back. */
 MN_API int mn_close(mn_db *db);
 
 /* Waits until every commit that returned is on the device. */
@@ -309,6 +312,164 @@ MN_API int mn_savepoint(mn_db *db, const char *name);
 MN_API int mn_rollback_to(mn_db *db, const char *name);
 MN_API int mn_release(mn_db *db, const char *name);
 MN_API int mn_in_transaction(mn_db *db); /* 1 inside one of the calling thread */
+
+/* ---- snapshots ----------------------------------------------------------------------------- */
+
+/*
+ * One version of the file, for as long as the caller likes: what others commit does not change what
+ * is read through it. It costs the file the pages that it sees and that have changed since. A
+ * snapshot and what reads through it belong to one thread at a time; each thread takes its own.
+ *
+ * version 0 is the newest; the number of the newest version means the same. Any other is MN_GONE:
+ * old versions are not kept.
+ */
+MN_API int mn_snapshot(mn_db *db, uint64_t version, mn_snap **snap);
+MN_API uint64_t mn_snapshot_version(mn_snap *snap); /* 0 for NULL */
+MN_API void mn_snapshot_end(mn_snap *snap);         /* NULL is harmless */
+
+/* Later runs of the statement read in the snapshot, whatever transaction is open; NULL: as before.
+ * The statement keeps the version even when the snapshot ends first. MN_MISUSE: the statement
+ * changes rows, has not been reset, or is of another handle. */
+MN_API int mn_use_snapshot(mn_stmt *stmt, mn_snap *snap);
+
+/* ---- rows without the language ------------------------------------------------------------- */
+
+/*
+ * The calls of hot loops: one row or edge by its key, through the same rules as statements: types,
+ * DEFAULT, NOT NULL, CHECK, UNIQUE, indexes, ends of relations. Tables, columns and relations are
+ * named as the catalogue has them (CREATE TABLE Log makes "log"); names are looked up once a thread
+ * and definition, so a loop should go on using the same few.
+ *
+ * A change outside a transaction is one of its own, and durable when the call returns; inside one
+ * it is done or undone as a whole, like a statement. mn_changes counts it. A read takes a snapshot,
+ * or without one (NULL) what a SELECT would see.
+ *
+ * One value. 16 bytes; the layout never changes, since values stand in arrays. Text may be given
+ * for a TIMESTAMP, DURATION, UUID, JSON or VECTOR, and INT for FLOAT.
+ */
+typedef struct mn_datum {
+    uint32_t type;   /* enum mn_type */
+    uint32_t length; /* bytes of TEXT, BLOB, JSON, UUID; elements of VECTOR, LIST; else 0 */
+    union {
+        int64_t i;     /* BOOL (0 or 1), INT; TIMESTAMP and DURATION in microseconds */
+        double f;      /* FLOAT */
+        const void *p; /* TEXT, BLOB, JSON, UUID: bytes; VECTOR: float; LIST: mn_datum */
+    } as;
+} mn_datum;
+
+/* Some columns of a row, by name, and their values. Zeroed but for size it means none. */
+typedef struct mn_fields {
+    size_t size; /* sizeof(mn_fields) */
+    size_t count;
+    const char *const *names;
+    mn_datum *values; /* given, or filled in */
+} mn_fields;
+
+/*
+ * Reads columns of the row with that primary key: one value for each of its columns, in their
+ * order; the hidden row id where the table has none; src and dst of a relation without multi.
+ * MN_NOTFOUND: there is no such row. All values are NULL after anything but MN_OK.
+ *
+ * Bytes of TEXT, BLOB, JSON and VECTOR that were read in a snapshot lie in the file's map, not
+ * NUL-terminated, and are valid until mn_snapshot_end; all others until the thread's next call on
+ * the handle.
+ */
+MN_API int mn_get(mn_db *db, mn_snap *snap, const char *table, const mn_datum *key,
+                  size_t key_count, const mn_fields *row);
+
+/*
+ * Stores a row. With a primary key, whose columns must be given, the row that is there gets the
+ * given values and keeps its others; else, and where the table has no primary key, it is a new row,
+ * and columns that are not given take their DEFAULT. *row_id (may be NULL) is its row id: the INT
+ * PRIMARY KEY, or the hidden one. row->values are not changed.
+ */
+MN_API int mn_put(mn_db *db, const char *table, const mn_fields *row, int64_t *row_id);
+
+/* Removes the row with that primary key, as in mn_get, and the edges that begin or end in it.
+ * MN_NOTFOUND: there is no such row. */
+MN_API int mn_delete(mn_db *db, const char *table, const mn_datum *key, size_t key_count);
+
+/*
+ * An edge from the row whose key is ends[0] to the row whose key is ends[1]. A pair that is there
+ * gets the given columns (fields may be NULL: none), unless the relation is multi: then it is
+ * another edge. *edge (may be NULL) is the edge's row id. MN_CONSTRAINT: an end is not there.
+ */
+MN_API int mn_link(mn_db *db, const char *relation, const mn_datum ends[2], const mn_fields *fields,
+                   int64_t *edge);
+/* Removes the edges from ends[0] to ends[1]; *removed (may be NULL) is how many there were. */
+MN_API int mn_unlink(mn_db *db, const char *relation, const mn_datum ends[2], int64_t *removed);
+
+/* What to read of a row's neighbours, and what came of it. */
+typedef struct mn_neighbor_list {
+    size_t size;     /* sizeof(mn_neighbor_list) */
+    int incoming;    /* 0: along the edges that begin in the row; 1: that end in it */
+    uint64_t offset; /* neighbours passed over, without reading them */
+    size_t capacity; /* the most to give */
+    mn_datum *keys;  /* room for capacity keys of the other ends, or NULL */
+    int64_t *edges;  /* room for capacity row ids of edges, or NULL */
+    size_t count;    /* set: given */
+    uint64_t total;  /* set: all there are, whatever offset and capacity say */
+} mn_neighbor_list;
+
+/*
+ * The neighbours of the row with that key along one relation, an entry an edge, ascending by the
+ * row id of the other end and then of the edge. A key is the primary key of the other end, or its
+ * hidden row id; its bytes live as those of mn_get. MN_NOTFOUND: there is no such row.
+ */
+MN_API int mn_neighbors(mn_db *db, mn_snap *snap, const char *relation, const mn_datum *key,
+                        mn_neighbor_list *list);
+
+/* ---- many rows at once --------------------------------------------------------------------- */
+
+#define MN_BATCH_ROWS 1024 /* the most rows that mn_fetch gives at once */
+
+/* One column of a batch. Row r is NULL where nulls is not NULL and nulls[r] is 1. */
+typedef struct mn_array {
+    size_t size;   /* sizeof(mn_array): also the distance to the next one of the batch */
+    int type;      /* enum mn_type of all its values that are not NULL */
+    uint32_t dims; /* VECTOR: elements of each */
+    const uint8_t *nulls;
+    /* BOOL: uint8_t; INT, TIMESTAMP, DURATION: int64_t; FLOAT: double; UUID: 16 bytes; row r at
+     * r * stride bytes. VECTOR: where all vectors lie evenly, the first of them; else NULL. */
+    const void *values;
+    size_t stride;
+    const void *const *pointers; /* TEXT, BLOB, JSON: bytes; VECTOR: float; LIST: mn_datum */
+    const uint32_t *lengths;     /* TEXT, BLOB, JSON: bytes; LIST: elements */
+} mn_array;
+
+typedef struct mn_batch {
+    size_t size; /* sizeof(mn_batch), set by the caller */
+    size_t rows;
+    size_t count; /* columns */
+    const mn_array *columns;
+} mn_batch;
+
+/*
+ * The next rows of a statement, up to MN_BATCH_ROWS, as columns; MN_ROW while there are any, then
+ * MN_DONE with no rows. Each array has values of one type: where a column's type changes from one
+ * row to the next, a batch ends. Bytes of columns of a table lie in the file's map. All of it is
+ * valid until the next mn_fetch, mn_step, mn_reset or mn_finalize. There is no row for mn_col_*
+ * afterwards; mn_step and mn_fetch may take turns.
+ */
+MN_API int mn_fetch(mn_stmt *stmt, mn_batch *batch);
+
+/*
+ * Loads rows into a table or relation: the fast way in, without text. The rows may come in any
+ * order; ascending keys are fastest. All rules of the table are kept. Rows are not visible before
+ * mn_load_end: outside a transaction that commits them; inside one they become part of it, and
+ * until then the thread can neither write, read, commit nor set savepoints in it (MN_MISUSE), but
+ * roll it back. A row that breaks a rule ends the load: what follows answers the same failure, and
+ * mn_load_end takes everything back. Where UNIQUE is broken is known at the end, possibly.
+ * names NULL and count 0: all columns in their order.
+ */
+MN_API int mn_load_begin(mn_db *db, const char *table, const char *const *names, size_t count,
+                         mn_load **load);
+/* One row: as many values as there are columns in the load. Bytes need not outlive the call. */
+MN_API int mn_load_row(mn_load *load, const mn_datum *values);
+/* Rows as columns, as mn_fetch gives them: as many arrays as there are columns in the load. */
+MN_API int mn_load_batch(mn_load *load, const mn_batch *batch);
+/* Ends the load, whatever it answers; keep 0 takes its rows back. mn_changes counts them. */
+MN_API int mn_load_end(mn_load *load, int keep);
 
 #ifdef __cplusplus
 }

@@ -141,16 +141,16 @@ static void rows_insert(struct base *base, const struct thing *things, int count
 static void rows_load(struct base *base, const struct thing *things, int count)
 {
     struct mn_value values[COLUMNS];
-    struct mn_load *load;
+    struct mn_rows *load;
     uint64_t failed;
     int64_t id;
 
-    assert_int_equal(mn_load_begin(base->view, base->thing, &load), MN_OK);
+    assert_int_equal(mn_rows_begin(base->view, base->thing, &load), MN_OK);
     for (int i = 0; i < count; i++) {
         thing_values(&things[i], values);
-        assert_int_equal(mn_load_add(load, values, &id), MN_OK);
+        assert_int_equal(mn_rows_add(load, values, &id), MN_OK);
     }
-    if (mn_load_end(load, &failed) != MN_OK) fail_msg("%s", mn_error_last()->message);
+    if (mn_rows_end(load, &failed) != MN_OK) fail_msg("%s", mn_error_last()->message);
 }
 
 /* Ids ascending, in any order, and left out; into an empty table and then into the full one. */
@@ -197,7 +197,7 @@ static void duplicates_are_named(void **state)
     for (int mode = 0; mode < 4; mode++) {
         struct thing things[20];
         struct mn_value values[COLUMNS];
-        struct mn_load *load;
+        struct mn_rows *load;
         struct base base;
         struct mn_check_counts counts;
         uint32_t savepoint;
@@ -212,12 +212,12 @@ static void duplicates_are_named(void **state)
         base_open(&base, false);
         if (mode >= 2) rows_insert(&base, things, 3);
         assert_int_equal(mn_savepoint_begin(base.view, &savepoint), MN_OK);
-        assert_int_equal(mn_load_begin(base.view, base.thing, &load), MN_OK);
+        assert_int_equal(mn_rows_begin(base.view, base.thing, &load), MN_OK);
         for (int i = mode >= 2 ? 3 : 0; i < 20; i++) {
             thing_values(&things[i], values);
-            assert_int_equal(mn_load_add(load, values, &id), MN_OK);
+            assert_int_equal(mn_rows_add(load, values, &id), MN_OK);
         }
-        assert_int_equal(mn_load_end(load, &failed), MN_CONSTRAINT);
+        assert_int_equal(mn_rows_end(load, &failed), MN_CONSTRAINT);
         assert_non_null(
             strstr(mn_error_last()->message, mode % 2 ? "thing has code = c" : "thing has id = "));
         assert_int_equal(failed, mode >= 2 ? 10 : 13);
@@ -234,7 +234,7 @@ static void edges_are_loaded(void **state)
     uint64_t random = test_seed(), failed, degree;
     struct mn_value ends[2];
     struct mn_check_counts counts;
-    struct mn_load *load;
+    struct mn_rows *load;
     struct base base;
     uint32_t savepoint;
     int64_t id;
@@ -243,17 +243,17 @@ static void edges_are_loaded(void **state)
     for (int i = 0; i < 50; i++) things[i] = thing_draw(&random, i, (unsigned)i);
     base_open(&base, true);
     rows_load(&base, things, 50);
-    assert_int_equal(mn_load_begin(base.view, base.near, &load), MN_OK);
+    assert_int_equal(mn_rows_begin(base.view, base.near, &load), MN_OK);
     for (int i = 0; i < 50; i++) {
         for (int k = 1; k <= i % 7; k++) {
             const char *src = things[49 - i].code, *dst = things[(i + k * 11) % 50].code;
 
             ends[0] = mn_text(src, strlen(src));
             ends[1] = mn_text(dst, strlen(dst));
-            assert_int_equal(mn_load_add(load, ends, &id), MN_OK);
+            assert_int_equal(mn_rows_add(load, ends, &id), MN_OK);
         }
     }
-    assert_int_equal(mn_load_end(load, &failed), MN_OK);
+    assert_int_equal(mn_rows_end(load, &failed), MN_OK);
     test_rows_are_sound(base.view, &counts);
     assert_int_equal(counts.edges, 21 * 7 + 0);
     assert_int_equal(mn_edge_degree(base.view, base.near, MN_EDGE_OUT, 50 - 6, &degree), MN_OK);
@@ -263,21 +263,21 @@ static void edges_are_loaded(void **state)
         const char *src = things[twice ? 48 : 49].code, *dst = things[twice ? 12 : 3].code;
 
         assert_int_equal(mn_savepoint_begin(base.view, &savepoint), MN_OK);
-        assert_int_equal(mn_load_begin(base.view, base.near, &load), MN_OK);
+        assert_int_equal(mn_rows_begin(base.view, base.near, &load), MN_OK);
         ends[0] = mn_text(src, strlen(src));
         ends[1] = mn_text(dst, strlen(dst));
-        assert_int_equal(mn_load_add(load, ends, &id), MN_OK);
-        if (!twice) assert_int_equal(mn_load_add(load, ends, &id), MN_OK);
-        assert_int_equal(mn_load_end(load, &failed), MN_CONSTRAINT);
+        assert_int_equal(mn_rows_add(load, ends, &id), MN_OK);
+        if (!twice) assert_int_equal(mn_rows_add(load, ends, &id), MN_OK);
+        assert_int_equal(mn_rows_end(load, &failed), MN_CONSTRAINT);
         assert_non_null(strstr(mn_error_last()->message, "near has (src, dst) = (c"));
         assert_int_equal(failed, twice ? 0 : 1);
         mn_savepoint_rollback(base.view, savepoint);
     }
     ends[1] = mn_text("nobody", 6);
-    assert_int_equal(mn_load_begin(base.view, base.near, &load), MN_OK);
-    assert_int_equal(mn_load_add(load, ends, &id), MN_CONSTRAINT);
+    assert_int_equal(mn_rows_begin(base.view, base.near, &load), MN_OK);
+    assert_int_equal(mn_rows_add(load, ends, &id), MN_CONSTRAINT);
     assert_string_equal(mn_error_last()->message, "no row nobody in thing (dst of near)");
-    mn_load_abort(load);
+    mn_rows_abort(load);
     base_close(&base);
 }
 

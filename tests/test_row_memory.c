@@ -67,8 +67,8 @@ static enum mn_status rows_work(struct mn_view *view, const struct mn_schema *sc
 static enum mn_status load_work(struct mn_view *view, const struct mn_schema *schema)
 {
     const struct mn_table *table = mn_schema_table(schema, "place", 5);
-    struct mn_load *load;
-    enum mn_status status = mn_load_begin(view, table, &load), ended;
+    struct mn_rows *load;
+    enum mn_status status = mn_rows_begin(view, table, &load), ended;
 
     if (status != MN_OK) return status;
     for (int i = 0; status == MN_OK && i < 40; i++) {
@@ -76,13 +76,13 @@ static enum mn_status load_work(struct mn_view *view, const struct mn_schema *sc
         struct mn_value values[3] = {mn_text(code, 2), mn_timestamp(40 - i), mn_vector(vectors, 4)};
         int64_t id;
 
-        status = mn_load_add(load, values, &id);
+        status = mn_rows_add(load, values, &id);
     }
     if (status != MN_OK) {
-        mn_load_abort(load);
+        mn_rows_abort(load);
         return status;
     }
-    ended = mn_load_end(load, NULL);
+    ended = mn_rows_end(load, NULL);
     return ended;
 }
 

@@ -87,6 +87,7 @@ enum mn_status mn_db_open_os(const char *path, const mn_options *options, struct
     }
     db = mn_zalloc(sizeof *db);
     if (!db) return mn_fail_nomem();
+    db->id = mn_database_id();
     pthread_mutex_init(&db->lock, NULL);
     status = db_open(db, path, &full, os);
     if (status != MN_OK) {
@@ -124,7 +125,8 @@ int mn_close(mn_db *db)
 
         if (!session) return MN_NOMEM;
         return mn_leave(session,
-                        mn_fail(MN_MISUSE, "%lld statements are not finalized", (long long)alive));
+                        mn_fail(MN_MISUSE, "%lld statements, snapshots or loads are not ended",
+                                (long long)alive));
     }
     mn_sessions_free(db);
     status = mn_store_close(db->store);

@@ -42,6 +42,22 @@ int mn_step(mn_stmt *stmt)
     return mn_leave(session, mn_statement_step(session, stmt));
 }
 
+int mn_fetch(mn_stmt *stmt, mn_batch *batch)
+{
+    struct mn_session *session = stmt_enter(stmt);
+
+    if (batch && batch->size >= sizeof *batch) {
+        batch->rows = batch->count = 0;
+        batch->columns = NULL;
+    }
+    if (!session) return (int)mn_error_last()->code;
+    if (!batch || batch->size < sizeof *batch) {
+        return mn_leave(session, mn_fail(MN_MISUSE, "the batch is NULL, or batch->size is not "
+                                                    "sizeof(mn_batch)"));
+    }
+    return mn_leave(session, mn_statement_fetch(session, stmt, batch));
+}
+
 int mn_reset(mn_stmt *stmt)
 {
     struct mn_session *session = stmt_enter(stmt);

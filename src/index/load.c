@@ -16,7 +16,7 @@
 
 enum { LOAD_BYTES = 128 << 20, EDGE_KEY_BYTES = 24, PAIR_BYTES = 16 };
 
-struct mn_load {
+struct mn_rows {
     struct mn_view *view;
     const struct mn_table *table;
     int64_t next_id; /* behind the greatest there is */
@@ -33,7 +33,7 @@ struct mn_load {
 
 /* ---- begin and end of memory ---- */
 
-static void load_free(struct mn_load *load)
+static void load_free(struct mn_rows *load)
 {
     mn_sorter_release(&load->out_of_order);
     mn_sorter_release(&load->forward);
@@ -49,7 +49,7 @@ static void load_free(struct mn_load *load)
 }
 
 /* Ends what is built bottom-up; the first failure counts. */
-static enum mn_status bulks_end(struct mn_load *load, enum mn_status status)
+static enum mn_status bulks_end(struct mn_rows *load, enum mn_status status)
 {
     if (load->bulk) {
         enum mn_status ended = mn_bulk_end(load->bulk);
@@ -69,7 +69,7 @@ static enum mn_status bulks_end(struct mn_load *load, enum mn_status status)
     return status;
 }
 
-static enum mn_status bulks_begin(struct mn_load *load)
+static enum mn_status bulks_begin(struct mn_rows *load)
 {
     const struct mn_table *table = load->table;
     enum mn_status status = mn_bulk_begin(load->view, table->tree, &load->bulk);
@@ -83,10 +83,10 @@ static enum mn_status bulks_begin(struct mn_load *load)
     return status;
 }
 
-enum mn_status mn_load_begin(struct mn_view *view, const struct mn_table *table,
-                             struct mn_load **out)
+enum mn_status mn_rows_begin(struct mn_view *view, const struct mn_table *table,
+                             struct mn_rows **out)
 {
-    struct mn_load *load = mn_zalloc(sizeof *load);
+    struct mn_rows *load = mn_zalloc(sizeof *load);
     uint64_t rows;
     enum mn_status status;
 
@@ -116,14 +116,14 @@ enum mn_status mn_load_begin(struct mn_view *view, const struct mn_table *table,
         status = bulks_begin(load);
     }
     if (status != MN_OK) {
-        mn_load_abort(load);
+        mn_rows_abort(load);
         return status;
     }
     *out = load;
     return MN_OK;
 }
 
-void mn_load_abort(struct mn_load *load)
+void mn_rows_abort(struct mn_rows *load)
 {
     if (!load) return;
     bulks_end(load, MN_INTERRUPT);
@@ -154,7 +154,7 @@ static enum mn_status index_clash(const struct mn_index *index, const struct mn_
     return status;
 }
 
-static enum mn_status pair_clash(struct mn_load *load, const struct mn_clash *clash)
+static enum mn_status pair_clash(struct mn_rows *load, const struct mn_clash *clash)
 {
     struct mn_value ends[2];
     struct mn_buf text = {0};
@@ -176,7 +176,7 @@ static enum mn_status pair_clash(struct mn_load *load, const struct mn_clash *cl
     return status;
 }
 
-static enum mn_status sorters_flush(struct mn_load *load)
+static enum mn_status sorters_flush(struct mn_rows *load)
 {
     const struct mn_table *table = load->table;
     struct mn_clash clash;
@@ -211,7 +211,7 @@ static enum mn_status sorters_flush(struct mn_load *load)
     return status;
 }
 
-static size_t load_bytes(const struct mn_load *load)
+static size_t load_bytes(const struct mn_rows *load)
 {
     size_t sum = mn_sorter_bytes(&load->out_of_order) + mn_sorter_bytes(&load->forward) +
                  mn_sorter_bytes(&load->backward);
@@ -224,7 +224,7 @@ static size_t load_bytes(const struct mn_load *load)
 
 /* ---- one row ---- */
 
-static enum mn_status record_add(struct mn_load *load, const struct mn_index_entry *entry)
+static enum mn_status record_add(struct mn_rows *load, const struct mn_index_entry *entry)
 {
     const struct mn_table *table = load->table;
     uint8_t key[MN_ROW_ID_BYTES];
@@ -243,7 +243,7 @@ static enum mn_status record_add(struct mn_load *load, const struct mn_index_ent
     return mn_sorter_add(&load->out_of_order, &sorted);
 }
 
-static enum mn_status entries_add(struct mn_load *load, const struct mn_index_entry *entry)
+static enum mn_status entries_add(struct mn_rows *load, const struct mn_index_entry *entry)
 {
     uint8_t id[MN_ROW_ID_BYTES];
 
@@ -266,7 +266,7 @@ static enum mn_status entries_add(struct mn_load *load, const struct mn_index_en
     return MN_OK;
 }
 
-static enum mn_status edge_add(struct mn_load *load, const struct mn_index_entry *entry)
+static enum mn_status edge_add(struct mn_rows *load, const struct mn_index_entry *entry)
 {
     uint8_t key[EDGE_KEY_BYTES];
     struct mn_sorted sorted = {.key = {key, sizeof key}, .row = load->rows};
@@ -286,7 +286,7 @@ static enum mn_status edge_add(struct mn_load *load, const struct mn_index_entry
     return mn_sorter_add(&load->backward, &sorted);
 }
 
-static enum mn_status vectors_add(struct mn_load *load, const struct mn_index_entry *entry)
+static enum mn_status vectors_add(struct mn_rows *load, const struct mn_index_entry *entry)
 {
     for (uint32_t i = 0; i < load->table->column_count; i++) {
         const struct mn_column *column = &load->table->columns[i];
@@ -307,7 +307,7 @@ static enum mn_status vectors_add(struct mn_load *load, const struct mn_index_en
     return MN_OK;
 }
 
-static enum mn_status id_choose(struct mn_load *load, const struct mn_value *values, int64_t *id)
+static enum mn_status id_choose(struct mn_rows *load, const struct mn_value *values, int64_t *id)
 {
     int column = load->table->row_id_column;
 
@@ -323,7 +323,7 @@ static enum mn_status id_choose(struct mn_load *load, const struct mn_value *val
     return MN_OK;
 }
 
-enum mn_status mn_load_add(struct mn_load *load, const struct mn_value *values, int64_t *row_id)
+enum mn_status mn_rows_add(struct mn_rows *load, const struct mn_value *values, int64_t *row_id)
 {
     struct mn_index_entry entry = {.values = values};
     enum mn_status status = mn_row_not_null(load->table, values);
@@ -345,7 +345,7 @@ enum mn_status mn_load_add(struct mn_load *load, const struct mn_value *values, 
     return MN_OK;
 }
 
-enum mn_status mn_load_end(struct mn_load *load, uint64_t *failed_row)
+enum mn_status mn_rows_end(struct mn_rows *load, uint64_t *failed_row)
 {
     enum mn_status status = bulks_end(load, MN_OK);
 

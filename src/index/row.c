@@ -293,19 +293,41 @@ enum mn_status mn_row_column_note(enum mn_status status, const struct mn_table *
 
 /* ---- storing ---- */
 
+bool mn_row_is_plain(const struct mn_table *table)
+{
+    if (table->index_count + table->out_count + table->in_count > 0 || table->relation) {
+        return false;
+    }
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (table->columns[i].kind.type == MN_TYPE_VECTOR) return false;
+    }
+    return true;
+}
+
 static enum mn_status record_put(struct mn_view *view, const struct mn_table *table,
-                                 const struct mn_index_entry *entry, struct mn_buf *scratch)
+                                 const struct mn_index_entry *entry, unsigned flags)
 {
     uint8_t key[MN_ROW_ID_BYTES];
-    enum mn_status status;
+    struct mn_buf record = {0};
+    enum mn_status status =
+        mn_record_encode(entry->values, table->column_count, table->row_id_column, &record);
 
-    scratch->len = 0;
-    status = mn_record_encode(entry->values, table->column_count, table->row_id_column, scratch);
-    if (status != MN_OK) return status;
     mn_row_id_put(key, entry->row_id);
-    status = mn_tree_put(view, table->tree, mn_bytes_of(key, sizeof key),
-                         mn_bytes_of(scratch->data, scratch->len), MN_PUT_INSERT);
+    if (status == MN_OK) {
+        status = mn_tree_put(view, table->tree, mn_bytes_of(key, sizeof key),
+                             mn_bytes_of(record.data, record.len), flags);
+    }
+    mn_buf_release(&record);
     return status == MN_EXISTS ? mn_row_id_duplicate(table, entry->row_id) : status;
+}
+
+enum mn_status mn_row_put(struct mn_view *view, const struct mn_table *table,
+                          const struct mn_value *values)
+{
+    struct mn_index_entry entry = {values, values[table->row_id_column].i};
+    enum mn_status status = mn_row_not_null(table, values);
+
+    return status == MN_OK ? record_put(view, table, &entry, MN_PUT_UPSERT) : status;
 }
 
 enum mn_status mn_row_vector_put(const struct mn_slabs *slabs, int64_t row_id,
@@ -357,7 +379,7 @@ enum mn_status mn_row_insert(struct mn_view *view, const struct mn_table *table,
         if (status == MN_OK) status = mn_row_pair_free(view, table, &ends, values);
         if (status == MN_OK) status = mn_edge_put(view, table, ends.src, ends.dst, entry.row_id);
     }
-    if (status == MN_OK) status = record_put(view, table, &entry, &scratch);
+    if (status == MN_OK) status = record_put(view, table, &entry, MN_PUT_INSERT);
     for (uint32_t i = 0; status == MN_OK && i < table->index_count; i++) {
         if (table->indexes[i].kind != MN_INDEX_BTREE) continue;
         status = mn_index_entry_put(view, &table->indexes[i], &entry, &scratch);

@@ -9,6 +9,7 @@
  *   (R1) all of them are there, or none: a failed change is taken back by the caller's savepoint.
  *   (R2) a hidden row id is never used twice; an INT PRIMARY KEY that is left out takes max + 1.
  *   (R3) an edge's ends exist; with its end goes the edge.
+ *   (R4) a row of a plain table is one entry of one tree: its change does all or nothing by itself.
  *
  * Values come one a column, of the column's kind exactly (mn_value_assign made them so), defaults
  * and CHECK done by the caller. NOT NULL, UNIQUE, keys and ends are checked here: MN_CONSTRAINT
@@ -19,6 +20,14 @@
 
 #include "btree/tree.h"
 #include "catalog/schema.h"
+
+/* (R4): the table has no index, no vector and no relation. */
+bool mn_row_is_plain(const struct mn_table *table);
+
+/* Stores a row of a plain table with an INT PRIMARY KEY under that key, which is not NULL, in the
+ * place of the one that is there, if there is one. */
+enum mn_status mn_row_put(struct mn_view *view, const struct mn_table *table,
+                          const struct mn_value *values);
 
 /* Stores a new row; *row_id is its id. A NULL in an INT PRIMARY KEY is filled in: the caller
  * learns it from *row_id. */
@@ -91,17 +100,17 @@ enum mn_status mn_row_set_vector(struct mn_view *view, const struct mn_table *ta
 /*
  * Loading many rows: the same rules, the same result, but index entries are collected, sorted and
  * merged at the end, and empty trees are built bottom-up. Rows of the load are not visible before
- * mn_load_end, nor may anything else touch the table until then. Duplicates of unique keys are
- * found when entries are merged, so possibly only at the end: mn_load_failed_row then tells which
+ * mn_rows_end, nor may anything else touch the table until then. Duplicates of unique keys are
+ * found when entries are merged, so possibly only at the end: *failed_row then tells which
  * row of the load it was (from 0).
  */
-struct mn_load;
-enum mn_status mn_load_begin(struct mn_view *view, const struct mn_table *table,
-                             struct mn_load **load);
-enum mn_status mn_load_add(struct mn_load *load, const struct mn_value *values, int64_t *row_id);
+struct mn_rows;
+enum mn_status mn_rows_begin(struct mn_view *view, const struct mn_table *table,
+                             struct mn_rows **load);
+enum mn_status mn_rows_add(struct mn_rows *load, const struct mn_value *values, int64_t *row_id);
 /* Ends and frees, whatever it answers; after an error the caller's savepoint takes the load back.
  * *failed_row (may be NULL) is the row of the load that broke a rule, or UINT64_MAX. */
-enum mn_status mn_load_end(struct mn_load *load, uint64_t *failed_row);
-void mn_load_abort(struct mn_load *load); /* frees; NULL is harmless */
+enum mn_status mn_rows_end(struct mn_rows *load, uint64_t *failed_row);
+void mn_rows_abort(struct mn_rows *load); /* frees; NULL is harmless */
 
 #endif

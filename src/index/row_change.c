@@ -337,14 +337,28 @@ static enum mn_status node_edges_delete(struct mn_view *view, const struct mn_ta
     return status;
 }
 
+/* (R4): nothing of the row must be known. */
+static enum mn_status plain_delete(struct mn_view *view, const struct mn_table *table,
+                                   int64_t row_id, bool *found)
+{
+    uint8_t key[MN_ROW_ID_BYTES];
+    enum mn_status status = floor_raise(view, table, row_id);
+
+    mn_row_id_put(key, row_id);
+    return status == MN_OK ? mn_tree_delete(view, table->tree, mn_bytes_of(key, sizeof key), found)
+                           : status;
+}
+
 enum mn_status mn_row_delete(struct mn_view *view, const struct mn_table *table,
                              const struct mn_row_delete *options, uint64_t *edges, bool *found)
 {
     struct mn_old_row old;
     bool there;
-    enum mn_status status = mn_old_row_read(view, table, options->row_id, &old, &there);
+    enum mn_status status;
 
     if (found) *found = false;
+    if (mn_row_is_plain(table)) return plain_delete(view, table, options->row_id, found);
+    status = mn_old_row_read(view, table, options->row_id, &old, &there);
     if (status != MN_OK || !there) return status;
     for (uint32_t i = 0; status == MN_OK && i < table->out_count; i++) {
         status = node_edges_delete(view, table->out[i], MN_EDGE_OUT, options, edges);

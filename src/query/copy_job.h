@@ -1,7 +1,7 @@
 /*
  * copy_job: the COPY statement, joined to tables.
  *
- *   COPY t FROM     reader -> defaults, CHECKs -> mn_load           all or nothing, the fast way
+ *   COPY t FROM     reader -> defaults, CHECKs -> mn_rows           all or nothing, the fast way
  *     upsert        reader -> conflict? -> mn_row_insert, update
  *     errors=skip   the same, each row under a savepoint of its own
  *     match..       reader -> mn_row_set_vector of rows that exist

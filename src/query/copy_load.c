@@ -50,7 +50,7 @@ static uint64_t line_find(const struct line_map *map, uint64_t row)
 
 /* Rows into the load until the file ends. */
 static enum mn_status rows_add(struct mn_copy_load_state *state, const struct mn_rules *rules,
-                               struct mn_load *load, struct line_map *lines)
+                               struct mn_rows *load, struct line_map *lines)
 {
     struct mn_copy_job *job = state->job;
     struct mn_arena_mark mark = mn_arena_mark(&state->scratch);
@@ -65,7 +65,7 @@ static enum mn_status rows_add(struct mn_copy_load_state *state, const struct mn
         status = mn_copy_complete_row(state, rules, values);
         if (status) return status;
         status = mn_rules_check(rules, job->eval, values);
-        if (!status) status = mn_load_add(load, values, &row_id);
+        if (!status) status = mn_rows_add(load, values, &row_id);
         if (status) return mn_copy_locate(state->reader, NULL);
         status = line_note(lines, job->rows, state->reader->line);
         job->rows++;
@@ -79,18 +79,18 @@ enum mn_status mn_copy_load_rows(struct mn_copy_load_state *state)
 {
     struct mn_copy_job *job = state->job;
     struct mn_rules *rules = NULL;
-    struct mn_load *load = NULL;
+    struct mn_rows *load = NULL;
     struct line_map lines = {0};
     uint64_t failed_row = UINT64_MAX;
 
     enum mn_status status = mn_rules_new(job->arena, job->table, &rules);
-    if (!status) status = mn_load_begin(job->view, job->table, &load);
+    if (!status) status = mn_rows_begin(job->view, job->table, &load);
     if (status) return status;
     status = rows_add(state, rules, load, &lines);
     if (status) {
-        mn_load_abort(load);
+        mn_rows_abort(load);
     } else {
-        status = mn_load_end(load, &failed_row);
+        status = mn_rows_end(load, &failed_row);
         if (status && failed_row != UINT64_MAX) {
             state->reader->line = line_find(&lines, failed_row);
             status = mn_copy_locate(state->reader, NULL);

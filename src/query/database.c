@@ -4,12 +4,24 @@
 #include "query/database.h"
 
 #include "base/alloc.h"
+#include "query/direct.h"
 #include "query/txn.h"
 
 static _Thread_local uint64_t this_thread; /* its address and its number name the thread */
-static _Atomic uint64_t thread_count;
+static _Atomic uint64_t thread_count, database_count;
 
-struct mn_session *mn_session_get(struct mn_db *db)
+/* The session that the thread found last: loops use one handle, and need no lock to find it. */
+static _Thread_local struct {
+    uint64_t id; /* of the handle; 0: none yet */
+    struct mn_session *session;
+} found_last;
+
+uint64_t mn_database_id(void)
+{
+    return atomic_fetch_add(&database_count, 1) + 1;
+}
+
+static struct mn_session *session_find(struct mn_db *db)
 {
     struct mn_session *session;
 
@@ -42,6 +54,17 @@ struct mn_session *mn_session_get(struct mn_db *db)
     return session;
 }
 
+struct mn_session *mn_session_get(struct mn_db *db)
+{
+    struct mn_session *session;
+
+    if (found_last.id == db->id) return found_last.session;
+    session = session_find(db);
+    found_last.id = session ? db->id : 0;
+    found_last.session = session;
+    return session;
+}
+
 void mn_sessions_free(struct mn_db *db)
 {
     while (db->sessions) {
@@ -49,6 +72,7 @@ void mn_sessions_free(struct mn_db *db)
 
         db->sessions = session->next;
         mn_txn_rollback(session);
+        mn_direct_free(session->direct);
         mn_dealloc(session->marks);
         mn_dealloc(session->error_json);
         mn_dealloc(session);

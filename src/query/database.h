@@ -56,9 +56,13 @@ struct mn_session {
     size_t mark_count, mark_capacity;
 
     int64_t changes; /* rows that the last statement changed */
+
+    struct mn_direct *direct; /* what calls without the language keep; NULL before the first */
+    struct mn_load *load;     /* the one that is open; NULL: none */
 };
 
 struct mn_db {
+    uint64_t id; /* never used twice in the process */
     struct mn_store *store;
     struct mn_schema_cache *schemas;
     struct mn_os *os; /* clock and chance */
@@ -66,7 +70,7 @@ struct mn_db {
     _Atomic int64_t busy_ms;
     _Atomic uint64_t memory_limit; /* bytes of one statement */
     _Atomic uint64_t interrupts;   /* counts mn_interrupt: a statement compares it */
-    _Atomic int64_t statements;    /* prepared and not finalized */
+    _Atomic int64_t statements;    /* prepared and not finalized; snapshots and loads too */
     _Atomic int64_t progress_every_us;
     mn_progress_fn progress;
     void *progress_context;
@@ -76,6 +80,8 @@ struct mn_db {
     struct mn_session *sessions;
 };
 
+/* A number for a new handle. */
+uint64_t mn_database_id(void);
 /* The calling thread's session on a handle; made at first use. NULL: no memory. */
 struct mn_session *mn_session_get(struct mn_db *db);
 /* Frees all sessions, rolling back what is open. No thread may be inside the handle. */

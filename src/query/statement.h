@@ -55,6 +55,9 @@ struct mn_stmt {
     bool accessing;
     struct mn_value **kept; /* rows of column_count values, in exec.kept */
     size_t kept_count, kept_capacity, kept_at;
+    struct mn_snapshot *snapshot; /* mn_use_snapshot: counted; NULL: none */
+    struct mn_batcher *batcher;   /* of mn_fetch; NULL before the first */
+    bool ready, ended; /* the slots hold a row that was found and not yet given; there is none */
     const struct mn_value *row; /* the row at hand; NULL: none */
     struct mn_value *row_values;
     struct mn_buf *texts; /* of mn_col_text, one a column */
@@ -68,6 +71,17 @@ void mn_statement_free(struct mn_stmt *stmt);
 /* MN_ROW, MN_DONE, or why it failed; after a failure the next step begins anew. */
 enum mn_status mn_statement_step(struct mn_session *session, struct mn_stmt *stmt);
 void mn_statement_reset(struct mn_stmt *stmt);
+
+/* batch.c: the next rows as columns; MN_ROW, MN_DONE, or why it failed. */
+enum mn_status mn_statement_fetch(struct mn_session *session, struct mn_stmt *stmt,
+                                  struct mn_batch *batch);
+void mn_batcher_free(struct mn_batcher *batcher); /* NULL is harmless */
+/* statement_step.c, for it: starts a run where none is under way. */
+enum mn_status mn_statement_start(struct mn_session *session, struct mn_stmt *stmt);
+/* The next row into stmt->row_values; MN_DONE: there is none. Only in the state MN_RUN_ROWS. */
+enum mn_status mn_statement_row(struct mn_stmt *stmt);
+/* Ends a run after its last row (MN_DONE) or a failure; returns status. */
+enum mn_status mn_statement_stop(struct mn_stmt *stmt, enum mn_status status);
 
 /* Gives a parameter its value, converted at once where the statement says to what: MN_TYPE and
  * MN_RANGE name the parameter. Bytes are the caller's, and outlive the binding. */

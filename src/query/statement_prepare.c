@@ -222,6 +222,8 @@ void mn_statement_free(struct mn_stmt *stmt)
     uint32_t params = stmt->ast && stmt->params ? stmt->ast->param_count : 0;
 
     mn_statement_reset(stmt);
+    mn_snapshot_drop(stmt->snapshot);
+    mn_batcher_free(stmt->batcher);
     for (uint32_t i = 0; i < params; i++) mn_dealloc(stmt->params[i].copy);
     mn_dealloc(stmt->params);
     plan_forget(stmt);

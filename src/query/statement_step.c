@@ -80,6 +80,7 @@ void mn_statement_reset(struct mn_stmt *stmt)
     stmt->kept = NULL;
     stmt->kept_count = stmt->kept_capacity = stmt->kept_at = 0;
     stmt->row = NULL;
+    stmt->ready = stmt->ended = false;
     stmt->state = MN_RUN_READY;
 }
 
@@ -135,9 +136,15 @@ static enum mn_status schema_check(struct mn_stmt *stmt, struct mn_view *view)
 
 enum mn_status mn_statement_access(struct mn_session *session, struct mn_stmt *stmt)
 {
-    enum mn_status status = stmt->writes ? mn_access_write(session, &stmt->access)
-                                         : mn_access_read(session, &stmt->access);
+    enum mn_status status = MN_OK;
 
+    if (stmt->writes) {
+        status = mn_access_write(session, &stmt->access);
+    } else if (stmt->snapshot) {
+        mn_access_snapshot(session, stmt->snapshot, &stmt->access);
+    } else {
+        status = mn_access_read(session, &stmt->access);
+    }
     if (status != MN_OK) return status;
     stmt->accessing = true;
     status = schema_check(stmt, stmt->access.view);
@@ -188,39 +195,31 @@ static enum mn_status run_start(struct mn_session *session, struct mn_stmt *stmt
     return run_end(stmt, status);
 }
 
-static enum mn_status rows_next(struct mn_stmt *stmt)
+enum mn_status mn_statement_start(struct mn_session *session, struct mn_stmt *stmt)
 {
-    bool found;
-    enum mn_status status;
-
-    mn_arena_rewind(&stmt->scratch, stmt->scratch_mark);
-    status = mn_op_next(stmt->op, &stmt->exec, &found);
-    if (status != MN_OK) return status;
-    if (found) {
-        row_read(stmt);
-        stmt->row = stmt->row_values;
-        return MN_ROW;
-    }
-    return MN_DONE;
+    if (stmt->state == MN_RUN_DONE) mn_statement_reset(stmt);
+    return stmt->state == MN_RUN_READY ? run_start(session, stmt) : MN_OK;
 }
 
-enum mn_status mn_statement_step(struct mn_session *session, struct mn_stmt *stmt)
+enum mn_status mn_statement_row(struct mn_stmt *stmt)
 {
+    bool found = !stmt->ended;
     enum mn_status status = MN_OK;
 
-    if (stmt->state == MN_RUN_DONE) mn_statement_reset(stmt);
-    if (stmt->state == MN_RUN_READY) status = run_start(session, stmt);
-    stmt->row = NULL;
-    if (status == MN_OK && stmt->state == MN_RUN_ROWS) {
-        status = rows_next(stmt);
-    } else if (status == MN_OK) {
-        status = MN_DONE;
-        if (stmt->kept_at < stmt->kept_count) {
-            stmt->row = stmt->kept[stmt->kept_at++];
-            status = MN_ROW;
-        }
+    if (found && !stmt->ready) {
+        mn_arena_rewind(&stmt->scratch, stmt->scratch_mark);
+        status = mn_op_next(stmt->op, &stmt->exec, &found);
     }
-    if (status == MN_ROW) return MN_ROW;
+    stmt->ready = false;
+    if (status != MN_OK) return status;
+    stmt->ended = !found;
+    if (!found) return MN_DONE;
+    row_read(stmt);
+    return MN_ROW;
+}
+
+enum mn_status mn_statement_stop(struct mn_stmt *stmt, enum mn_status status)
+{
     if (status == MN_DONE) {
         stmt->state = MN_RUN_DONE;
         (void)run_end(stmt, MN_OK);
@@ -229,6 +228,24 @@ enum mn_status mn_statement_step(struct mn_session *session, struct mn_stmt *stm
     status = run_end(stmt, status);
     mn_statement_reset(stmt);
     return status;
+}
+
+enum mn_status mn_statement_step(struct mn_session *session, struct mn_stmt *stmt)
+{
+    enum mn_status status = mn_statement_start(session, stmt);
+
+    stmt->row = NULL;
+    if (status == MN_OK && stmt->state == MN_RUN_ROWS) {
+        status = mn_statement_row(stmt);
+        if (status == MN_ROW) stmt->row = stmt->row_values;
+    } else if (status == MN_OK) {
+        status = MN_DONE;
+        if (stmt->kept_at < stmt->kept_count) {
+            stmt->row = stmt->kept[stmt->kept_at++];
+            status = MN_ROW;
+        }
+    }
+    return status == MN_ROW ? MN_ROW : mn_statement_stop(stmt, status);
 }
 
 /* ---- EXPLAIN ---- */

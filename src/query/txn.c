@@ -7,8 +7,9 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "query/direct.h"
 
-static enum mn_status snapshot_new(struct mn_db *db, struct mn_snapshot **out)
+enum mn_status mn_snapshot_take(struct mn_db *db, struct mn_snapshot **out)
 {
     struct mn_snapshot *snapshot = mn_zalloc(sizeof *snapshot);
     enum mn_status status;
@@ -25,7 +26,7 @@ static enum mn_status snapshot_new(struct mn_db *db, struct mn_snapshot **out)
     return MN_OK;
 }
 
-static void snapshot_unuse(struct mn_snapshot *snapshot)
+void mn_snapshot_drop(struct mn_snapshot *snapshot)
 {
     if (!snapshot || --snapshot->uses > 0) return;
     mn_view_end(snapshot->view);
@@ -35,15 +36,24 @@ static void snapshot_unuse(struct mn_snapshot *snapshot)
 /* The session's transaction is over; what it held was given back or consumed. */
 static void txn_forget(struct mn_session *session)
 {
-    snapshot_unuse(session->snapshot);
+    mn_snapshot_drop(session->snapshot);
     session->snapshot = NULL;
     session->writer = NULL;
     session->mark_count = 0;
     session->mode = MN_TXN_NONE;
 }
 
+/* Nothing else may touch what a load is building. */
+static enum mn_status load_check(const struct mn_session *session)
+{
+    if (!session->load) return MN_OK;
+    mn_fail(MN_MISUSE, "a load of this thread is open");
+    return mn_hint("mn_load_end ends it");
+}
+
 static enum mn_status writable_check(const struct mn_session *session)
 {
+    if (session->load) return load_check(session);
     if (session->db->readonly) {
         mn_fail(MN_READONLY_DB, "the file was opened to be read only");
         return mn_hint("open it without MN_READONLY (shell: --readonly)");
@@ -59,6 +69,8 @@ enum mn_status mn_txn_begin(struct mn_session *session, enum mn_txn_mode mode)
 {
     enum mn_status status;
 
+    status = load_check(session);
+    if (status != MN_OK) return status;
     if (session->mode != MN_TXN_NONE) {
         mn_fail(MN_ERROR, "a transaction is open already");
         return mn_hint("COMMIT or ROLLBACK it first, or use SAVEPOINT for one inside it");
@@ -75,8 +87,9 @@ enum mn_status mn_txn_begin(struct mn_session *session, enum mn_txn_mode mode)
 
 enum mn_status mn_txn_commit(struct mn_session *session)
 {
-    enum mn_status status = MN_OK;
+    enum mn_status status = load_check(session);
 
+    if (status != MN_OK) return status;
     if (session->mode == MN_TXN_NONE) {
         mn_fail(MN_ERROR, "no transaction is open");
         return mn_hint("outside BEGIN every statement commits by itself");
@@ -88,6 +101,7 @@ enum mn_status mn_txn_commit(struct mn_session *session)
 
 void mn_txn_rollback(struct mn_session *session)
 {
+    mn_direct_load_cancel(session->load);
     if (session->mode == MN_TXN_WRITE) mn_write_abort(session->writer);
     txn_forget(session);
 }
@@ -102,7 +116,7 @@ static enum mn_status txn_promote(struct mn_session *session)
     MN_ASSERT(session->mode == MN_TXN_DEFERRED);
     status = mn_write_begin(session->db->store, expect, &session->writer);
     if (status != MN_OK) return status;
-    snapshot_unuse(session->snapshot);
+    mn_snapshot_drop(session->snapshot);
     session->snapshot = NULL;
     session->mode = MN_TXN_WRITE;
     return MN_OK;
@@ -110,6 +124,9 @@ static enum mn_status txn_promote(struct mn_session *session)
 
 static enum mn_status mark_find(struct mn_session *session, const char *name, size_t *index)
 {
+    enum mn_status status = load_check(session);
+
+    if (status != MN_OK) return status;
     if (session->mode == MN_TXN_NONE) return mn_fail(MN_ERROR, "no transaction is open");
     for (size_t i = session->mark_count; i-- > 0;) {
         if (strcmp(session->marks[i].name, name) == 0) {
@@ -182,12 +199,12 @@ enum mn_status mn_access_read(struct mn_session *session, struct mn_access *acce
     *access = (struct mn_access){.session = session};
     if (session->mode == MN_TXN_WRITE) {
         access->view = session->writer;
-        return MN_OK;
+        return load_check(session);
     }
     if (session->mode == MN_TXN_NONE) {
-        status = snapshot_new(session->db, &access->snapshot);
+        status = mn_snapshot_take(session->db, &access->snapshot);
     } else {
-        status = session->snapshot ? MN_OK : snapshot_new(session->db, &session->snapshot);
+        status = session->snapshot ? MN_OK : mn_snapshot_take(session->db, &session->snapshot);
         access->snapshot = session->snapshot;
         if (status == MN_OK) access->snapshot->uses++;
     }
@@ -195,7 +212,14 @@ enum mn_status mn_access_read(struct mn_session *session, struct mn_access *acce
     return status;
 }
 
-enum mn_status mn_access_write(struct mn_session *session, struct mn_access *access)
+void mn_access_snapshot(struct mn_session *session, struct mn_snapshot *snapshot,
+                        struct mn_access *access)
+{
+    snapshot->uses++;
+    *access = (struct mn_access){.session = session, .snapshot = snapshot, .view = snapshot->view};
+}
+
+enum mn_status mn_access_write_bare(struct mn_session *session, struct mn_access *access)
 {
     enum mn_status status = writable_check(session);
 
@@ -206,8 +230,21 @@ enum mn_status mn_access_write(struct mn_session *session, struct mn_access *acc
         return mn_write_begin(session->db->store, 0, &access->view);
     }
     status = txn_promote(session);
-    if (status == MN_OK) status = mn_savepoint_begin(session->writer, &access->savepoint);
     access->view = session->writer;
+    return status;
+}
+
+enum mn_status mn_access_guard(struct mn_access *access)
+{
+    return access->alone ? MN_OK : mn_savepoint_begin(access->view, &access->savepoint);
+}
+
+enum mn_status mn_access_write(struct mn_session *session, struct mn_access *access)
+{
+    enum mn_status status = mn_access_write_bare(session, access);
+
+    if (status == MN_OK) status = mn_access_guard(access);
+    if (status != MN_OK && !access->alone) access->view = NULL;
     return status;
 }
 
@@ -225,7 +262,7 @@ enum mn_status mn_access_end(struct mn_access *access, enum mn_status outcome)
     access->view = NULL;
     if (!view) return outcome;
     if (!access->writes) {
-        snapshot_unuse(access->snapshot);
+        mn_snapshot_drop(access->snapshot);
         access->snapshot = NULL;
         return outcome;
     }
@@ -235,13 +272,14 @@ enum mn_status mn_access_end(struct mn_access *access, enum mn_status outcome)
         return outcome;
     }
     if (outcome == MN_OK) {
-        mn_savepoint_release(view, access->savepoint);
+        if (access->savepoint) mn_savepoint_release(view, access->savepoint);
         return MN_OK;
     }
     if (ends_transaction(outcome)) {
         mn_txn_rollback(session);
         return outcome;
     }
+    if (!access->savepoint) return outcome;
     mn_savepoint_rollback(view, access->savepoint);
     mn_savepoint_release(view, access->savepoint);
     return outcome;

@@ -60,8 +60,10 @@ enum mn_status mn_edge_delete(struct mn_view *view, const struct mn_table *relat
 /* ---- scans ---- */
 
 struct mn_edge_scan {
+    struct mn_view *view;
     struct mn_cursor *cursor;
     const struct mn_table *relation;
+    uint64_t tree;
     uint8_t prefix[16]; /* node, or node and other */
     size_t prefix_bytes;
     bool on; /* the cursor stands on the next entry to give */
@@ -74,10 +76,10 @@ enum mn_status mn_edge_scan_open(struct mn_view *view, const struct mn_table *re
 
     *scan = mn_zalloc(sizeof **scan);
     if (!*scan) return mn_fail_nomem();
+    (*scan)->view = view;
     (*scan)->relation = relation;
-    status = mn_cursor_open(
-        view, direction == MN_EDGE_OUT ? relation->forward_tree : relation->backward_tree,
-        &(*scan)->cursor);
+    (*scan)->tree = direction == MN_EDGE_OUT ? relation->forward_tree : relation->backward_tree;
+    status = mn_cursor_open(view, (*scan)->tree, &(*scan)->cursor);
     if (status != MN_OK) {
         mn_edge_scan_close(*scan);
         *scan = NULL;
@@ -103,6 +105,21 @@ enum mn_status mn_edge_scan_node(struct mn_edge_scan *scan, int64_t node)
 {
     mn_row_id_put(scan->prefix, node);
     return scan_seek(scan, 8);
+}
+
+enum mn_status mn_edge_scan_node_from(struct mn_edge_scan *scan, int64_t node, uint64_t offset)
+{
+    uint64_t before;
+    enum mn_status status;
+
+    if (offset == 0) return mn_edge_scan_node(scan, node);
+    mn_row_id_put(scan->prefix, node);
+    scan->prefix_bytes = 8;
+    status = mn_tree_rank(scan->view, scan->tree, mn_bytes_of(scan->prefix, 8), &before);
+    if (status != MN_OK) return status;
+    scan->on = false;
+    if (offset > UINT64_MAX - before) return MN_OK;
+    return mn_cursor_nth(scan->cursor, before + offset, &scan->on);
 }
 
 enum mn_status mn_edge_scan_pair(struct mn_edge_scan *scan, int64_t node, int64_t other)

@@ -37,6 +37,8 @@ enum mn_status mn_edge_scan_open(struct mn_view *view, const struct mn_table *re
 void mn_edge_scan_close(struct mn_edge_scan *scan); /* NULL is harmless */
 /* Turns to a node's edges, or to those with one other end. */
 enum mn_status mn_edge_scan_node(struct mn_edge_scan *scan, int64_t node);
+/* The same without the first `offset` of them, by the tree's counts. */
+enum mn_status mn_edge_scan_node_from(struct mn_edge_scan *scan, int64_t node, uint64_t offset);
 enum mn_status mn_edge_scan_pair(struct mn_edge_scan *scan, int64_t node, int64_t other);
 /* Up to `capacity` edges at once; *count 0: no more. */
 enum mn_status mn_edge_scan_next(struct mn_edge_scan *scan, struct mn_edge *edges, size_t capacity,

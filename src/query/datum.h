@@ -1,0 +1,22 @@
+/*
+ * datum: values as they cross the border of the library in arrays.
+ */
+#ifndef MN_QUERY_DATUM_H
+#define MN_QUERY_DATUM_H
+
+#include "catalog/value.h"
+
+/* What a program gave, as a value of a kind exactly, by what is allowed unasked (mn_value_assign).
+ * Bytes are borrowed from the datum or made in the arena. MN_TYPE, MN_RANGE, MN_TOOBIG, MN_MISUSE,
+ * without the column's name. */
+enum mn_status mn_datum_read(const mn_datum *datum, const struct mn_kind *kind,
+                             struct mn_arena *arena, struct mn_value *out);
+
+/* A value for the program: its bytes are borrowed or, with copy, made in the arena. UUIDs and lists
+ * are always made there. */
+enum mn_status mn_datum_write(const struct mn_value *value, bool copy, struct mn_arena *arena,
+                              mn_datum *out);
+
+void mn_datums_clear(mn_datum *values, size_t count);
+
+#endif
