@@ -1,0 +1,199 @@
+/*
+ * Tests of snapshot isolation over recorded histories of threads that share one handle, and of the
+ * checker itself. Run under the thread sanitizer as well.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "btree/tree.h"
+#include "support/history.h"
+#include "support/test.h"
+
+enum { WRITERS = 2, READERS = 3, WORKERS = WRITERS + READERS };
+
+struct worker {
+    struct mn_store *store;
+    struct history *history;
+    bool writes;
+    bool *stop;
+    uint64_t random;
+};
+
+static void *work(void *context)
+{
+    struct worker *worker = context;
+    bool good = true;
+
+    while (good && !__atomic_load_n(worker->stop, __ATOMIC_ACQUIRE)) {
+        good = worker->writes ? history_write(worker->history, worker->store, &worker->random)
+                              : history_read(worker->history, worker->store, &worker->random);
+    }
+    return NULL;
+}
+
+static struct mn_store *open_store(const char *path)
+{
+    struct mn_store_options options = {.path = path,
+                                       .flags = MN_STORE_CREATE,
+                                       .page_size = 512,
+                                       .busy_ms = 60000,
+                                       .hooks = mn_tree_hooks()};
+    struct mn_store *store;
+
+    assert_int_equal(mn_store_open(&options, &store), MN_OK);
+    return store;
+}
+
+static void histories_new(struct history **histories, unsigned count, uint32_t capacity)
+{
+    for (unsigned i = 0; i < count; i++) {
+        histories[i] = malloc(history_bytes(capacity));
+        assert_non_null(histories[i]);
+        history_init(histories[i], i, capacity);
+    }
+}
+
+static void run(const char *path, long millis)
+{
+    struct timespec time = {.tv_sec = millis / 1000, .tv_nsec = millis % 1000 * 1000000};
+    struct history *histories[WORKERS];
+    struct worker workers[WORKERS];
+    pthread_t threads[WORKERS];
+    struct history_counts counts;
+    bool stop = false;
+    struct mn_store *store = open_store(path);
+
+    assert_int_equal(history_prepare(store), MN_OK);
+    histories_new(histories, WORKERS, test_is_deep() ? 400000 : 40000);
+    for (unsigned i = 0; i < WORKERS; i++) {
+        workers[i] = (struct worker){.store = store,
+                                     .history = histories[i],
+                                     .writes = i < WRITERS,
+                                     .stop = &stop,
+                                     .random = test_seed() * 101 + i + 1};
+        assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+    }
+    nanosleep(&time, NULL);
+    __atomic_store_n(&stop, true, __ATOMIC_RELEASE);
+    for (unsigned i = 0; i < WORKERS; i++) pthread_join(threads[i], NULL);
+    for (unsigned i = 0; i < WORKERS; i++) {
+        assert_string_equal(histories[i]->message, "");
+        assert_int_equal(histories[i]->mismatches, 0);
+    }
+    assert_true(history_check(histories, WORKERS, &counts));
+    print_message("             %llu writes, %llu reads, %llu dropped\n",
+                  (unsigned long long)counts.writes, (unsigned long long)counts.reads,
+                  (unsigned long long)counts.dropped);
+    assert_true(counts.writes > 0 && counts.reads > 0);
+    for (unsigned i = 0; i < WORKERS; i++) free(histories[i]);
+    assert_int_equal(mn_store_close(store), MN_OK);
+}
+
+static void threads_are_serial_in_memory(void **state)
+{
+    (void)state;
+    run(NULL, test_is_deep() ? 20000 : 600);
+}
+
+static void threads_are_serial_in_a_file(void **state)
+{
+    char path[512];
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/history.mneme", test_folder());
+    run(path, test_is_deep() ? 20000 : 600);
+}
+
+/* A small true history: 20 writes and 40 reads, one after the other. */
+static struct history *small_history(void)
+{
+    struct mn_store *store = open_store(NULL);
+    struct history *history[1];
+    uint64_t random = 7;
+
+    assert_int_equal(history_prepare(store), MN_OK);
+    histories_new(history, 1, 60);
+    while (history[0]->count < 60) {
+        assert_true(history[0]->count % 3 ? history_read(history[0], store, &random)
+                                          : history_write(history[0], store, &random));
+    }
+    assert_int_equal(mn_store_close(store), MN_OK);
+    return history[0];
+}
+
+static struct history_record *nth(struct history *history, enum history_state state, int n)
+{
+    for (uint32_t i = 0; i < history->count; i++) {
+        if (history->records[i].state == (uint32_t)state && n-- == 0) return &history->records[i];
+    }
+    fail_msg("no such record");
+    return NULL;
+}
+
+static bool holds(struct history *history)
+{
+    struct history_counts counts;
+
+    return history_check(&history, 1, &counts);
+}
+
+/* Each lie is told once, must be found, and is taken back. */
+static void the_checker_finds_every_lie(void **state)
+{
+    struct history *history = small_history();
+    struct history_record *read = nth(history, HISTORY_READ, 20), *scan = NULL;
+    struct history_record *write = nth(history, HISTORY_DONE, 9);
+    struct history_record *next = nth(history, HISTORY_DONE, 10), kept = *read;
+
+    (void)state;
+    for (int i = 0; !scan; i++) {
+        scan = nth(history, HISTORY_READ, i);
+        if (scan->scan == 0) scan = NULL;
+    }
+    assert_true(holds(history));
+
+    read->ops[0].value += 2; /* another value */
+    assert_false(holds(history));
+    *read = kept;
+    read->base--; /* an older version, acknowledged long ago: stale, or of another state */
+    assert_false(holds(history));
+    *read = kept;
+    read->base += 1000; /* a version from nowhere */
+    assert_false(holds(history));
+    *read = kept;
+    kept = *scan;
+    scan->scan += 2;
+    assert_false(holds(history));
+    *scan = kept;
+
+    kept = *write;
+    write->state = HISTORY_DROPPED; /* aborted, but seen */
+    assert_false(holds(history));
+    *write = kept;
+    write->ops[0].value += 2; /* it read what was not there */
+    assert_false(holds(history));
+    *write = kept;
+    kept = *next;
+    next->base = write->base; /* a lost update */
+    assert_false(holds(history));
+    *next = kept;
+    next->version = write->version; /* one version made twice */
+    assert_false(holds(history));
+    *next = kept;
+    assert_true(holds(history));
+    free(history);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_checker_finds_every_lie),
+        cmocka_unit_test(threads_are_serial_in_memory),
+        cmocka_unit_test(threads_are_serial_in_a_file),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
