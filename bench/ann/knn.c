@@ -1,0 +1,326 @@
+/*
+ * knn: recall@10 against queries a second, mneme beside the graphs and FAISS' lists.
+ *
+ * The first half of the queries chooses: every setting of every engine answers it once, and of the
+ * settings that no other beats in both recall and speed those are kept that are the fastest at one
+ * of a row of recalls. The other half is reported: every engine's kept settings in turn, round by
+ * round, medians. A bar at a recall is read at the fastest of these points at or above it.
+ *
+ * A peer gets all queries in one call. mneme is asked query by query; what FAISS does so, with the
+ * cost of an empty call taken off by timing inside, is printed beside it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ann/ann.h"
+#include "support/bench.h"
+
+enum { ENGINES_MAX = 6, SETTINGS_MAX = 1000 };
+
+static const double wanted_full[] = {.80, .85, .90,  .925, .94,   .95,  .955, .96,
+                                     .97, .98, .985, .99,  .9925, .995, .999};
+static const double wanted_quick[] = {.90, .95, .99};
+
+/* 0: what a question without EFFORT gets. */
+static const int efforts[] = {0,   4,   8,   12,  16,   20,   24,   32,   40,  48,  56,
+                              64,  80,  96,  112, 128,  160,  192,  224,  256, 320, 384,
+                              448, 512, 640, 768, 1024, 1536, 2048, 3072, 4096};
+
+struct engine {
+    const char *name;
+    bool graph; /* else lists, or mneme */
+    int settings;
+    char *labels;            /* of a peer, tab-separated, as the peer sent them */
+    struct ann_table *table; /* mneme */
+    struct ann_curve chosen;
+    double each[ANN_POINTS_MAX]; /* queries/s asked one by one; 0: not measured */
+};
+
+/* Queries that choose, and as many behind them that are reported. */
+static size_t half_of(const struct ann_set *set)
+{
+    return ann_run.quick ? 200 : set->queries / 2;
+}
+
+static const char *label_of(const struct engine *engine, int setting)
+{
+    static char label[128];
+    const char *at = engine->labels;
+
+    if (engine->table) {
+        if (!efforts[setting]) return "default";
+        snprintf(label, sizeof label, "EFFORT %d", efforts[setting]);
+        return label;
+    }
+    for (int i = 0; i < setting; i++) at = strchr(at, '\t') + 1;
+    snprintf(label, sizeof label, "%.*s", (int)strcspn(at, "\t"), at);
+    return label;
+}
+
+static void ours_ask(struct ann_table *table, int setting)
+{
+    char effort[32] = "";
+
+    if (efforts[setting]) snprintf(effort, sizeof effort, " EFFORT %d", efforts[setting]);
+    ann_table_ask(table, "SELECT id, distance FROM t NEAREST %d BY v TO $q%s", ANN_K, effort);
+}
+
+static double engine_search(struct engine *engine, int setting, size_t from, size_t count,
+                            int32_t *ids)
+{
+    double began;
+
+    if (!engine->table) {
+        return ann_peers_search(ids, count, "search %s %d %zu %zu", engine->name, setting, from,
+                                count);
+    }
+    ours_ask(engine->table, setting);
+    began = bench_now_s();
+    for (size_t i = 0; i < count; i++) {
+        size_t found = ann_table_nearest(engine->table, from + i, ids + i * ANN_K);
+
+        bench_must(found == ANN_K, "finding ten rows");
+    }
+    return bench_now_s() - began;
+}
+
+/* ---- choosing ---- */
+
+struct tried {
+    double recall[SETTINGS_MAX], speed[SETTINGS_MAX];
+};
+
+/* The fastest setting at or above a recall; -1: none. */
+static int fastest_at(const struct tried *tried, int count, double recall)
+{
+    int best = -1;
+
+    for (int i = 0; i < count; i++) {
+        if (tried->recall[i] < recall) continue;
+        if (best < 0 || tried->speed[i] > tried->speed[best]) best = i;
+    }
+    return best;
+}
+
+static void point_add(struct ann_curve *curve, int setting)
+{
+    if (setting < 0 || curve->count == ANN_POINTS_MAX) return;
+    for (int i = 0; i < curve->count; i++) {
+        if (curve->points[i].setting == setting) return;
+    }
+    curve->points[curve->count++].setting = setting;
+}
+
+static void engine_choose(struct engine *engine, const struct ann_set *set, int32_t *ids)
+{
+    struct tried *tried = ann_memory(sizeof *tried);
+    const double *wanted = ann_run.quick ? wanted_quick : wanted_full;
+    size_t half = half_of(set);
+    int wants = ann_run.quick ? 3 : (int)(sizeof wanted_full / sizeof wanted_full[0]);
+
+    bench_must(engine->settings <= SETTINGS_MAX, "having room for the settings");
+    for (int i = 0; i < engine->settings; i++) {
+        double seconds = engine_search(engine, i, 0, half, ids);
+
+        tried->speed[i] = (double)half / seconds;
+        tried->recall[i] = ann_recall(&set->truth, 0, half, ids);
+    }
+    engine->chosen.name = engine->name;
+    for (int i = 0; i < wants; i++) {
+        point_add(&engine->chosen, fastest_at(tried, engine->settings, wanted[i]));
+    }
+    if (engine->chosen.count == 0)
+        point_add(&engine->chosen, fastest_at(tried, engine->settings, 0));
+    free(tried);
+}
+
+/* ---- measuring ---- */
+
+static int point_compare(const void *a, const void *b)
+{
+    const struct ann_point *x = a, *y = b;
+
+    return (x->recall > y->recall) - (x->recall < y->recall);
+}
+
+static void rounds_run(struct engine *engines, int count, const struct ann_set *set, int32_t *ids)
+{
+    static double seconds[ENGINES_MAX][ANN_POINTS_MAX][ANN_ROUNDS_MAX];
+    size_t half = half_of(set), from = half;
+
+    for (int round = 0; round < ann_run.rounds; round++) {
+        for (int e = 0; e < count; e++) {
+            struct ann_curve *curve = &engines[e].chosen;
+
+            for (int p = 0; p < curve->count; p++) {
+                struct ann_point *point = &curve->points[p];
+
+                seconds[e][p][round] =
+                    (double)half / engine_search(&engines[e], point->setting, from, half, ids);
+                point->recall = ann_recall(&set->truth, from, half, ids);
+            }
+        }
+    }
+    for (int e = 0; e < count; e++) {
+        struct ann_curve *curve = &engines[e].chosen;
+
+        for (int p = 0; p < curve->count; p++) {
+            curve->points[p].speed = ann_figures_of(seconds[e][p], ann_run.rounds);
+        }
+        qsort(curve->points, (size_t)curve->count, sizeof curve->points[0], point_compare);
+    }
+}
+
+static int curve_at(const struct ann_curve *curve, double recall)
+{
+    int best = -1;
+
+    for (int i = 0; i < curve->count; i++) {
+        if (curve->points[i].recall < recall) continue;
+        if (best < 0 || curve->points[i].speed.median > curve->points[best].speed.median) best = i;
+    }
+    return best;
+}
+
+/* FAISS at its points for the bars, asked as mneme is. */
+static void each_run(struct engine *engine, const struct ann_set *set, int point, int32_t *ids)
+{
+    size_t half = half_of(set), from = half;
+    double values[ANN_ROUNDS_MAX];
+
+    if (point < 0 || engine->table || engine->each[point] > 0) return;
+    for (int round = 0; round < ann_run.rounds; round++) {
+        values[round] =
+            (double)half / ann_peers_search(ids, half, "each %s %d %zu %zu", engine->name,
+                                            engine->chosen.points[point].setting, from, half);
+    }
+    engine->each[point] = ann_figures_of(values, ann_run.rounds).median;
+}
+
+/* ---- telling ---- */
+
+static void curves_say(const struct engine *engines, int count)
+{
+    ann_say("| engine | setting | recall@10 | queries/s | spread |\n|---|---|---|---|---|\n");
+    for (int e = 0; e < count; e++) {
+        const struct ann_curve *curve = &engines[e].chosen;
+
+        for (int p = 0; p < curve->count; p++) {
+            const struct ann_point *point = &curve->points[p];
+
+            ann_say("| %s | %s | %.4f | %.0f | %.0f - %.0f |\n", engines[e].name,
+                    label_of(&engines[e], point->setting), point->recall, point->speed.median,
+                    point->speed.low, point->speed.high);
+        }
+    }
+    ann_say("\n");
+}
+
+/* The fastest peer of a kind at a recall. */
+static int peer_best(const struct engine *engines, int count, bool graphs, double recall)
+{
+    double best_speed = 0;
+    int best = -1;
+
+    for (int e = 1; e < count; e++) {
+        int at = curve_at(&engines[e].chosen, recall);
+
+        /* FAISS' graph counts as both: it is a graph and it is of FAISS. */
+        if (at < 0 || (graphs ? !engines[e].graph : strncmp(engines[e].name, "FAISS", 5) != 0)) {
+            continue;
+        }
+        if (engines[e].chosen.points[at].speed.median <= best_speed) continue;
+        best_speed = engines[e].chosen.points[at].speed.median;
+        best = e;
+    }
+    return best;
+}
+
+static void bar_say(struct engine *engines, int count, const struct ann_set *set, double recall,
+                    bool graphs)
+{
+    int ours = curve_at(&engines[0].chosen, recall),
+        peer = peer_best(engines, count, graphs, recall);
+    const char *kind = graphs ? "best graph" : "best FAISS";
+    double bar = graphs ? (set->metric[0] == 'c' ? 3 : 1.5) : 1.3;
+    const struct ann_point *a, *b;
+    int at;
+
+    if (ours < 0 || peer < 0) {
+        ann_say("| recall@10 >= %.2f | %s | - | - | - | - | not reached by %s |\n", recall, kind,
+                ours < 0 ? "mneme" : "a peer");
+        return;
+    }
+    at = curve_at(&engines[peer].chosen, recall);
+    a = &engines[0].chosen.points[ours];
+    b = &engines[peer].chosen.points[at];
+    ann_say("| recall@10 >= %.2f | %s: %s, %s (%.4f) | ", recall, kind, engines[peer].name,
+            label_of(&engines[peer], b->setting), b->recall);
+    ann_say("%s (%.4f): %.0f | %.0f", label_of(&engines[0], a->setting), a->recall, a->speed.median,
+            b->speed.median);
+    if (engines[peer].each[at] > 0) ann_say(" (one a call %.0f)", engines[peer].each[at]);
+    ann_say(" | %s |\n", ann_verdict(a->speed.median / b->speed.median, bar));
+}
+
+static void bars_say(struct engine *engines, int count, const struct ann_set *set, int32_t *ids)
+{
+    static const double recalls[] = {.95, .99};
+
+    ann_say("| k-NN | peer | mneme queries/s | peer queries/s | ratio | bar | |\n"
+            "|---|---|---|---|---|---|---|\n");
+    for (int i = 0; i < 2; i++) {
+        int faiss = peer_best(engines, count, false, recalls[i]);
+
+        if (faiss > 0) {
+            each_run(&engines[faiss], set, curve_at(&engines[faiss].chosen, recalls[i]), ids);
+        }
+        bar_say(engines, count, set, recalls[i], true);
+        bar_say(engines, count, set, recalls[i], false);
+    }
+    ann_say("\n");
+}
+
+void ann_knn(struct ann_set *set)
+{
+    struct ann_table table;
+    struct engine engines[ENGINES_MAX] = {
+        {.name = "mneme", .table = &table, .settings = sizeof efforts / sizeof efforts[0]},
+        {.name = "hnswlib", .graph = true},
+        {.name = "usearch", .graph = true},
+        {.name = "FAISS-HNSW", .graph = true},
+        {.name = "FAISS-IVF-flat"},
+        {.name = "FAISS-IVF-PQ4"},
+    };
+    struct ann_curve curves[ENGINES_MAX];
+    int32_t *ids = ann_memory(set->queries * ANN_K * sizeof *ids);
+    char path[600];
+
+    ann_table_make(&table, set, "knn", ANN_PLAIN, set->rows);
+    ann_exec(table.db, "CREATE INDEX i ON t (v) USING vector WITH (metric = %s)", set->metric);
+    ann_table_reopen(&table);
+    ann_peers_use(set);
+    ann_say("%s: %zu rows, %zu dimensions, %s; %zu queries choose, %zu are reported\n\n%s\n\n",
+            set->title, set->rows, set->dims, set->metric, half_of(set), half_of(set),
+            ann_peers_ask("about"));
+    for (int e = 0; e < ENGINES_MAX; e++) {
+        const char *labels = e ? ann_peers_ask("engine %s", engines[e].name) : "";
+
+        engines[e].labels = ann_memory(strlen(labels) + 1);
+        strcpy(engines[e].labels, labels);
+        for (const char *c = labels; *c; c++) engines[e].settings += *c == '\t';
+        if (e) engines[e].settings++;
+        engine_choose(&engines[e], set, ids);
+    }
+    rounds_run(engines, ENGINES_MAX, set, ids);
+    curves_say(engines, ENGINES_MAX);
+    bars_say(engines, ENGINES_MAX, set, ids);
+    for (int e = 0; e < ENGINES_MAX; e++) {
+        curves[e] = engines[e].chosen;
+        free(engines[e].labels);
+    }
+    snprintf(path, sizeof path, "%s/ann_%s.svg", ann_run.results, set->name);
+    ann_picture_write(path, set->title, curves, ENGINES_MAX);
+    ann_table_close(&table);
+    free(ids);
+}
