@@ -215,6 +215,7 @@ static enum mn_status root_grow(struct mn_path *path, struct mn_root *root,
     child_fill(&cells[0], path->step[0].ref, mn_node_entries(node.page));
     status = mn_page_new(path->view, MN_PAGE_BRANCH, &ref, &node.page);
     if (status != MN_OK) return status;
+    mn_page_set_label(node.page, root->tree);
     mn_node_build(&node, cells, 2);
     root->ref = ref;
     root->height++;
@@ -237,6 +238,7 @@ static enum mn_status node_split(struct mn_path *path, uint32_t level, uint32_t 
     at = split_choose(&node, scratch->cells, count, path->step[level].index);
     status = mn_page_new(path->view, kind, &ref, &right.page);
     if (status != MN_OK) return status;
+    mn_page_set_label(right.page, mn_page_label(node.page));
     status = separator_make(scratch, level, &scratch->cells[at - 1], &node, up);
     if (status != MN_OK) return status;
     mn_node_build(&node, scratch->cells, at);

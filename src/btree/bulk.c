@@ -115,6 +115,7 @@ static enum mn_status plant(struct mn_bulk *bulk)
     enum mn_status status = mn_page_new(bulk->view, MN_PAGE_LEAF, &step->ref, &step->page);
 
     if (status != MN_OK) return status;
+    mn_page_set_label(step->page, bulk->root.tree);
     step->index = 0;
     bulk->path.depth = 1;
     bulk->root.ref = step->ref;

@@ -258,6 +258,7 @@ static enum mn_status leaves_write(struct packing *p, const struct group *g, str
 
         status = mn_page_new(p->view, MN_PAGE_LEAF, &ref, &leaf.page);
         if (status != MN_OK) break;
+        mn_page_set_label(leaf.page, p->root.tree);
         mn_node_build(&leaf, f->cells + f->start[i], f->start[i + 1] - f->start[i]);
         mn_put_ref(child, ref);
         mn_put_u48(child + MN_REF_BYTES, mn_node_entries(leaf.page));

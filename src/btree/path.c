@@ -73,6 +73,7 @@ enum mn_status mn_path_edit(struct mn_path *path, struct mn_root *root)
 
         if (status != MN_OK) return status;
         if (mn_ref_equal(before, step->ref)) continue;
+        mn_page_set_label(step->page, root->tree);
         if (level == 0) {
             root->ref = step->ref;
         } else {

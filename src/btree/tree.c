@@ -132,6 +132,7 @@ static enum mn_status root_plant(struct change *c)
     enum mn_status status = mn_page_new(c->view, MN_PAGE_LEAF, &step->ref, &step->page);
 
     if (status != MN_OK) return status;
+    mn_page_set_label(step->page, c->root.tree);
     step->index = 0;
     c->path.depth = 1;
     c->root.ref = step->ref;

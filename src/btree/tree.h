@@ -27,6 +27,7 @@ enum { MN_TREE_DEPTH_MAX = 24 };
 enum {
     MN_TREE_MASTER = 1,    /* tree -> root, for the trees that have no place in the meta slot */
     MN_TREE_CATALOGUE = 2, /* the schema; exists in every file */
+    MN_TREE_SPARE = 3,     /* a second copy of the tables' entries in it, for salvage alone */
     MN_TREE_FIRST = 16     /* the first number that mn_tree_create gives */
 };
 

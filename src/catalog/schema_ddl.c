@@ -54,6 +54,10 @@ static enum mn_status entry_write(struct change *change, const struct mn_table_c
         status = mn_tree_put(change->view, MN_TREE_CATALOGUE, mn_bytes_of(key, sizeof key),
                              mn_bytes_of(bytes.data, bytes.len), MN_PUT_UPSERT);
     }
+    if (status == MN_OK) {
+        status = mn_tree_put(change->view, MN_TREE_SPARE, mn_bytes_of(key, sizeof key),
+                             mn_bytes_of(bytes.data, bytes.len), MN_PUT_UPSERT);
+    }
     if (status == MN_OK) status = stamp_move(change, bytes.data, bytes.len);
     mn_buf_release(&bytes);
     return status;
@@ -546,6 +550,7 @@ static enum mn_status table_remove(struct change *change, const struct mn_table 
     if (status == MN_OK) status = mn_tree_delete(change->view, MN_TREE_CATALOGUE, bytes, NULL);
     mn_catalogue_id_key(MN_CATALOGUE_TABLE, table->id, key);
     if (status == MN_OK) status = mn_tree_delete(change->view, MN_TREE_CATALOGUE, bytes, NULL);
+    if (status == MN_OK) status = mn_tree_delete(change->view, MN_TREE_SPARE, bytes, NULL);
     return status == MN_OK ? stamp_move(change, key, sizeof key) : status;
 }
 

@@ -286,6 +286,7 @@ static enum mn_status trees_named(const struct mn_schema *schema, struct mn_buf 
 {
     enum mn_status status = tree_note(trees, MN_TREE_CATALOGUE);
 
+    if (status == MN_OK) status = tree_note(trees, MN_TREE_SPARE);
     for (uint32_t t = 0; status == MN_OK && t < schema->table_count; t++) {
         const struct mn_table *table = &schema->tables[t];
 

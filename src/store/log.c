@@ -345,6 +345,7 @@ static enum mn_status chain_write(struct mn_view *view, uint8_t kind, struct mn_
         if (!page) return mn_fail_nomem();
         memset(page, 0, store->page_size);
         page[22] = kind;
+        mn_put_u64(page + 24, store->superblock.secret);
         mn_put_ref(page + MN_PAGE_HEADER, *head);
         mn_put_u32(page + MN_CHAIN_PAYLOAD_AT - 4, (uint32_t)used);
         if (used) memcpy(page + MN_CHAIN_PAYLOAD_AT, bytes->data + at, used);

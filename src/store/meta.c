@@ -30,6 +30,10 @@ enum {
     AT_CHECKPOINT_BYTES = 120,
     AT_ROOT_COUNT = 128,
     AT_TAIL_BYTES = 130,
+    AT_PAGE_SIZE = 132,
+    AT_SECRET = 136,
+    AT_UUID = 144,
+    AT_CREATED = 160,
     AT_COUNTERS = 192,
     AT_ROOTS = 256,
     AT_TAIL = 1024,
@@ -76,6 +80,13 @@ static void root_decode(const uint8_t *at, struct mn_root *root)
     root->height = mn_get_u32(at + 28);
 }
 
+void mn_meta_copy_superblock(struct mn_meta *meta, const struct mn_superblock *superblock)
+{
+    meta->page_size = superblock->page_size;
+    memcpy(meta->uuid, superblock->uuid, sizeof meta->uuid);
+    meta->created_us = superblock->created_us;
+}
+
 void mn_meta_encode(const struct mn_meta *meta, uint64_t secret, uint8_t *bytes)
 {
     memset(bytes, 0, MN_META_BYTES);
@@ -96,6 +107,10 @@ void mn_meta_encode(const struct mn_meta *meta, uint64_t secret, uint8_t *bytes)
     mn_put_u64(bytes + AT_CHECKPOINT_BYTES, meta->checkpoint_bytes);
     mn_put_u16(bytes + AT_ROOT_COUNT, (uint16_t)meta->roots.count);
     mn_put_u16(bytes + AT_TAIL_BYTES, meta->tail_bytes);
+    mn_put_u32(bytes + AT_PAGE_SIZE, meta->page_size);
+    mn_put_u64(bytes + AT_SECRET, secret);
+    memcpy(bytes + AT_UUID, meta->uuid, sizeof meta->uuid);
+    mn_put_u64(bytes + AT_CREATED, (uint64_t)meta->created_us);
     for (size_t i = 0; i < MN_COUNTERS; i++) {
         mn_put_u64(bytes + AT_COUNTERS + 8 * i, meta->roots.counters[i]);
     }
@@ -131,6 +146,9 @@ bool mn_meta_decode(const uint8_t *stored, uint64_t secret, struct mn_meta *meta
     meta->checkpoint_bytes = mn_get_u64(bytes + AT_CHECKPOINT_BYTES);
     meta->roots.count = mn_get_u16(bytes + AT_ROOT_COUNT);
     meta->tail_bytes = mn_get_u16(bytes + AT_TAIL_BYTES);
+    meta->page_size = mn_get_u32(bytes + AT_PAGE_SIZE);
+    memcpy(meta->uuid, bytes + AT_UUID, sizeof meta->uuid);
+    meta->created_us = (int64_t)mn_get_u64(bytes + AT_CREATED);
     if (meta->roots.count > MN_ROOTS_INLINE || meta->tail_bytes > MN_META_TAIL) return false;
     for (size_t i = 0; i < MN_COUNTERS; i++) {
         meta->roots.counters[i] = mn_get_u64(bytes + AT_COUNTERS + 8 * i);
@@ -140,6 +158,13 @@ bool mn_meta_decode(const uint8_t *stored, uint64_t secret, struct mn_meta *meta
     }
     memcpy(meta->tail, bytes + AT_TAIL, meta->tail_bytes);
     return meta->version != 0 && meta->version < MN_PAGE_DIRTY;
+}
+
+bool mn_meta_secret(const uint8_t *stored, uint64_t *secret)
+{
+    *secret = mn_get_u64(stored + AT_SECRET);
+    return mn_get_u64(stored + AT_MAGIC) == META_MAGIC &&
+           mn_get_u64(stored) == checksum(stored, *secret);
 }
 
 uint64_t mn_meta_claim(const uint8_t *bytes)

@@ -28,6 +28,7 @@
 #define MN_STORE_META_H
 
 #include "store/store.h"
+#include "store/superblock.h"
 
 enum { MN_META_SLOTS = 4, MN_META_BYTES = 4096, MN_META_TAIL = 3072 };
 
@@ -57,15 +58,22 @@ struct mn_meta {
     struct mn_ref checkpoint; /* last page of the checkpoint; page 0: none, all was used once */
     uint64_t checkpoint_version, checkpoint_bytes;
     uint32_t flags;
+    /* Copies of what the superblock says, in case it is lost; the secret is with them. */
+    uint32_t page_size;
+    uint8_t uuid[16];
+    int64_t created_us;
     struct mn_roots roots;
     uint16_t tail_bytes;
     uint8_t tail[MN_META_TAIL];
 };
 
+void mn_meta_copy_superblock(struct mn_meta *meta, const struct mn_superblock *superblock);
 /* bytes: MN_META_BYTES of them. */
 void mn_meta_encode(const struct mn_meta *meta, uint64_t secret, uint8_t *bytes);
 /* False: torn, damaged, or never written. Nothing else in it is trusted yet. */
 bool mn_meta_decode(const uint8_t *stored, uint64_t secret, struct mn_meta *meta);
+/* The secret that a slot names, if its checksum holds under it: for a file without a superblock. */
+bool mn_meta_secret(const uint8_t *stored, uint64_t *secret);
 /*
  * The version that bytes which are not a whole slot still claim, 0: none. A torn slot's number must
  * not be used again: a second tear over the first could put the old slot together, for the

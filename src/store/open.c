@@ -50,6 +50,7 @@ static enum mn_status first_slot(const struct mn_store *store, uint8_t *bytes)
     meta->version = 1;
     meta->time_us = store->superblock.created_us;
     meta->page_count = store->first_page;
+    mn_meta_copy_superblock(meta, &store->superblock);
     status = mn_manifest_encode(&manifest, &own);
     if (!status) {
         memcpy(meta->tail, own.data, own.len);

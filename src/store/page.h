@@ -4,11 +4,14 @@
  *   0        8        16      22    23     24     26      28    30       32
  *   +--------+--------+-------+-----+------+------+-------+-----+--------+------
  *   |checksum| birth  |number |kind |flags |count |prefix |heap |garbage | body
+ *   |        |+ label |       |     |      |      |       |     |        |
  *   +--------+--------+-------+-----+------+------+-------+-----+--------+------
  *   |<---------- the store's --------------->|<---- the tree's (opaque here) ---
  *
  *   checksum  XXH3 keyed by the file's secret over bytes 8 to the end of the page
- *   birth     the version that wrote the page; it never changes
+ *   birth     48 bits: the version that wrote the page; it never changes
+ *   label     16 bits behind it, the tree's: the low bits of its number, 0 if unknown. Nothing but
+ *             the salvage of a damaged file reads it
  *   number    where the page lies, 48 bits
  *   kind      enum mn_page_kind
  *   flags     low 4 bits: span, the node is page size << span bytes (0 in this format); others 0
@@ -93,7 +96,17 @@ static inline uint64_t mn_page_checksum(const uint8_t *page)
 
 static inline uint64_t mn_page_birth(const uint8_t *page)
 {
-    return mn_get_u64(page + 8);
+    return mn_get_u48(page + 8);
+}
+
+static inline uint16_t mn_page_label(const uint8_t *page)
+{
+    return mn_get_u16(page + 14);
+}
+
+static inline void mn_page_set_label(uint8_t *page, uint64_t tree)
+{
+    mn_put_u16(page + 14, (uint16_t)(tree & 0xFFFF));
 }
 
 static inline uint64_t mn_page_number(const uint8_t *page)

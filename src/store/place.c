@@ -301,7 +301,7 @@ enum mn_status mn_queue_add(struct mn_view *view, uint64_t page, uint8_t *buffer
 
 enum mn_status mn_page_seal(struct mn_view *view, uint64_t page, uint8_t *buffer, uint64_t *sum64)
 {
-    mn_put_u64(buffer + 8, view->meta->version);
+    mn_put_u48(buffer + 8, view->meta->version);
     mn_put_u48(buffer + 16, page);
     buffer[23] = 0;
     *sum64 = mn_page_sum(view->store, buffer);

@@ -123,6 +123,7 @@ static enum mn_status next_init(struct mn_store *store, struct mn_writer *writer
     if (newest < writer->ring.claimed) newest = writer->ring.claimed;
     writer->next.version = newest + 1;
     writer->next.durable = writer->base.version;
+    mn_meta_copy_superblock(&writer->next, &store->superblock);
     if (writer->next.version >= MN_PAGE_DIRTY) {
         return mn_fail(MN_FULL, "the file format holds 2^47 versions");
     }
