@@ -18,6 +18,7 @@ pub fn build(b: *Build) void {
         .@"test" = b.step("test", "Run all tests, with assertions and sanitizers"),
         .check = b.step("check", "Compile all; check format, style, layers and exported names"),
         .fmt = b.step("fmt", "Reformat C and Zig sources in place"),
+        .sim = b.step("sim", "Explore crash states in release flags, for -Dsim-seconds"),
         .bench = b.step("bench", "Build in ReleaseFast and compare with the peers of bench/"),
         .fuzz = b.step("fuzz", "Fuzz each target for -Dfuzz-seconds, by clang's libFuzzer"),
     };
@@ -40,6 +41,7 @@ pub fn build(b: *Build) void {
 
     if (files.demo) house.addDemo(b.step("demo", "Build a file from real data and ask it"));
     house.addTests(static, steps.@"test", steps.check);
+    house.addSim(steps.sim);
     house.addFuzzers(steps.fuzz);
     house.addBenches(steps.bench);
     house.addFormat(steps.fmt, steps.check);
@@ -61,6 +63,7 @@ const Options = struct {
     data: []const u8,
     deep: bool,
     fuzz_seconds: u32,
+    sim_seconds: ?u32,
 
     fn read(b: *Build) Options {
         const mode = std.builtin.OptimizeMode;
@@ -75,6 +78,7 @@ const Options = struct {
                 "../shared/data",
             .deep = b.option(bool, "deep", "The long form of tests that have one") orelse false,
             .fuzz_seconds = b.option(u32, "fuzz-seconds", "For each target (default 10)") orelse 10,
+            .sim_seconds = b.option(u32, "sim-seconds", "Of sim (default 60; with -Ddeep 1200)"),
         };
     }
 
@@ -493,6 +497,21 @@ const House = struct {
             run.addArgs(&.{ "--", name });
             run.addArtifactArg(h.addTest(t, path, lib.?, h.addSupport(t)));
         }
+    }
+
+    /// The crash explorer as users would meet the engine: release flags, with assertions but no
+    /// sanitizer unless -Dsanitize asks for one.
+    fn addSim(h: House, step: *Build.Step) void {
+        const b = h.b;
+        const o = h.o.product();
+        const lib = h.addLibrary(o, h.files.library, .static);
+        const exe = h.addTest(o, "tests/sim_crash.c", lib, h.addSupport(o));
+        const run = h.addRunner("sim");
+        const seconds = h.o.sim_seconds orelse if (h.o.deep) @as(u32, 1200) else 60;
+        run.addArgs(&.{ "--", "sim_crash" });
+        run.addArtifactArg(withoutRuntime(o, exe));
+        run.addArgs(&.{ "--seconds", b.fmt("{d}", .{seconds}) });
+        step.dependOn(&run.step);
     }
 
     fn addSupport(h: House, o: Options) *Compile {

@@ -4,7 +4,12 @@
 #include "os/file.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <sys/mman.h>
+
+#include "base/alloc.h"
+
+enum { RESERVE_SMALL = 64 << 10 }; /* bytes: mapping so little costs more than clearing it */
 
 enum mn_status mn_file_read(struct mn_file *file, void *bytes, struct mn_range at, const char *what)
 {
@@ -30,13 +35,25 @@ enum mn_status mn_file_write(struct mn_file *file, uint64_t offset, const void *
 
 void *mn_reserve(size_t size_bytes)
 {
-    void *memory = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *memory;
+
+    if (size_bytes <= RESERVE_SMALL) {
+        memory = mn_alloc_aligned(size_bytes);
+        if (memory) memset(memory, 0, size_bytes);
+        return memory;
+    }
+    memory = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     return memory == MAP_FAILED ? NULL : memory;
 }
 
 void mn_unreserve(void *memory, size_t size_bytes)
 {
-    if (memory) munmap(memory, size_bytes);
+    if (!memory) return;
+    if (size_bytes <= RESERVE_SMALL) {
+        mn_release_aligned(memory);
+    } else {
+        munmap(memory, size_bytes);
+    }
 }

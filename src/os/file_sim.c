@@ -29,6 +29,7 @@ struct sim_os {
     pthread_cond_t changed; /* a lock was released, or somebody called wake */
     struct mn_inode *inodes;
     uint64_t seed, events, map_bytes;
+    uint64_t mark_seed, mark_events;
     bool memory;
     mn_sim_hook hook;
     void *hook_context;
@@ -135,15 +136,13 @@ static enum mn_status sim_create(struct mn_os *base, const char *path, struct mn
 }
 
 /* Counts the event, asks the hook, and refuses what a dead process asks for. */
-static enum mn_status event(struct sim_file *file, enum mn_sim_op op, struct mn_range at,
-                            enum mn_sim_fault *fault)
+static enum mn_status event_tell(struct sim_file *file, struct mn_sim_event about,
+                                 enum mn_sim_fault *fault)
 {
     struct sim_os *os = file->os;
-    struct mn_sim_event about = {.op = op, .file = &file->base};
 
     *fault = MN_SIM_PASS;
-    about.offset = at.start;
-    about.size_bytes = at.length;
+    about.file = &file->base;
     if (!os->memory) {
         about.number = __atomic_add_fetch(&os->events, 1, __ATOMIC_RELAXED);
         if (os->hook && !file->dead) *fault = os->hook(os->hook_context, &about);
@@ -152,6 +151,13 @@ static enum mn_status event(struct sim_file *file, enum mn_sim_op op, struct mn_
     if (*fault == MN_SIM_EIO) return mn_fail(MN_IOERR, "simulated input/output error");
     if (*fault == MN_SIM_FULL) return mn_fail(MN_FULL, "simulated full disk");
     return MN_OK;
+}
+
+static enum mn_status event(struct sim_file *file, enum mn_sim_op op, struct mn_range at,
+                            enum mn_sim_fault *fault)
+{
+    return event_tell(
+        file, (struct mn_sim_event){.op = op, .offset = at.start, .size_bytes = at.length}, fault);
 }
 
 static enum mn_status sim_publish(struct mn_file *base)
@@ -259,6 +265,7 @@ static enum mn_status write_some(struct mn_inode *inode, uint64_t offset, const 
         if (!status && !inode->memory) status = mn_inode_remember(inode, 0, NULL, inode->size);
     }
     if (!status && !inode->memory) status = mn_inode_remember(inode, offset, bytes, size_bytes);
+    if (!status) mn_inode_touch(inode, offset, size_bytes);
     if (!status) mn_inode_show(inode->cache + offset, bytes, size_bytes);
     return status;
 }
@@ -267,12 +274,15 @@ static enum mn_status sim_pwritev(struct mn_file *base, uint64_t offset,
                                   const struct mn_slice *slices, size_t count)
 {
     struct sim_file *file = self(base);
+    struct mn_sim_event about = {
+        .op = MN_SIM_WRITE, .offset = offset, .slices = slices, .slice_count = count};
     struct mn_range at = {offset, 0};
     enum mn_sim_fault fault;
     enum mn_status status;
 
     for (size_t i = 0; i < count; i++) at.length += slices[i].size_bytes;
-    status = event(file, MN_SIM_WRITE, at, &fault);
+    about.size_bytes = at.length;
+    status = event_tell(file, about, &fault);
     if (status) return status;
     if (file->readonly) return mn_fail(MN_READONLY_DB, "the descriptor cannot write");
     /* Half of it, in whole sectors: the kernel does not stop inside one. */
@@ -298,11 +308,11 @@ static enum mn_status sim_sync(struct mn_file *base)
     enum mn_status failed, status;
 
     if (file->os->memory) return MN_OK;
-    failed = event(file, MN_SIM_SYNC, (struct mn_range){0, 0}, &fault);
+    failed = event_tell(file, (struct mn_sim_event){.op = MN_SIM_SYNC, .loss = &some}, &fault);
     if (file->dead) return failed;
     pthread_mutex_lock(&file->os->mutex);
     if (failed) {
-        some.seed = mn_sim_random(&file->os->seed);
+        if (some.random) some.seed = mn_sim_random(&file->os->seed);
         if (file->os->sync_loss_set) some = file->os->sync_loss;
         status = mn_inode_lose(file->inode, &some);
     } else {
@@ -342,6 +352,7 @@ static void sim_drop_cached(struct mn_file *base, struct mn_range at)
         bytes = mn_alloc(at.length);
         if (bytes) {
             mn_inode_device(file->inode, bytes, at);
+            mn_inode_touch(file->inode, at.start, at.length);
             mn_inode_show(file->inode->cache + at.start, bytes, at.length);
             mn_dealloc(bytes);
         }
@@ -680,6 +691,7 @@ enum mn_status mn_sim_poke(struct mn_os *os, const char *path, uint64_t offset, 
         return mn_fail(MN_NOTFOUND, "not there");
     }
     if (size_bytes == 0) return MN_OK;
+    mn_inode_touch(inode, offset, size_bytes);
     memcpy(inode->cache + offset, bytes, size_bytes);
     memcpy(inode->disk + offset, bytes, size_bytes);
     return MN_OK;
@@ -713,4 +725,43 @@ enum mn_status mn_sim_put(struct mn_os *os, const char *path, const void *bytes,
     inode->named = true;
     status = mn_sim_cut(os, path, size_bytes);
     return status ? status : mn_sim_poke(os, path, 0, bytes, size_bytes);
+}
+
+/* ---- marks ---- */
+
+enum mn_status mn_sim_mark(struct mn_os *base, const char *path)
+{
+    struct sim_os *os = machine(base);
+    struct mn_inode *inode = inode_find(os, path);
+
+    if (!inode) return mn_fail(MN_NOTFOUND, "not there");
+    os->mark_seed = os->seed;
+    os->mark_events = os->events;
+    return mn_inode_mark(inode);
+}
+
+void mn_sim_rewind(struct mn_os *base, const char *path)
+{
+    struct sim_os *os = machine(base);
+    struct mn_inode *inode = inode_find(os, path);
+
+    MN_ASSERT(inode && inode->open_files == 0);
+    mn_inode_rewind(inode);
+    os->seed = os->mark_seed;
+    os->events = os->mark_events;
+}
+
+const uint32_t *mn_sim_changed(struct mn_os *os, const char *path, size_t *count)
+{
+    const struct mn_inode *inode = inode_find(machine(os), path);
+
+    *count = inode && inode->mark ? inode->mark->count : 0;
+    return *count ? inode->mark->changed : NULL;
+}
+
+const uint8_t *mn_sim_content(struct mn_os *os, const char *path)
+{
+    const struct mn_inode *inode = inode_find(machine(os), path);
+
+    return inode ? inode->cache : NULL;
 }

@@ -25,11 +25,16 @@ enum mn_sim_op {
     MN_SIM_LOCK
 };
 
+struct mn_sim_loss;
+
 struct mn_sim_event {
     enum mn_sim_op op;
     uint64_t number; /* counts all events of the machine from 1 */
     struct mn_file *file;
-    uint64_t offset, size_bytes; /* of a write or read; size_bytes alone of a resize */
+    uint64_t offset, size_bytes;   /* of a write or read; size_bytes alone of a resize */
+    const struct mn_slice *slices; /* of a write: its bytes */
+    size_t slice_count;
+    struct mn_sim_loss *loss; /* of a sync: what arrives if it fails; the hook may change it */
 };
 
 enum mn_sim_fault {
@@ -95,5 +100,18 @@ enum mn_status mn_sim_cut(struct mn_os *os, const char *path, uint64_t size_byte
 uint64_t mn_sim_size(struct mn_os *os, const char *path);
 /* Gives a new file this content. */
 enum mn_status mn_sim_put(struct mn_os *os, const char *path, const void *bytes, size_t size_bytes);
+
+/*
+ * A machine that serves many states of one file. mn_sim_mark: from here on the machine remembers
+ * which 4 KiB blocks of the file change. Nothing may be pending. mn_sim_rewind: file, chance and
+ * clock are as they were at the mark, in time that depends on what changed; every handle of the
+ * file must be closed.
+ */
+enum mn_status mn_sim_mark(struct mn_os *os, const char *path);
+void mn_sim_rewind(struct mn_os *os, const char *path);
+/* The blocks that changed since the mark, in the order of their first change. */
+const uint32_t *mn_sim_changed(struct mn_os *os, const char *path, size_t *count);
+/* What reads of the file see, up to mn_sim_size: borrowed until the file changes. */
+const uint8_t *mn_sim_content(struct mn_os *os, const char *path);
 
 #endif

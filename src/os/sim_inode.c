@@ -22,6 +22,91 @@ uint64_t mn_sim_random(uint64_t *seed)
     return mn_hash(seed, sizeof *seed, 7);
 }
 
+/* ---- marks ---- */
+
+void mn_inode_touch(struct mn_inode *inode, uint64_t offset, uint64_t size_bytes)
+{
+    struct mn_mark *mark = inode->mark;
+
+    if (!mark || size_bytes == 0) return;
+    for (uint64_t i = offset / BLOCK; i <= (offset + size_bytes - 1) / BLOCK && i < mark->blocks;
+         i++) {
+        if (mark->flags[i]) continue;
+        mark->flags[i] = 1;
+        mark->changed[mark->count++] = (uint32_t)i;
+    }
+}
+
+static void mark_free(struct mn_mark *mark)
+{
+    if (!mark) return;
+    mn_dealloc(mark->bytes);
+    mn_dealloc(mark->flags);
+    mn_dealloc(mark->changed);
+    mn_dealloc(mark);
+}
+
+static struct mn_mark *mark_new(const struct mn_inode *inode)
+{
+    struct mn_mark *mark = mn_zalloc(sizeof *mark);
+
+    if (!mark) return NULL;
+    mark->blocks = (inode->capacity + BLOCK - 1) / BLOCK;
+    mark->bytes = mn_zalloc(mark->blocks * BLOCK);
+    mark->flags = mn_zalloc(mark->blocks);
+    mark->changed = mn_alloc(mark->blocks * sizeof *mark->changed);
+    if (mark->bytes && mark->flags && mark->changed) return mark;
+    mark_free(mark);
+    return NULL;
+}
+
+/* How much of a block lies in a file of that size. */
+static uint64_t block_bytes(uint64_t block, uint64_t size)
+{
+    uint64_t left = block * BLOCK < size ? size - block * BLOCK : 0;
+
+    return left < BLOCK ? left : BLOCK;
+}
+
+enum mn_status mn_inode_mark(struct mn_inode *inode)
+{
+    if (inode->pending_count || inode->memory) return mn_fail(MN_MISUSE, "writes are pending");
+    if (!inode->mark) {
+        inode->mark = mark_new(inode);
+        if (!inode->mark) return mn_fail_nomem();
+        memcpy(inode->mark->bytes, inode->cache, inode->size);
+    }
+    for (size_t i = 0; i < inode->mark->count; i++) {
+        uint64_t block = inode->mark->changed[i], have = block_bytes(block, inode->size);
+        uint8_t *to = inode->mark->bytes + block * BLOCK;
+
+        memset(to + have, 0, BLOCK - have);
+        if (have) memcpy(to, inode->cache + block * BLOCK, have);
+        inode->mark->flags[block] = 0;
+    }
+    inode->mark->count = 0;
+    inode->mark->size = inode->size;
+    return MN_OK;
+}
+
+void mn_inode_rewind(struct mn_inode *inode)
+{
+    struct mn_mark *mark = inode->mark;
+
+    if (!mark) return;
+    mn_inode_forget(inode);
+    for (size_t i = 0; i < mark->count; i++) {
+        uint64_t block = mark->changed[i], have = block_bytes(block, inode->capacity);
+
+        memcpy(inode->cache + block * BLOCK, mark->bytes + block * BLOCK, have);
+        have = block_bytes(block, mark->size);
+        if (have) memcpy(inode->disk + block * BLOCK, mark->bytes + block * BLOCK, have);
+        mark->flags[block] = 0;
+    }
+    mark->count = 0;
+    inode->size = inode->disk_size = mark->size;
+}
+
 /* ---- content ---- */
 
 /* Whole words at a time, so that a reader of the map sees each either old or new. */
@@ -46,20 +131,22 @@ enum mn_status mn_inode_resize(struct mn_inode *inode, uint64_t size_bytes)
     if (size_bytes > inode->capacity) {
         return mn_fail(MN_FULL, "the simulated disk holds %" PRIu64 " bytes", inode->capacity);
     }
-    if (size_bytes < inode->size) memset(inode->cache + size_bytes, 0, inode->size - size_bytes);
+    if (size_bytes < inode->size) {
+        mn_inode_touch(inode, size_bytes, inode->size - size_bytes);
+        memset(inode->cache + size_bytes, 0, inode->size - size_bytes);
+    }
     inode->size = size_bytes;
     return MN_OK;
 }
 
 enum mn_status mn_inode_disk_resize(struct mn_inode *inode, uint64_t size_bytes)
 {
-    uint8_t *grown;
-
     if (size_bytes > inode->disk_size) {
-        grown = mn_realloc(inode->disk, size_bytes);
-        if (!grown) return mn_fail_nomem();
-        memset(grown + inode->disk_size, 0, size_bytes - inode->disk_size);
-        inode->disk = grown;
+        if (!mn_grow(&inode->disk, &inode->disk_capacity, size_bytes, 1)) return mn_fail_nomem();
+        mn_inode_touch(inode, inode->disk_size, size_bytes - inode->disk_size);
+        memset(inode->disk + inode->disk_size, 0, size_bytes - inode->disk_size);
+    } else if (size_bytes < inode->disk_size) {
+        mn_inode_touch(inode, size_bytes, inode->disk_size - size_bytes);
     }
     inode->disk_size = size_bytes;
     return MN_OK;
@@ -138,6 +225,7 @@ static enum mn_status arrive(struct mn_inode *inode, size_t number, const struct
     if (!piece->bytes) return mn_inode_disk_resize(inode, length);
     /* A write past the size that the device knows is lost with the size. */
     if (piece->offset >= inode->disk_size) return MN_OK;
+    mn_inode_touch(inode, piece->offset, length);
     if (loss && loss->tear != MN_SIM_TEAR_NONE && loss->torn == number &&
         length <= inode->disk_size - piece->offset) {
         tear(inode->disk + piece->offset, piece, loss);
@@ -208,6 +296,7 @@ void mn_inode_free(struct mn_inode *inode)
     mn_dealloc(inode->pending);
     mn_dealloc(inode->locks);
     mn_dealloc(inode->disk);
+    mark_free(inode->mark);
     mn_unreserve(inode->cache, inode->capacity);
     mn_dealloc(inode->path);
     mn_dealloc(inode);

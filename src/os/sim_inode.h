@@ -17,6 +17,15 @@ struct mn_held {
     enum mn_lock kind;
 };
 
+/* The file as it was when it was marked, and the blocks that changed since. */
+struct mn_mark {
+    uint64_t size, blocks;
+    uint8_t *bytes; /* room for the inode's capacity */
+    uint8_t *flags; /* one a block: it is in `changed` */
+    uint32_t *changed;
+    size_t count;
+};
+
 struct mn_inode {
     char *path;
     bool named, memory;
@@ -24,6 +33,8 @@ struct mn_inode {
     uint64_t capacity, size;
     uint8_t *disk;
     uint64_t disk_size;
+    size_t disk_capacity;
+    struct mn_mark *mark; /* NULL: none was set */
     struct mn_pending *pending;
     size_t pending_count, pending_capacity;
     struct mn_held *locks;
@@ -44,6 +55,10 @@ void mn_inode_show(uint8_t *to, const uint8_t *from, size_t size_bytes);
 enum mn_status mn_inode_remember(struct mn_inode *inode, uint64_t offset, const uint8_t *bytes,
                                  uint64_t size_bytes);
 void mn_inode_forget(struct mn_inode *inode);
+/* These bytes, of cache or disk, are about to change. */
+void mn_inode_touch(struct mn_inode *inode, uint64_t offset, uint64_t size_bytes);
+enum mn_status mn_inode_mark(struct mn_inode *inode);
+void mn_inode_rewind(struct mn_inode *inode);
 /* All pending pieces arrive on the disk; or those that the loss spares. They stay pending. */
 enum mn_status mn_inode_sync(struct mn_inode *inode);
 enum mn_status mn_inode_lose(struct mn_inode *inode, const struct mn_sim_loss *loss);

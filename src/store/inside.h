@@ -180,6 +180,7 @@ struct mn_store {
     uint8_t *seen;
     uint64_t file_bytes; /* what the writer knows of the size */
     uint64_t grow_bytes; /* smallest step of growth */
+    uint64_t log_limit;  /* bytes of manifests before a checkpoint */
     uint32_t cut_commits;
     struct mn_shrink shrink;
 

@@ -507,7 +507,7 @@ enum mn_status mn_log_write(struct mn_view *view, struct mn_manifest *manifest)
     enum mn_status status = MN_OK;
 
     next->flags = 0;
-    if (view->writer->checkpoint || (next->log_bytes + next->tail_bytes > MN_LOG_LIMIT &&
+    if (view->writer->checkpoint || (next->log_bytes + next->tail_bytes > view->store->log_limit &&
                                      next->log_bytes > next->checkpoint_bytes)) {
         status = checkpoint_write(view);
     }

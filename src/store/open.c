@@ -263,6 +263,7 @@ static enum mn_status store_new(const struct mn_store_options *options, struct m
         options->dirty_limit_bytes ? options->dirty_limit_bytes : DIRTY_LIMIT_DEFAULT;
     store->busy_ms = options->busy_ms > 0 ? options->busy_ms : 0;
     store->grow_bytes = options->grow_bytes ? options->grow_bytes : MN_GROW_MIN;
+    store->log_limit = options->log_bytes_max ? options->log_bytes_max : MN_LOG_LIMIT;
     store->cut_commits = options->cut_commits;
     if (!store->os && !options->path) {
         store->os = mn_sim_memory();

@@ -67,11 +67,12 @@ struct mn_store_options {
     enum mn_sync_mode sync;
     int64_t busy_ms; /* how long to wait for the writer's place; 0: not at all */
     uint64_t
-        dirty_limit_bytes; /* memory for dirty nodes before runs are written early; 0: 256 MiB */
-    uint64_t map_bytes;    /* address space to reserve; 0: 1 TiB or as much as there is */
-    uint64_t grow_bytes;   /* smallest step in which the file grows; 0: 1 MiB */
-    uint32_t cut_commits;  /* commits between two looks whether the file can be cut; 0: 256 */
-    struct mn_os *os;      /* NULL: the machine (or a simulated one for a database in memory) */
+        dirty_limit_bytes;  /* memory for dirty nodes before runs are written early; 0: 256 MiB */
+    uint64_t map_bytes;     /* address space to reserve; 0: 1 TiB or as much as there is */
+    uint64_t grow_bytes;    /* smallest step in which the file grows; 0: 1 MiB */
+    uint32_t cut_commits;   /* commits between two looks whether the file can be cut; 0: 256 */
+    uint64_t log_bytes_max; /* a longer log makes a checkpoint of the space map; 0: 256 KiB */
+    struct mn_os *os;       /* NULL: the machine (or a simulated one for a database in memory) */
     struct mn_store_hooks hooks;
 };
 

@@ -31,6 +31,8 @@ enum mn_status raw_read(struct mn_view *view, struct raw_model *model);
 /* One random change, to file and model alike. run_bytes_max 0: no runs. */
 enum mn_status raw_change(struct mn_view *view, struct raw_model *model, uint64_t *random,
                           uint64_t run_bytes_max);
+/* Marks every page that the view reaches. */
+void raw_mark(struct mn_view *view, struct mn_store_check *check);
 /* A whole check; the number of faults, each printed. */
 uint64_t raw_check(struct mn_store *store);
 

@@ -1,0 +1,370 @@
+/*
+ * crash_judge: opens the engine on a crash state and says whether it is what it may be.
+ *
+ * A state that was judged before is not opened again: what it held is remembered by the hash of all
+ * that decides it, and compared with what is permitted now.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "support/crash.h"
+
+enum { REFUSED = 2 }; /* prints are odd */
+enum { OPEN_BYTES_MAX = (1 << 20) + (128 << 10), OPEN_WRITES_MAX = 1, NOTICE_BYTES = 32 };
+enum { COMMIT_ONE_IN = 4, AGAIN_ONE_IN = 8, SECOND_ONE_IN = 96, COMMITS = 3 };
+
+const char *const kind_names[KINDS] = {"subset",     "tear 512",    "tear 8", "garbage",
+                                       "size",       "failed sync", "kill",   "recovery",
+                                       "lying sync", "damage"};
+
+uint64_t crash_random(struct explorer *x)
+{
+    x->random += UINT64_C(0x9E3779B97F4A7C15);
+    return mn_hash_mix(mn_hash_mix(x->random, x->random >> 31), 0x5DEECE66D);
+}
+
+void explorer_found(struct explorer *x, int invariant, const char *format, ...)
+{
+    va_list arguments;
+
+    if (x->finding.invariant || !(x->checks >> invariant & 1)) return;
+    x->finding.invariant = invariant;
+    x->finding.state = x->tally->raw;
+    va_start(arguments, format);
+    vsnprintf(x->finding.text, sizeof x->finding.text, format, arguments);
+    va_end(arguments);
+}
+
+/* ---- what an opening costs ---- */
+
+struct costs {
+    uint64_t read, writes, others;
+};
+
+static enum mn_sim_fault costs_hook(void *context, const struct mn_sim_event *event)
+{
+    struct costs *costs = context;
+
+    if (event->op == MN_SIM_READ || event->op == MN_SIM_READ_DEVICE) {
+        costs->read += event->size_bytes;
+    } else if (event->op == MN_SIM_WRITE) {
+        costs->writes++;
+        if (event->offset != UNIT || event->size_bytes != NOTICE_BYTES) costs->others++;
+    } else if (event->op == MN_SIM_RESIZE) {
+        costs->others++;
+    }
+    return MN_SIM_PASS;
+}
+
+/* ---- one state ---- */
+
+struct trial {
+    struct explorer *x;
+    struct stage *stage;
+    struct place place;
+    struct handle handle;
+    struct cells cells;
+    bool may_refuse;
+    enum fault_kind kind;
+};
+
+/* An answer that damage may get: it says where. */
+static bool names_place(void)
+{
+    const char *text = mn_error_last()->message;
+
+    return strstr(text, "page") || strstr(text, "slot") || strstr(text, "version") ||
+           strstr(text, "the file is not") || strstr(text, "byte");
+}
+
+static uint64_t refused(struct trial *t, enum mn_status status, const char *what)
+{
+    bool answer = status == MN_CORRUPT || status == MN_NOTADB || status == MN_VERSION;
+
+    if (!t->may_refuse) {
+        explorer_found(t->x, 1, "%s: %s", what, mn_error_last()->message);
+    } else if (!answer || !names_place()) {
+        explorer_found(t->x, 9, "%s, and no place is named: %s", what, mn_error_last()->message);
+    }
+    return REFUSED;
+}
+
+static uint64_t look(struct trial *t)
+{
+    enum mn_status status = t->handle.layer->read(&t->handle, &t->cells);
+
+    if (status == MN_ERROR) {
+        explorer_found(t->x, t->may_refuse ? 9 : 1, "%s", mn_error_last()->message);
+        return REFUSED;
+    }
+    if (status) return refused(t, status, "cannot read");
+    if (t->cells.ghost) {
+        explorer_found(t->x, t->may_refuse ? 9 : 3, "%u rows and index entries do not agree",
+                       t->cells.ghost);
+    }
+    return cells_print(&t->cells);
+}
+
+static void check(struct trial *t)
+{
+    uint32_t faults[10] = {0};
+    char text[200] = "";
+
+    if (t->handle.layer->check(&t->handle, faults, text, sizeof text)) {
+        explorer_found(t->x, 2, "the check fails: %s", mn_error_last()->message);
+    }
+    for (int i = 1; i < 10; i++) {
+        if (faults[i]) explorer_found(t->x, i, "%s", text);
+    }
+}
+
+/* One transaction of a few cells, and what then is read. */
+static bool commit_one(struct trial *t, struct record *record)
+{
+    struct handle *h = &t->handle;
+    uint32_t changes = 1 + (uint32_t)(crash_random(t->x) % 3);
+    enum mn_status status = h->layer->begin(h);
+
+    if (status) return false;
+    for (uint32_t i = 0; i < changes && !status; i++) {
+        uint64_t chance = crash_random(t->x);
+        uint32_t cell = (uint32_t)(chance % h->layer->cells), bytes = 8 + (chance >> 20) % 600;
+        uint64_t value = chance >> 8 & 3 ? chance | 1 : 0;
+
+        if (h->layer->raw && cell < 16) bytes = 0;
+        status = h->layer->set(h, cell, value, bytes);
+        t->cells.value[cell] = value;
+        t->cells.bytes[cell] = value ? bytes : 0;
+    }
+    if (status) {
+        h->layer->abort(h);
+        return false;
+    }
+    if (record) record_note(record, REC_BEGIN, cells_print(&t->cells));
+    status = h->layer->commit(h);
+    t->x->tally->commits++;
+    if (record) {
+        record_versions(record);
+        if (!status) record_note(record, REC_ACK, cells_print(&t->cells));
+    }
+    return status == MN_OK;
+}
+
+static void commits(struct trial *t, uint32_t count, struct record *record)
+{
+    struct cells have;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (!commit_one(t, record)) {
+            explorer_found(t->x, 7, "cannot commit after a crash: %s", mn_error_last()->message);
+            return;
+        }
+    }
+    if (t->handle.layer->read(&t->handle, &have)) {
+        explorer_found(t->x, 7, "cannot read what was committed: %s", mn_error_last()->message);
+    } else if (cells_print(&have) != cells_print(&t->cells) || have.ghost) {
+        explorer_found(t->x, 7, "what was committed after a crash is not what is read");
+    } else {
+        uint32_t faults[10] = {0};
+        char text[200] = "";
+
+        if (t->handle.layer->check(&t->handle, faults, text, sizeof text)) {
+            explorer_found(t->x, 7, "the check fails: %s", mn_error_last()->message);
+        }
+        for (int n = 1; n < 10; n++) {
+            if (faults[n]) explorer_found(t->x, n, "after a commit: %s", text);
+        }
+    }
+}
+
+static void trial_close(struct trial *t)
+{
+    if (t->handle.store) t->handle.layer->close(&t->handle);
+}
+
+static bool trial_open(struct trial *t, struct mn_os *os, enum mn_status *status)
+{
+    t->place = (struct place){
+        .os = os, .page_size = t->x->workload->page_size, .sync = t->x->workload->sync};
+    t->handle = (struct handle){.layer = t->x->workload->layer};
+    *status = t->handle.layer->open(&t->place, &t->handle);
+    return *status == MN_OK;
+}
+
+/* (I6): a second opening finds the same. */
+static void again(struct trial *t, struct mn_os *os, uint64_t print, int invariant)
+{
+    enum mn_status status;
+
+    trial_close(t);
+    if (!trial_open(t, os, &status)) {
+        explorer_found(t->x, invariant, "cannot open again: %s", mn_error_last()->message);
+    } else if (look(t) != print) {
+        explorer_found(t->x, invariant, "a second opening finds something else");
+    }
+}
+
+/* A process died: what the one that settled has seen, no power loss may take back. */
+static void kill_judge(struct trial *t, uint64_t print)
+{
+    struct mn_sim_loss loss = {.random = true, .seed = crash_random(t->x)};
+    struct mn_os *after;
+
+    trial_close(t);
+    for (int i = 0; i < 2 && !t->x->finding.invariant; i++) {
+        if (i) loss = (struct mn_sim_loss){0};
+        after = mn_sim_crash(t->stage->os, &loss);
+        if (!after) abort();
+        again(t, after, print, 1);
+        trial_close(t);
+        mn_sim_free(after);
+    }
+}
+
+/* Opens what is there now, and looks at it from all sides. The print of what it holds. */
+static uint64_t state_open(struct trial *t, struct record *record)
+{
+    struct costs costs = {0};
+    enum mn_status status;
+    uint64_t print;
+    bool opened;
+
+    if (!record) mn_sim_set_hook(t->stage->os, costs_hook, &costs);
+    opened = trial_open(t, t->stage->os, &status);
+    if (!record) mn_sim_set_hook(t->stage->os, NULL, NULL);
+    if (!opened) return refused(t, status, "cannot open");
+    t->x->tally->opened++;
+    if (costs.read > OPEN_BYTES_MAX || costs.writes > OPEN_WRITES_MAX || costs.others) {
+        explorer_found(t->x, 6, "opening reads %" PRIu64 " bytes, writes %" PRIu64 " times",
+                       costs.read, costs.writes);
+    }
+    print = look(t);
+    if (t->x->finding.invariant || print == REFUSED || t->may_refuse) return print;
+    check(t);
+    if (t->x->finding.invariant) return print;
+    if (t->kind == KIND_KILL) {
+        kill_judge(t, print);
+    } else if (record || crash_random(t->x) % COMMIT_ONE_IN == 0) {
+        commits(t, record ? COMMITS : 1 + (crash_random(t->x) & 1), record);
+    } else if (crash_random(t->x) % AGAIN_ONE_IN == 0) {
+        again(t, t->stage->os, print, 6);
+    }
+    return print;
+}
+
+/* Recovery and the commits after it are recorded, and crashed again. */
+static uint64_t state_open_twice(struct trial *t)
+{
+    struct explorer *x = t->x;
+    uint64_t size = mn_sim_size(t->stage->os, "walk"), print;
+    struct record *record = calloc(1, sizeof *record);
+    uint8_t *bytes = malloc(size);
+
+    if (!record || !bytes) abort();
+    memcpy(bytes, mn_sim_content(t->stage->os, "walk"), size);
+    record_start(record, t->stage->os, &t->place, x->workload->layer->raw);
+    record_versions(record);
+    print = state_open(t, record);
+    trial_close(t);
+    record_versions(record);
+    record_stop(record);
+    stage_rewind(t->stage);
+    if (!x->finding.invariant && print != REFUSED) {
+        x->depth++;
+        states_walk(x, record, bytes, size, print);
+        x->depth--;
+    }
+    record_free(record);
+    free(record);
+    free(bytes);
+    return print;
+}
+
+static void outcome(struct explorer *x, const struct permit *permit, enum fault_kind kind,
+                    uint64_t print)
+{
+    x->log_hash = mn_hash_mix(x->log_hash, print);
+    if (print == REFUSED) {
+        x->tally->outcomes[OUT_REFUSED]++;
+        if (!permit->refuse) explorer_found(x, 1, "a state that was opened before is refused");
+        return;
+    }
+    for (uint32_t i = 0; i < permit->count; i++) {
+        if (permit->prints[i] != print) continue;
+        if (kind == KIND_LYING && i + 2 < permit->count) {
+            x->tally->outcomes[OUT_OLDER]++;
+        } else {
+            x->tally->outcomes[i + 1 == permit->count && i > 0 ? OUT_I : OUT_A]++;
+        }
+        return;
+    }
+    explorer_found(x, permit->refuse ? 9 : 1, "%s: the state is none of the %u permitted",
+                   kind_names[kind], permit->count);
+}
+
+void judge(struct explorer *x, struct stage *stage, const struct permit *permit,
+           enum fault_kind kind)
+{
+    struct trial t = {.x = x, .stage = stage, .may_refuse = permit->refuse, .kind = kind};
+    uint64_t state, all, print;
+    const uint64_t *known;
+
+    x->tally->raw++;
+    x->tally->kinds[kind]++;
+    stage_hash(stage, &state, &all);
+    x->log_hash = mn_hash_mix(x->log_hash, all);
+    if (!table_get(&x->seen, state)) {
+        table_add(&x->seen, state, 0);
+        x->tally->distinct++;
+    }
+    known = kind == KIND_KILL ? NULL : table_get(&x->memo, all);
+    if (known) {
+        print = *known;
+        stage_rewind(stage);
+    } else {
+        t.place.page_size = x->workload->page_size;
+        if (x->depth == 0 && !x->lean && kind != KIND_KILL && !t.may_refuse &&
+            crash_random(x) % SECOND_ONE_IN == 0) {
+            print = state_open_twice(&t);
+        } else {
+            print = state_open(&t, NULL);
+            trial_close(&t);
+            stage_rewind(stage);
+        }
+        if (kind != KIND_KILL) table_add(&x->memo, all, print);
+    }
+    if (!x->finding.invariant) outcome(x, permit, kind, print);
+    if (x->finding.invariant && x->finding.kind == 0) x->finding.kind = kind;
+}
+
+/* ---- a workload ---- */
+
+bool crash_explore(struct explorer *x, const struct workload *workload)
+{
+    static const struct cells nothing;
+    struct record *record = calloc(1, sizeof *record);
+
+    if (!record) abort();
+    x->workload = workload;
+    x->random = workload->seed * 77 + 5;
+    memset(&x->finding, 0, sizeof x->finding);
+    world_run(x, record);
+    if (!x->finding.invariant)
+        states_walk(x, record, (const uint8_t *)"", 0, cells_print(&nothing));
+    record_free(record);
+    free(record);
+    return x->finding.invariant == 0;
+}
+
+void explorer_free(struct explorer *x)
+{
+    table_free(&x->seen);
+    table_free(&x->memo);
+    for (int i = 0; x->stages && i < STAGES; i++) stage_free(&x->stages[i]);
+    free(x->stages);
+    x->stages = NULL;
+}

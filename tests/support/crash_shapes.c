@@ -1,0 +1,245 @@
+/*
+ * crash_shapes: workloads by shape and seed, all short sequences, and their text form.
+ *
+ *   token:  layer page-size sync seed operations, as in  t512f17:p31c00d30c00
+ *           layer r, t or s; sync f, l or o; an operation is a letter and two digits of base 36
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/crash.h"
+
+static uint32_t below(uint64_t *random, uint32_t n)
+{
+    *random = *random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(*random >> 33) % n;
+}
+
+static void add(struct workload *workload, char kind, uint32_t a, uint32_t b)
+{
+    if (workload->op_count < OPS_MAX) {
+        workload->ops[workload->op_count++] = (struct op){kind, (uint8_t)a, (uint8_t)b};
+    }
+}
+
+static void add_changes(struct workload *workload, uint64_t *random, uint32_t most)
+{
+    uint32_t count = 1 + below(random, most);
+
+    for (uint32_t i = 0; i < count; i++) {
+        bool drop = below(random, 4) == 0;
+
+        add(workload, drop ? 'd' : 'p', below(random, 36), drop ? 0 : below(random, 8));
+    }
+}
+
+static void small_draw(struct workload *w, uint64_t *random)
+{
+    if (below(random, 4) == 0) add(w, 'q', below(random, 36), 0);
+    for (uint32_t i = 0; i < 6; i++) {
+        add_changes(w, random, 3);
+        add(w, 'c', 0, 0);
+        if (below(random, 5) == 0) add(w, 'o', 0, 0);
+        if (below(random, 8) == 0) {
+            add_changes(w, random, 3);
+            add(w, 'a', 0, 0);
+        }
+    }
+}
+
+static void large_draw(struct workload *w, uint64_t *random)
+{
+    for (uint32_t i = 0; i < 3; i++) {
+        add(w, 'b', below(random, 36), 0);
+        if (below(random, 2)) add_changes(w, random, 3);
+        add(w, 'c', 0, 0);
+        add_changes(w, random, 2);
+        add(w, 'c', 0, 0);
+        if (below(random, 3) == 0) add(w, 'o', 0, 0);
+    }
+}
+
+static void savepoint_draw(struct workload *w, uint64_t *random)
+{
+    for (uint32_t i = 0; i < 5; i++) {
+        if (below(random, 3)) add_changes(w, random, 3);
+        add(w, 's', 0, 0);
+        add_changes(w, random, 5);
+        if (below(random, 3) == 0) {
+            add(w, 's', 0, 0);
+            add_changes(w, random, 3);
+            add(w, below(random, 2) ? 'l' : 'r', 0, 0);
+        }
+        add(w, below(random, 5) ? 'r' : 'l', 0, 0);
+        add_changes(w, random, 2);
+        add(w, below(random, 6) ? 'c' : 'a', 0, 0);
+    }
+    add(w, 'c', 0, 0);
+}
+
+static void pinned_draw(struct workload *w, uint64_t *random)
+{
+    for (uint32_t i = 0; i < 8; i++) {
+        if (below(random, 2) == 0) add(w, 'v', below(random, 2), 0);
+        add_changes(w, random, 3);
+        add(w, 'c', 0, 0);
+        if (below(random, 4) == 0) add(w, 'u', 0, 0);
+        if (below(random, 6) == 0) add(w, 'w', 0, 0);
+        if (below(random, 9) == 0) add(w, 'q', below(random, 10), 0);
+    }
+}
+
+static void reuse_draw(struct workload *w, uint64_t *random)
+{
+    for (uint32_t i = 0; i < 4; i++) {
+        add_changes(w, random, 8);
+        add(w, 'c', 0, 0);
+        if (below(random, 2)) add(w, 'z', 0, 0);
+        for (uint32_t d = below(random, 6); d > 0; d--) add(w, 'd', below(random, 36), 0);
+        add(w, 'c', 0, 0);
+        if (below(random, 3) == 0) add(w, 'o', 0, 0);
+        if (below(random, 4) == 0) add(w, 'q', 20, 0);
+    }
+}
+
+static void failed_draw(struct workload *w, uint64_t *random)
+{
+    for (uint32_t i = 0; i < 6; i++) {
+        uint32_t chance = below(random, 4);
+
+        if (chance < 2) add(w, 'f', below(random, 2), below(random, 4));
+        if (chance == 2) add(w, 'e', below(random, 6), below(random, 3));
+        if (chance == 3 && below(random, 4) == 0) add(w, 'q', below(random, 30), 0);
+        if (below(random, 8) == 0) add(w, 'v', 1, 0);
+        add_changes(w, random, 3);
+        add(w, 'c', 0, 0);
+    }
+}
+
+static void killed_draw(struct workload *w, uint64_t *random)
+{
+    if (below(random, 2)) add(w, 'v', 1, 0);
+    for (uint32_t i = 0; i < 6; i++) {
+        if (below(random, 2) == 0) add(w, 'k', below(random, 12), 0);
+        add_changes(w, random, 3);
+        add(w, 'c', 0, 0);
+        if (below(random, 3) == 0) add(w, 'w', 0, 0);
+    }
+}
+
+static void raced_draw(struct workload *w, uint64_t *random)
+{
+    static const char last[] = "cvuoc";
+
+    for (uint32_t i = 0; i < 8; i++) {
+        char kind = last[below(random, 5)];
+
+        if (kind == 'c') add_changes(w, random, 2);
+        add(w, 'x', below(random, 8), below(random, 3));
+        add(w, kind, kind == 'v' ? below(random, 2) : 0, 0);
+        add_changes(w, random, 2);
+        add(w, 'c', 0, 0);
+    }
+}
+
+const struct shape shapes[] = {
+    {"small commits", {&layer_raw, &layer_trees}, small_draw, 4},
+    {"over 1 MiB", {&layer_raw, &layer_trees}, large_draw, 1},
+    {"savepoint abort", {&layer_raw, &layer_trees}, savepoint_draw, 3},
+    {"reader pinned", {&layer_raw, &layer_trees}, pinned_draw, 3},
+    {"reuse after deletes", {&layer_raw, &layer_trees}, reuse_draw, 3},
+    {"failed syncs", {&layer_raw, &layer_trees}, failed_draw, 3},
+    {"killed writers", {&layer_raw, &layer_trees}, killed_draw, 3},
+    {"two handles race", {&layer_raw, &layer_trees}, raced_draw, 3},
+};
+const uint32_t shape_count = sizeof shapes / sizeof *shapes;
+
+void shape_workload(const struct shape *shape, uint64_t seed, uint64_t n, struct workload *out)
+{
+    uint64_t random = seed * 1000003 + n * 7919 + 17;
+
+    memset(out, 0, sizeof *out);
+    for (int i = 0; i < 4; i++) (void)below(&random, 2);
+    out->seed = seed * 1000000 + n;
+    out->layer = shape->layers[n % 2];
+    out->page_size = n / 2 % 2 ? 4096 : 512;
+    out->sync = MN_SYNC_FULL;
+    shape->draw(out, &random);
+}
+
+/* ---- all sequences of at most 3 operations ---- */
+
+static const char *const steps[] = {
+    "p11c00", "p25c00", "p35p45c00", "d10c00", "d20d20z00c00", "s00p18z00r00p51c00", "p61a00",
+    "v10",    "u00",    "o00",       "w00",    "f00p13c00",    "k40p14c00"};
+enum { STEPS = sizeof steps / sizeof *steps, VARIANTS = 4 };
+
+static void text_add(struct workload *out, const char *text)
+{
+    for (; text[0] && text[1] && text[2]; text += 3) {
+        char digits[3] = {text[1], text[2], 0};
+        uint32_t both = (uint32_t)strtoul(digits, NULL, 36);
+
+        add(out, text[0], both / 36, both % 36);
+    }
+}
+
+bool shape_sequence(uint64_t n, struct workload *out)
+{
+    uint64_t variant = n % VARIANTS, at = n / VARIANTS, many = 1;
+
+    memset(out, 0, sizeof *out);
+    out->seed = 4; /* the same file for all: what they share is judged once */
+    out->layer = variant / 2 ? &layer_trees : &layer_raw;
+    out->page_size = variant % 2 ? 4096 : 512;
+    for (int length = 1; length <= 3; length++) {
+        many *= STEPS;
+        if (at >= many) {
+            at -= many;
+            continue;
+        }
+        for (int i = 0; i < length; i++, at /= STEPS) text_add(out, steps[at % STEPS]);
+        return true;
+    }
+    return false;
+}
+
+/* ---- text ---- */
+
+static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+
+void workload_print(const struct workload *workload, char token[TOKEN_BYTES])
+{
+    int at = snprintf(token, TOKEN_BYTES, "%c%" PRIu32 "%c%" PRIu64 ":", workload->layer->name,
+                      workload->page_size, "flo"[workload->sync], workload -> seed);
+
+    for (uint32_t i = 0; i < workload->op_count; i++) {
+        const struct op *op = &workload->ops[i];
+
+        token[at++] = op->kind;
+        token[at++] = digits[op->a % 36];
+        token[at++] = digits[op->b % 36];
+    }
+    token[at] = 0;
+}
+
+bool workload_parse(const char *token, struct workload *workload)
+{
+    static const struct layer *const layers[] = {&layer_raw, &layer_trees};
+    char *end;
+
+    memset(workload, 0, sizeof *workload);
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+        if (layers[i]->name == token[0]) workload->layer = layers[i];
+    }
+    if (!workload->layer) return false;
+    workload->page_size = (uint32_t)strtoul(token + 1, &end, 10);
+    if (*end == 0 || !strchr("flo", *end)) return false;
+    workload->sync = *end == 'f' ? MN_SYNC_FULL : *end == 'l' ? MN_SYNC_LAZY : MN_SYNC_OFF;
+    workload->seed = strtoull(end + 1, &end, 10);
+    if (*end != ':') return false;
+    text_add(workload, end + 1);
+    return true;
+}

@@ -1,0 +1,560 @@
+/*
+ * crash_world: runs a workload's operations on a simulated machine, and knows what must hold.
+ *
+ *   p put   d delete   z delete all   b put a value of more than 1 MiB
+ *   c commit   a abort   s savepoint   r roll back to the innermost   l release it
+ *   v pin the newest version   u unpin the oldest pin   o close a handle and open it again
+ *   w the other handle writes from here on   q many small commits that are not explored
+ *   f a sync of the next commit fails   e a write of it fails   k the writer dies in it
+ *   x in the midst of the next operation the other handle commits, reads, or opens again
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/inside.h"
+#include "support/crash.h"
+
+enum {
+    HANDLES = 2,
+    PINS_MAX = 6,
+    SAVES_MAX = 3,
+    BIG_BYTES = 1060000,
+    SMALL_MAP = 4 << 20,
+    LARGE_MAP = 16 << 20
+};
+
+struct pin {
+    struct mn_view *view;
+    struct cells cells;
+    int handle;
+};
+
+struct world {
+    struct explorer *x;
+    const struct workload *workload;
+    struct record *record;
+    struct place place;
+    struct handle handles[HANDLES];
+    int writer;
+    struct cells acked, flying, saved[SAVES_MAX];
+    uint32_t saves;
+    bool in_txn, uncertain, inside;
+    struct op fault; /* put into the way of the next commit */
+    struct pin pins[PINS_MAX];
+    uint32_t pin_count;
+    uint64_t random;
+    uint64_t published; /* the newest version that was acknowledged or settled on */
+    uint32_t act;       /* what the other handle does in between */
+};
+
+static struct handle *writer_of(struct world *w)
+{
+    return &w->handles[w->writer];
+}
+
+static uint64_t fresh(struct world *w)
+{
+    w->random = w->random * UINT64_C(6364136223846793005) + 1442695040888963407u;
+    return (w->random >> 11) | 1;
+}
+
+static void broken(struct world *w, int invariant, const char *what)
+{
+    explorer_found(w->x, invariant, "%s: %s", what, mn_error_last()->message);
+}
+
+/* What nobody may write over now: the newest version, twice while it is durable too, and pins. */
+static void guards_set(struct world *w)
+{
+    struct record *record = w->record;
+
+    record->guarded_count = 0;
+    record->guarded[record->guarded_count++] = w->published;
+    record->guarded[record->guarded_count++] = w->published;
+    for (uint32_t i = 0; i < w->pin_count; i++) {
+        record->guarded[record->guarded_count++] = mn_view_version(w->pins[i].view);
+    }
+}
+
+static bool cells_same(const struct cells *a, const struct cells *b)
+{
+    return cells_print(a) == cells_print(b);
+}
+
+static void pins_check(struct world *w)
+{
+    for (uint32_t i = 0; i < w->pin_count && !w->x->finding.invariant; i++) {
+        struct cells cells;
+
+        if (w->handles[w->pins[i].handle].layer->read_view(w->pins[i].view, &cells)) {
+            broken(w, 5, "a pinned version cannot be read");
+        } else if (!cells_same(&cells, &w->pins[i].cells)) {
+            explorer_found(w->x, 5, "a pinned version changed");
+        }
+    }
+}
+
+/* Every handle sees the acknowledged state; after an uncertain commit, one of two. */
+static void newest_check(struct world *w, int handle)
+{
+    struct handle *h = &w->handles[handle];
+    struct cells cells;
+
+    if (!h->store) return;
+    if (h->layer->read(h, &cells)) {
+        broken(w, 1, "the newest version cannot be read");
+    } else if (cells.ghost) {
+        explorer_found(w->x, 3, "%u rows and index entries do not agree", cells.ghost);
+    } else if (w->uncertain && cells_same(&cells, &w->flying)) {
+        /* It is published: what somebody has seen, nothing may take back. */
+        record_note(w->record, REC_SETTLE, cells_print(&cells));
+        w->acked = w->flying;
+    } else if (!cells_same(&cells, &w->acked)) {
+        explorer_found(w->x, 1, "a handle reads what was not acknowledged");
+    }
+}
+
+/* (I8): what the writer's own map calls free or pending is what the log says. */
+static void account_check(struct world *w)
+{
+    struct mn_store *store = writer_of(w)->store;
+    struct mn_store_stats stats;
+    const struct mn_space *space;
+
+    if (!store || w->in_txn || w->uncertain) return;
+    space = &store->writer.space;
+    if (mn_store_stat(store, &stats)) {
+        broken(w, 1, "no figures");
+    } else if (space->version == stats.version && space->page_count == stats.page_count &&
+               space->free_pages + space->pending_pages != stats.free_pages + stats.pending_pages) {
+        explorer_found(
+            w->x, 8, "the writer counts %" PRIu64 " pages free or pending, the log %" PRIu64,
+            space->free_pages + space->pending_pages, stats.free_pages + stats.pending_pages);
+    }
+}
+
+/* ---- opening and closing ---- */
+
+static void handle_open(struct world *w, int number)
+{
+    struct handle *h = &w->handles[number];
+
+    enum mn_status status;
+
+    *h = (struct handle){.layer = w->workload->layer};
+    status = h->layer->open(&w->place, h);
+    /* In the midst of another's step the file may be locked; nobody waits. */
+    if (status && !(status == MN_BUSY && w->inside)) broken(w, 1, "cannot open");
+}
+
+static void pin_end(struct world *w, uint32_t at)
+{
+    mn_view_end(w->pins[at].view);
+    w->pin_count--;
+    memmove(&w->pins[at], &w->pins[at + 1], (w->pin_count - at) * sizeof *w->pins);
+}
+
+static void handle_close(struct world *w, int number)
+{
+    struct handle *h = &w->handles[number];
+    uint32_t versions = w->record->version_count;
+
+    for (uint32_t i = w->pin_count; i > 0; i--) {
+        if (w->pins[i - 1].handle == number) pin_end(w, i - 1);
+    }
+    if (h->store) h->layer->close(h);
+    record_versions(w->record);
+    /* The last handle may have said farewell by an empty commit. */
+    if (w->record->version_count > versions) w->published = record_newest(w->record);
+}
+
+/* The uncertain commit is decided by whoever writes next; what it is then, it stays. */
+static void settle(struct world *w)
+{
+    struct handle *h = writer_of(w);
+    struct cells cells;
+    struct mn_view *view;
+
+    if (h->layer->begin(h)) {
+        broken(w, 7, "cannot write after a failure");
+        return;
+    }
+    h->layer->abort(h);
+    if (h->layer->read(h, &cells) || mn_view_begin_read(h->store, &view)) {
+        broken(w, 1, "cannot read after a failure");
+        return;
+    }
+    w->published = mn_view_version(view);
+    mn_view_end(view);
+    if (!cells_same(&cells, &w->acked) && !cells_same(&cells, &w->flying)) {
+        explorer_found(w->x, 1, "an uncertain commit ended as neither of two states");
+    }
+    w->acked = cells;
+    w->acked.ghost = 0;
+    w->uncertain = false;
+    record_note(w->record, REC_SETTLE, cells_print(&cells));
+}
+
+/* The handle is of no use any more: it is closed, and the other one, or it itself anew, settles. */
+static void recover(struct world *w)
+{
+    int failed = w->writer;
+
+    w->in_txn = false;
+    handle_close(w, failed);
+    if (w->handles[!failed].store) {
+        w->writer = !failed;
+        settle(w);
+        handle_open(w, failed);
+    } else {
+        handle_open(w, failed);
+        if (!w->x->finding.invariant) settle(w);
+    }
+}
+
+/* ---- transactions ---- */
+
+static bool txn_need(struct world *w)
+{
+    struct handle *h = writer_of(w);
+
+    if (w->in_txn) return true;
+    if (h->layer->begin(h)) {
+        broken(w, 7, "cannot begin to write");
+        return false;
+    }
+    w->flying = w->acked;
+    w->in_txn = true;
+    w->saves = 0;
+    return true;
+}
+
+static void cell_set(struct world *w, uint32_t cell, uint64_t value, uint32_t bytes)
+{
+    struct handle *h = writer_of(w);
+
+    if (!txn_need(w)) return;
+    if (h->layer->set(h, cell, value, bytes)) {
+        broken(w, 7, "cannot change a cell");
+        return;
+    }
+    w->flying.value[cell] = value;
+    w->flying.bytes[cell] = value ? bytes : 0;
+}
+
+static uint32_t size_of(const struct layer *layer, uint32_t cell, uint32_t class)
+{
+    static const uint32_t sizes[] = {8, 20, 61, 100, 300, 700, 2000, 5000, 9000, 12000};
+    uint32_t bytes = sizes[class % 10];
+
+    if (layer->raw && cell < 16) return 0;
+    return bytes < layer->run_bytes_max ? bytes : layer->run_bytes_max;
+}
+
+/* A sync, a write or the process itself will fail. */
+static void fault_arm(struct world *w)
+{
+    struct record *record = w->record;
+    const struct op *op = &w->fault;
+
+    if (op->kind == 'f') {
+        record->sync_fails = op->a % 2;
+        record->sync_mask = op->b == 0 ? 0 : op->b == 1 ? UINT64_MAX : fresh(w);
+    } else if (op->kind == 'e') {
+        record->write_fails = op->a % 6;
+        record->write_fault = op->b % 3;
+    } else if (op->kind == 'k') {
+        record->victim = writer_of(w)->store->file;
+        record->dies = op->a;
+    }
+}
+
+static void txn_commit(struct world *w)
+{
+    struct handle *h = writer_of(w);
+    enum mn_status status;
+
+    if (!w->in_txn) return;
+    record_note(w->record, REC_BEGIN, cells_print(&w->flying));
+    w->uncertain = true; /* a reader in between may see either */
+    fault_arm(w);
+    status = h->layer->commit(h);
+    w->in_txn = false;
+    record_versions(w->record);
+    w->record->sync_fails = w->record->dies = w->record->write_fails = -1;
+    if (status == MN_OK) {
+        w->uncertain = false;
+        w->acked = w->flying;
+        w->published = h->version;
+        record_note(w->record, REC_ACK, cells_print(&w->acked));
+    } else if (status != MN_UNCERTAIN && !w->record->died && w->fault.kind == 'e') {
+        w->uncertain = false; /* nothing happened, and the handle goes on */
+        record_note(w->record, REC_REFUSE, 0);
+    } else if (status != MN_UNCERTAIN && !w->record->died) {
+        broken(w, 7, "a commit fails without a cause");
+    }
+    w->fault.kind = 0;
+    if (w->x->finding.invariant) return;
+    if (status == MN_UNCERTAIN || w->record->died) recover(w);
+    w->record->victim = NULL;
+    w->record->died = false;
+}
+
+static void txn_abort(struct world *w)
+{
+    struct handle *h = writer_of(w);
+
+    if (!w->in_txn) return;
+    h->layer->abort(h);
+    w->in_txn = false;
+}
+
+static void savepoint_begin(struct world *w)
+{
+    struct handle *h = writer_of(w);
+
+    if (w->saves == SAVES_MAX || !txn_need(w)) return;
+    if (h->layer->savepoint(h)) {
+        broken(w, 7, "cannot begin a savepoint");
+        return;
+    }
+    w->saved[w->saves++] = w->flying;
+}
+
+static void savepoint_back(struct world *w)
+{
+    struct handle *h = writer_of(w);
+
+    if (!w->in_txn || w->saves == 0) return;
+    h->layer->rollback(h);
+    w->flying = w->saved[--w->saves];
+}
+
+static void savepoint_release(struct world *w)
+{
+    struct handle *h = writer_of(w);
+
+    if (!w->in_txn || w->saves == 0) return;
+    h->layer->release(h);
+    w->saves--;
+}
+
+/* ---- pins and other handles ---- */
+
+static void pin_begin(struct world *w, int handle)
+{
+    struct pin *pin = &w->pins[w->pin_count];
+
+    if (!w->workload->layer->read_view || w->pin_count == PINS_MAX || w->uncertain) return;
+    if (!w->handles[handle].store) handle_open(w, handle);
+    if (w->x->finding.invariant) return;
+    if (mn_view_begin_read(w->handles[handle].store, &pin->view)) {
+        broken(w, 1, "cannot pin");
+        return;
+    }
+    pin->cells = w->acked;
+    pin->handle = handle;
+    w->pin_count++;
+    pins_check(w);
+}
+
+static void other_commit(struct world *w)
+{
+    struct handle *other = &w->handles[!w->writer];
+    struct cells next = w->acked;
+    uint32_t cell = (uint32_t)(fresh(w) % w->workload->layer->cells);
+
+    if (w->uncertain || !other->store || other->layer->begin(other))
+        return; /* the place is taken */
+    next.value[cell] = fresh(w);
+    next.bytes[cell] = size_of(other->layer, cell, 2);
+    if (other->layer->set(other, cell, next.value[cell], next.bytes[cell])) {
+        broken(w, 7, "the other handle cannot change a cell");
+        return;
+    }
+    record_note(w->record, REC_BEGIN, cells_print(&next));
+    if (other->layer->commit(other)) {
+        broken(w, 7, "the other handle cannot commit");
+        return;
+    }
+    record_versions(w->record);
+    w->acked = next;
+    w->published = other->version;
+    record_note(w->record, REC_ACK, cells_print(&next));
+    guards_set(w);
+}
+
+/* Called in the midst of an operation of the writer's handle. */
+static void other_acts(void *context)
+{
+    struct world *w = context;
+    struct mn_error error = *mn_error_last();
+    int other = !w->writer;
+
+    if (w->inside || w->x->finding.invariant) return;
+    w->inside = true;
+    switch (w->act % 3) {
+    case 0:
+        other_commit(w);
+        other_commit(w);
+        break;
+    case 1: newest_check(w, other); break;
+    default:
+        handle_close(w, other);
+        handle_open(w, other);
+        if (!w->x->finding.invariant) newest_check(w, other);
+    }
+    w->inside = false;
+    *mn_error_last() = error;
+}
+
+static void interrupt_plan(struct world *w, const struct op *op)
+{
+    if (!w->handles[!w->writer].store) handle_open(w, !w->writer);
+    w->record->interrupt = other_acts;
+    w->record->interrupt_context = w;
+    w->record->interrupt_after = op->a;
+    w->act = op->b;
+}
+
+/* ---- operations ---- */
+
+static void all_delete(struct world *w)
+{
+    for (uint32_t i = 0; i < w->workload->layer->cells; i++) {
+        if (txn_need(w) && w->flying.value[i]) cell_set(w, i, 0, 0);
+    }
+}
+
+static void big_put(struct world *w, uint32_t a)
+{
+    const struct layer *layer = w->workload->layer;
+    uint32_t cell = layer->raw ? 16 : 3; /* one cell: files stay small */
+
+    cell_set(w, cell, fresh(w), BIG_BYTES + 4096 * (a % 7));
+}
+
+/* Manifests fill the slot's tail, log pages and, where it is short, the log. */
+static void many_commits(struct world *w, uint32_t count)
+{
+    if (w->in_txn) return;
+    record_note(w->record, REC_PAUSE, 0);
+    for (uint32_t i = 0; i < count && !w->x->finding.invariant; i++) {
+        uint32_t cell = (uint32_t)(fresh(w) % w->workload->layer->cells);
+
+        cell_set(w, cell, fresh(w), size_of(w->workload->layer, cell, 2));
+        txn_commit(w);
+        guards_set(w);
+    }
+    record_note(w->record, REC_START, cells_print(&w->acked));
+}
+
+static void handle_again(struct world *w, int number)
+{
+    if (number == w->writer && w->in_txn) txn_abort(w);
+    if (w->handles[number].store) handle_close(w, number);
+    handle_open(w, number);
+}
+
+static void writer_change(struct world *w)
+{
+    if (w->in_txn) return;
+    w->writer = !w->writer;
+    if (!w->handles[w->writer].store) handle_open(w, w->writer);
+}
+
+static void op_run(struct world *w, const struct op *op)
+{
+    const struct layer *layer = w->workload->layer;
+    uint32_t cell = op->a % layer->cells;
+
+    switch (op->kind) {
+    case 'p': cell_set(w, cell, fresh(w), size_of(layer, cell, op->b)); break;
+    case 'd': cell_set(w, cell, 0, 0); break;
+    case 'z': all_delete(w); break;
+    case 'b': big_put(w, op->a); break;
+    case 'c': txn_commit(w); break;
+    case 'a': txn_abort(w); break;
+    case 's': savepoint_begin(w); break;
+    case 'r': savepoint_back(w); break;
+    case 'v': pin_begin(w, op->a % HANDLES); break;
+    case 'u':
+        if (w->pin_count) pin_end(w, 0);
+        break;
+    case 'q': many_commits(w, 4 + op->a); break;
+    case 'o': handle_again(w, op->a % HANDLES); break;
+    case 'w': writer_change(w); break;
+    case 'l': savepoint_release(w); break;
+    case 'e':
+    case 'f':
+    case 'k': w->fault = *op; break;
+    case 'x': interrupt_plan(w, op); break;
+    default: break;
+    }
+}
+
+static bool has_op(const struct workload *workload, char kind)
+{
+    for (uint32_t i = 0; i < workload->op_count; i++) {
+        if (workload->ops[i].kind == kind) return true;
+    }
+    return false;
+}
+
+/* A file with a few cells, so that there is an older version, and free pages. */
+static void base_make(struct world *w)
+{
+    struct handle *h = writer_of(w);
+    static const struct op ops[] = {{'p', 1, 1}, {'p', 17, 6}, {'p', 4, 3}, {'c', 0, 0},
+                                    {'p', 2, 2}, {'p', 17, 5}, {'p', 9, 4}, {'c', 0, 0}};
+
+    handle_open(w, 0);
+    if (w->x->finding.invariant) return;
+    if (h->layer->begin(h) || h->layer->make(h) || h->layer->commit(h)) {
+        broken(w, 7, "cannot make the file");
+    }
+    record_versions(w->record);
+    w->published = record_newest(w->record);
+    guards_set(w);
+    for (size_t i = 0; i < sizeof ops / sizeof *ops && !w->x->finding.invariant; i++) {
+        op_run(w, &ops[i]);
+        guards_set(w);
+    }
+    record_note(w->record, REC_START, cells_print(&w->acked));
+}
+
+void world_run(struct explorer *x, struct record *record)
+{
+    const struct workload *workload = x->workload;
+    struct world *w = calloc(1, sizeof *w);
+
+    if (!w) abort();
+    w->x = x;
+    w->workload = workload;
+    w->record = record;
+    w->random = workload->seed * 2 + 1;
+    w->place = (struct place){
+        .os = mn_sim_new(workload->seed, has_op(workload, 'b') ? LARGE_MAP : SMALL_MAP),
+        .page_size = workload->page_size,
+        .sync = workload->sync,
+        .seed = workload->seed};
+    record_start(record, w->place.os, &w->place, workload->layer->raw);
+    base_make(w);
+    for (uint32_t i = 0; i < workload->op_count && !x->finding.invariant; i++) {
+        op_run(w, &workload->ops[i]);
+        if (workload->ops[i].kind != 'x') record->interrupt = NULL;
+        if (x->finding.invariant) break;
+        guards_set(w);
+        pins_check(w);
+        if (!w->in_txn) newest_check(w, w->writer);
+        account_check(w);
+    }
+    if (record->fault[0]) explorer_found(x, 5, "%s", record->fault);
+    if (w->in_txn) txn_abort(w);
+    for (int i = 0; i < HANDLES; i++) handle_close(w, i);
+    record_stop(record);
+    mn_sim_free(w->place.os);
+    free(w);
+}
