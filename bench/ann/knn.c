@@ -6,8 +6,8 @@
  * of a row of recalls. The other half is reported: every engine's kept settings in turn, round by
  * round, medians. A bar at a recall is read at the fastest of these points at or above it.
  *
- * A peer gets all queries in one call. mneme is asked query by query; what FAISS does so, with the
- * cost of an empty call taken off by timing inside, is printed beside it.
+ * A peer gets all queries in one call, which lets FAISS scan a list for many queries at once. mneme
+ * is asked query by query; FAISS' fast lists asked like that are a line of their own.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 #include "ann/ann.h"
 #include "support/bench.h"
 
-enum { ENGINES_MAX = 6, SETTINGS_MAX = 1000 };
+enum { ENGINES_MAX = 7, SETTINGS_MAX = 1000 };
 
 static const double wanted_full[] = {.80, .85, .90,  .925, .94,   .95,  .955, .96,
                                      .97, .98, .985, .99,  .9925, .995, .999};
@@ -33,8 +33,9 @@ struct engine {
     int settings;
     char *labels;            /* of a peer, tab-separated, as the peer sent them */
     struct ann_table *table; /* mneme */
+    const char *peer;        /* the name that ann_peers.py knows */
+    bool each;               /* one query a call; at the settings of the engine before it */
     struct ann_curve chosen;
-    double each[ANN_POINTS_MAX]; /* queries/s asked one by one; 0: not measured */
 };
 
 /* Queries that choose, and as many behind them that are reported. */
@@ -72,8 +73,8 @@ static double engine_search(struct engine *engine, int setting, size_t from, siz
     double began;
 
     if (!engine->table) {
-        return ann_peers_search(ids, count, "search %s %d %zu %zu", engine->name, setting, from,
-                                count);
+        return ann_peers_search(ids, count, "%s %s %d %zu %zu", engine->each ? "each" : "search",
+                                engine->peer, setting, from, count);
     }
     ours_ask(engine->table, setting);
     began = bench_now_s();
@@ -126,7 +127,6 @@ static void engine_choose(struct engine *engine, const struct ann_set *set, int3
         tried->speed[i] = (double)half / seconds;
         tried->recall[i] = ann_recall(&set->truth, 0, half, ids);
     }
-    engine->chosen.name = engine->name;
     for (int i = 0; i < wants; i++) {
         point_add(&engine->chosen, fastest_at(tried, engine->settings, wanted[i]));
     }
@@ -183,21 +183,6 @@ static int curve_at(const struct ann_curve *curve, double recall)
     return best;
 }
 
-/* FAISS at its points for the bars, asked as mneme is. */
-static void each_run(struct engine *engine, const struct ann_set *set, int point, int32_t *ids)
-{
-    size_t half = half_of(set), from = half;
-    double values[ANN_ROUNDS_MAX];
-
-    if (point < 0 || engine->table || engine->each[point] > 0) return;
-    for (int round = 0; round < ann_run.rounds; round++) {
-        values[round] =
-            (double)half / ann_peers_search(ids, half, "each %s %d %zu %zu", engine->name,
-                                            engine->chosen.points[point].setting, from, half);
-    }
-    engine->each[point] = ann_figures_of(values, ann_run.rounds).median;
-}
-
 /* ---- telling ---- */
 
 static void curves_say(const struct engine *engines, int count)
@@ -217,19 +202,28 @@ static void curves_say(const struct engine *engines, int count)
     ann_say("\n");
 }
 
-/* The fastest peer of a kind at a recall. */
-static int peer_best(const struct engine *engines, int count, bool graphs, double recall)
+/* Which peers a bar is about. */
+enum kind { GRAPHS, FAISS_SETS, FAISS_EACH };
+static const char *const kind_names[] = {"best graph", "best FAISS, all queries in one call",
+                                         "best FAISS, one query a call"};
+
+static bool engine_is(const struct engine *engine, enum kind kind)
+{
+    if (kind == GRAPHS) return engine->graph;
+    return engine->peer && engine->each == (kind == FAISS_EACH) &&
+           strncmp(engine->peer, "FAISS", 5) == 0;
+}
+
+/* The fastest peer of a kind at a recall; -1: none. */
+static int peer_best(const struct engine *engines, enum kind kind, double recall)
 {
     double best_speed = 0;
     int best = -1;
 
-    for (int e = 1; e < count; e++) {
+    for (int e = 0; e < ENGINES_MAX; e++) {
         int at = curve_at(&engines[e].chosen, recall);
 
-        /* FAISS' graph counts as both: it is a graph and it is of FAISS. */
-        if (at < 0 || (graphs ? !engines[e].graph : strncmp(engines[e].name, "FAISS", 5) != 0)) {
-            continue;
-        }
+        if (at < 0 || !engine_is(&engines[e], kind)) continue;
         if (engines[e].chosen.points[at].speed.median <= best_speed) continue;
         best_speed = engines[e].chosen.points[at].speed.median;
         best = e;
@@ -237,48 +231,69 @@ static int peer_best(const struct engine *engines, int count, bool graphs, doubl
     return best;
 }
 
-static void bar_say(struct engine *engines, int count, const struct ann_set *set, double recall,
-                    bool graphs)
+static void bar_say(const struct engine *engines, bool words, double recall, enum kind kind)
 {
-    int ours = curve_at(&engines[0].chosen, recall),
-        peer = peer_best(engines, count, graphs, recall);
-    const char *kind = graphs ? "best graph" : "best FAISS";
-    double bar = graphs ? (set->metric[0] == 'c' ? 3 : 1.5) : 1.3;
+    int ours = curve_at(&engines[0].chosen, recall), peer = peer_best(engines, kind, recall);
+    double bar = kind != GRAPHS ? 1.3 : words ? 3 : 1.5;
     const struct ann_point *a, *b;
-    int at;
 
     if (ours < 0 || peer < 0) {
-        ann_say("| recall@10 >= %.2f | %s | - | - | - | - | not reached by %s |\n", recall, kind,
-                ours < 0 ? "mneme" : "a peer");
+        ann_say("| recall@10 >= %.2f | %s | - | - | - | - | not reached by %s |\n", recall,
+                kind_names[kind], ours < 0 ? "mneme" : "a peer");
         return;
     }
-    at = curve_at(&engines[peer].chosen, recall);
     a = &engines[0].chosen.points[ours];
-    b = &engines[peer].chosen.points[at];
-    ann_say("| recall@10 >= %.2f | %s: %s, %s (%.4f) | ", recall, kind, engines[peer].name,
-            label_of(&engines[peer], b->setting), b->recall);
-    ann_say("%s (%.4f): %.0f | %.0f", label_of(&engines[0], a->setting), a->recall, a->speed.median,
-            b->speed.median);
-    if (engines[peer].each[at] > 0) ann_say(" (one a call %.0f)", engines[peer].each[at]);
-    ann_say(" | %s |\n", ann_verdict(a->speed.median / b->speed.median, bar));
+    b = &engines[peer].chosen.points[curve_at(&engines[peer].chosen, recall)];
+    ann_say("| recall@10 >= %.2f | %s: %s, %s (%.4f) | ", recall, kind_names[kind],
+            engines[peer].name, label_of(&engines[peer], b->setting), b->recall);
+    ann_say("%.0f, %s (%.4f) | %.0f | %s |\n", a->speed.median, label_of(&engines[0], a->setting),
+            a->recall, b->speed.median, ann_verdict(a->speed.median / b->speed.median, bar));
 }
 
-static void bars_say(struct engine *engines, int count, const struct ann_set *set, int32_t *ids)
+static void bars_say(const struct engine *engines, bool words)
+{
+    ann_say("| k-NN | peer | mneme queries/s | peer queries/s | ratio | bar | |\n"
+            "|---|---|---|---|---|---|---|\n");
+    for (enum kind kind = GRAPHS; kind <= FAISS_EACH; kind++) {
+        bar_say(engines, words, .95, kind);
+        bar_say(engines, words, .99, kind);
+    }
+    ann_say("\n");
+}
+
+/* What a question cost at the points that the bars are read at. */
+static void plans_print(const struct engine *ours, struct ann_table *table, size_t query)
 {
     static const double recalls[] = {.95, .99};
 
-    ann_say("| k-NN | peer | mneme queries/s | peer queries/s | ratio | bar | |\n"
-            "|---|---|---|---|---|---|---|\n");
     for (int i = 0; i < 2; i++) {
-        int faiss = peer_best(engines, count, false, recalls[i]);
+        int at = curve_at(&ours->chosen, recalls[i]);
 
-        if (faiss > 0) {
-            each_run(&engines[faiss], set, curve_at(&engines[faiss].chosen, recalls[i]), ids);
-        }
-        bar_say(engines, count, set, recalls[i], true);
-        bar_say(engines, count, set, recalls[i], false);
+        if (at < 0) continue;
+        printf("a plan at %s, recall %.4f:\n", label_of(ours, ours->chosen.points[at].setting),
+               ours->chosen.points[at].recall);
+        ours_ask(table, ours->chosen.points[at].setting);
+        ann_table_explain(table, query);
     }
-    ann_say("\n");
+}
+
+static void engines_prepare(struct engine *engines, const struct ann_set *set, int32_t *ids)
+{
+    for (int e = 0; e < ENGINES_MAX; e++) {
+        struct engine *engine = &engines[e];
+        const char *labels = engine->peer ? ann_peers_ask("engine %s", engine->peer) : "";
+
+        engine->labels = ann_memory(strlen(labels) + 1);
+        strcpy(engine->labels, labels);
+        for (const char *c = labels; *c; c++) engine->settings += *c == '\t';
+        if (engine->peer) engine->settings++;
+        if (engine->each) {
+            engine->chosen = engines[e - 1].chosen;
+        } else {
+            engine_choose(engine, set, ids);
+        }
+        engine->chosen.name = engine->name;
+    }
 }
 
 void ann_knn(struct ann_set *set)
@@ -286,11 +301,12 @@ void ann_knn(struct ann_set *set)
     struct ann_table table;
     struct engine engines[ENGINES_MAX] = {
         {.name = "mneme", .table = &table, .settings = sizeof efforts / sizeof efforts[0]},
-        {.name = "hnswlib", .graph = true},
-        {.name = "usearch", .graph = true},
-        {.name = "FAISS-HNSW", .graph = true},
-        {.name = "FAISS-IVF-flat"},
-        {.name = "FAISS-IVF-PQ4"},
+        {.name = "hnswlib", .peer = "hnswlib", .graph = true},
+        {.name = "usearch", .peer = "usearch", .graph = true},
+        {.name = "FAISS HNSW", .peer = "FAISS-HNSW", .graph = true},
+        {.name = "FAISS IVF flat", .peer = "FAISS-IVF-flat"},
+        {.name = "FAISS IVF-PQ4", .peer = "FAISS-IVF-PQ4"},
+        {.name = "the same, one a call", .peer = "FAISS-IVF-PQ4", .each = true},
     };
     struct ann_curve curves[ENGINES_MAX];
     int32_t *ids = ann_memory(set->queries * ANN_K * sizeof *ids);
@@ -303,18 +319,11 @@ void ann_knn(struct ann_set *set)
     ann_say("%s: %zu rows, %zu dimensions, %s; %zu queries choose, %zu are reported\n\n%s\n\n",
             set->title, set->rows, set->dims, set->metric, half_of(set), half_of(set),
             ann_peers_ask("about"));
-    for (int e = 0; e < ENGINES_MAX; e++) {
-        const char *labels = e ? ann_peers_ask("engine %s", engines[e].name) : "";
-
-        engines[e].labels = ann_memory(strlen(labels) + 1);
-        strcpy(engines[e].labels, labels);
-        for (const char *c = labels; *c; c++) engines[e].settings += *c == '\t';
-        if (e) engines[e].settings++;
-        engine_choose(&engines[e], set, ids);
-    }
+    engines_prepare(engines, set, ids);
     rounds_run(engines, ENGINES_MAX, set, ids);
     curves_say(engines, ENGINES_MAX);
-    bars_say(engines, ENGINES_MAX, set, ids);
+    bars_say(engines, set->metric[0] == 'c');
+    plans_print(&engines[0], &table, half_of(set));
     for (int e = 0; e < ENGINES_MAX; e++) {
         curves[e] = engines[e].chosen;
         free(engines[e].labels);

@@ -11,7 +11,7 @@
 #include "ann/ann.h"
 #include "support/bench.h"
 
-enum { WIDTH = 860, HEIGHT = 520, LEFT = 80, RIGHT = 180, TOP = 50, BOTTOM = 60 };
+enum { WIDTH = 890, HEIGHT = 520, LEFT = 80, RIGHT = 210, TOP = 50, BOTTOM = 60 };
 static const double plot_width = WIDTH - LEFT - RIGHT, plot_height = HEIGHT - TOP - BOTTOM;
 
 /* Colours that stay apart for most eyes, the first for mneme; dashes for print. */

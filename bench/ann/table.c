@@ -120,7 +120,7 @@ void ann_table_make(struct ann_table *table, const struct ann_set *set, const ch
         if (i % ROWS_A_COMMIT == 0) ann_exec(insert.db, i ? "COMMIT; BEGIN" : "BEGIN");
         ann_insert_row(&insert, (int64_t)i, i);
     }
-    ann_exec(insert.db, "COMMIT");
+    if (count > 0) ann_exec(insert.db, "COMMIT");
     ann_insert_end(&insert);
     ann_must(insert.db, mn_close(insert.db), "closing");
     table->db = ann_open(table->path, 0, 0);

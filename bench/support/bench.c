@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -123,6 +124,27 @@ static void processor_print(void)
     if (in) fclose(in);
 }
 
+/* The name of the file system and its device, as the kernel lists the mount of that device number;
+ * of several the last, which lies over the others. */
+static void device_print(const char *in)
+{
+    char line[1024], name[128] = "unknown", device[256] = "unknown";
+    FILE *mounts = fopen("/proc/self/mountinfo", "r");
+    struct stat st;
+
+    bench_must(stat(in, &st) == 0, "asking for the device");
+    while (mounts && fgets(line, sizeof line, mounts)) {
+        unsigned major_number, minor_number;
+        const char *rest = strstr(line, " - ");
+
+        if (!rest || sscanf(line, "%*d %*d %u:%u", &major_number, &minor_number) != 2) continue;
+        if (makedev(major_number, minor_number) != st.st_dev) continue;
+        sscanf(rest, " - %127s %255s", name, device);
+    }
+    if (mounts) fclose(mounts);
+    printf("file system %s on %s", name, device);
+}
+
 void bench_machine_print(const char *in)
 {
     struct statfs fs;
@@ -137,8 +159,8 @@ void bench_machine_print(const char *in)
     processor_print();
     printf("system: %s %s, %ld processors\n", system.sysname, system.release,
            sysconf(_SC_NPROCESSORS_ONLN));
-    printf("file system type 0x%lx; one fdatasync of 16 KiB over written blocks: %.0f us\n\n",
-           (unsigned long)fs.f_type, sync_us(in));
+    device_print(in);
+    printf("; one fdatasync of 16 KiB over written blocks: %.0f us\n\n", sync_us(in));
 }
 
 static int double_compare(const void *a, const void *b)
