@@ -1,10 +1,13 @@
 /*
  * bench_rows: rows, commits, scans and time ranges through mneme.h, beside LMDB and SQLite.
  *
- * Every engine stores the same pairs: an integer key and 100 bytes. LMDB runs twice, with its
- * default flags and with MDB_WRITEMAP. SQLite has a cache of 256 MiB, a map of 1 GiB, a rowid
- * table, prepared statements and, where durability is compared, WAL with synchronous=FULL. Reads
- * run on files that were closed and opened again.
+ * Every engine stores the same pairs: an integer key and 100 bytes, made before the clock starts.
+ * mneme is called as a library of calls, as LMDB is: mn_load_row, mn_get, mn_fetch, mn_put and
+ * mn_delete. LMDB runs twice, with its default flags and with MDB_WRITEMAP; sorted loads append.
+ * SQLite has a cache of 256 MiB, a map of 1 GiB, a rowid table, prepared statements and, where
+ * durability is compared, WAL with synchronous=FULL. Reads run on files that were closed and opened
+ * again. The first argument is the number of rows: 1,000,000, or 10,000,000 with
+ * MNEME_BENCH_DEEP=1.
  */
 #include <inttypes.h>
 #include <lmdb.h>
@@ -22,6 +25,7 @@ enum { READS = 200000, DELETES = 50000, DELETE_BATCH = 1000 };
 static const uint64_t map_bytes = UINT64_C(16) << 30;
 static uint64_t rows = 1000000;
 static uint64_t turn; /* of writes: no engine may find the row as it already is */
+static char *bodies;  /* what loads store, row after row */
 
 /* 100 letters that depend on the key and on how often it was written. */
 static void body_fill(uint64_t key, uint64_t written, char body[BODY_BYTES + 1])
@@ -36,6 +40,18 @@ static void body_fill(uint64_t key, uint64_t written, char body[BODY_BYTES + 1])
     body[BODY_BYTES] = '\0';
 }
 
+static void bodies_make(void)
+{
+    char body[BODY_BYTES + 1];
+
+    bodies = malloc(rows * BODY_BYTES);
+    bench_must(bodies != NULL, "making the rows");
+    for (uint64_t i = 0; i < rows; i++) {
+        body_fill(i, 0, body);
+        memcpy(bodies + i * BODY_BYTES, body, BODY_BYTES);
+    }
+}
+
 /* A permutation of 0 .. rows-1: rows is not a multiple of the odd factor. */
 static uint64_t shuffled(uint64_t i)
 {
@@ -48,7 +64,7 @@ static uint64_t shuffled(uint64_t i)
 struct mneme {
     const char *file;
     mn_db *db;
-    mn_stmt *put, *get, *drop, *scan;
+    mn_stmt *scan;
     uint64_t random;
 };
 
@@ -72,32 +88,34 @@ static void mneme_open(struct mneme *m)
     mn_must(m, mn_open(bench_path(m->file), MN_CREATE, &m->db));
     mn_must(m, mn_exec(m->db, "CREATE TABLE IF NOT EXISTS kv (id INT PRIMARY KEY, body TEXT)", NULL,
                        NULL));
-    m->put = mneme_prepare(m, "UPSERT INTO kv (id, body) VALUES (?, ?)");
-    m->get = mneme_prepare(m, "SELECT body FROM kv WHERE id = ?");
-    m->drop = mneme_prepare(m, "DELETE FROM kv WHERE id = ?");
     m->scan = mneme_prepare(m, "SELECT id, body FROM kv ORDER BY id");
 }
 
 static void mneme_close(struct mneme *m)
 {
     if (!m->db) return;
-    mn_finalize(m->put);
-    mn_finalize(m->get);
-    mn_finalize(m->drop);
     mn_finalize(m->scan);
     mn_must(m, mn_close(m->db));
     m->db = NULL;
 }
 
+static const char *const names[] = {"id", "body"};
+
+static void row_give(mn_datum values[2], uint64_t key, const char *body)
+{
+    values[0] = (mn_datum){.type = MN_TYPE_INT, .as.i = (int64_t)key};
+    values[1] = (mn_datum){.type = MN_TYPE_TEXT, .length = BODY_BYTES, .as.p = body};
+}
+
 static void mneme_put(struct mneme *m, uint64_t key)
 {
     char body[BODY_BYTES + 1];
+    mn_datum values[2];
+    mn_fields row = {sizeof row, 2, names, values};
 
     body_fill(key, turn++, body);
-    mn_must(m, mn_bind_int(m->put, 1, (int64_t)key));
-    mn_must(m, mn_bind_text(m->put, 2, body, BODY_BYTES, MN_STATIC));
-    mn_must(m, mn_step(m->put));
-    mn_must(m, mn_reset(m->put));
+    row_give(values, key, body);
+    mn_must(m, mn_put(m->db, "kv", &row, NULL));
 }
 
 static void mneme_load_prepare(void *context, int round)
@@ -110,41 +128,32 @@ static void mneme_load_prepare(void *context, int round)
     mneme_open(m);
 }
 
-/* The rows as text, for COPY: mneme reads them from a file, its peers take them from memory. */
-static void table_write(const char *name, bool sorted)
+static uint64_t mneme_load(struct mneme *m, bool sorted)
 {
-    FILE *out = fopen(bench_path(name), "w");
+    mn_load *load;
 
-    bench_must(out != NULL, "making a table of text");
+    mn_must(m, mn_load_begin(m->db, "kv", NULL, 0, &load));
     for (uint64_t i = 0; i < rows; i++) {
         uint64_t key = sorted ? i : shuffled(i);
-        char body[BODY_BYTES + 1];
+        mn_datum values[2];
 
-        body_fill(key, 0, body);
-        fprintf(out, "%" PRIu64 "\t%s\n", key, body);
+        row_give(values, key, bodies + key * BODY_BYTES);
+        mn_must(m, mn_load_row(load, values));
     }
-    bench_must(fclose(out) == 0, "writing a table of text");
-}
-
-static uint64_t mneme_load(struct mneme *m, const char *table)
-{
-    char sql[1200];
-
-    snprintf(sql, sizeof sql, "COPY kv FROM '%s'", bench_path(table));
-    mn_must(m, mn_exec(m->db, sql, NULL, NULL));
+    mn_must(m, mn_load_end(load, 1));
     return rows;
 }
 
 static uint64_t mneme_load_sorted(void *context, int round)
 {
     (void)round;
-    return mneme_load(context, "sorted.tsv");
+    return mneme_load(context, true);
 }
 
 static uint64_t mneme_load_random(void *context, int round)
 {
     (void)round;
-    return mneme_load(context, "random.tsv");
+    return mneme_load(context, false);
 }
 
 static void mneme_reopen(void *context, int round)
@@ -180,19 +189,18 @@ static uint64_t mneme_reads(void *context, int round)
 {
     struct mneme *m = context;
     uint64_t sum = 0;
+    mn_datum key = {.type = MN_TYPE_INT}, body;
+    mn_fields row = {sizeof row, 1, names + 1, &body};
+    mn_snap *snap;
 
     (void)round;
-    mn_must(m, mn_begin(m->db, MN_BEGIN_READ));
+    mn_must(m, mn_snapshot(m->db, 0, &snap));
     for (int i = 0; i < READS; i++) {
-        const uint8_t *body;
-
-        mn_must(m, mn_bind_int(m->get, 1, (int64_t)(bench_random(&m->random) % rows)));
-        bench_must(mn_step(m->get) == MN_ROW, "mneme: reading a row");
-        body = mn_col_blob(m->get, 0, NULL);
-        sum += body[0];
-        mn_must(m, mn_reset(m->get));
+        key.as.i = (int64_t)(bench_random(&m->random) % rows);
+        mn_must(m, mn_get(m->db, snap, "kv", &key, 1, &row));
+        sum += *(const uint8_t *)body.as.p;
     }
-    mn_must(m, mn_commit(m->db));
+    mn_snapshot_end(snap);
     bench_must(sum > 0, "mneme: summing");
     return READS;
 }
@@ -201,13 +209,17 @@ static uint64_t mneme_scan(void *context, int round)
 {
     struct mneme *m = context;
     uint64_t count = 0, sum = 0;
+    mn_batch batch = {.size = sizeof batch};
 
     (void)round;
-    while (mn_step(m->scan) == MN_ROW) {
-        const uint8_t *body = mn_col_blob(m->scan, 1, NULL);
+    while (mn_fetch(m->scan, &batch) == MN_ROW) {
+        const int64_t *keys = batch.columns[0].values;
+        const void *const *texts = batch.columns[1].pointers;
 
-        sum += body[0] + (uint64_t)mn_col_int(m->scan, 0);
-        count++;
+        for (size_t i = 0; i < batch.rows; i++) {
+            sum += *(const uint8_t *)texts[i] + (uint64_t)keys[i];
+        }
+        count += batch.rows;
     }
     mn_must(m, mn_reset(m->scan));
     bench_must(count == rows && sum > 0, "mneme: scanning");
@@ -219,10 +231,11 @@ static uint64_t mneme_deletes(void *context, int round)
     struct mneme *m = context;
 
     for (uint64_t i = 0; i < DELETES; i++) {
+        mn_datum key = {.type = MN_TYPE_INT,
+                        .as.i = (int64_t)shuffled((uint64_t)round * DELETES + i)};
+
         if (i % DELETE_BATCH == 0) mn_must(m, mn_begin(m->db, MN_BEGIN_WRITE));
-        mn_must(m, mn_bind_int(m->drop, 1, (int64_t)shuffled((uint64_t)round * DELETES + i)));
-        mn_must(m, mn_step(m->drop));
-        mn_must(m, mn_reset(m->drop));
+        mn_must(m, mn_delete(m->db, "kv", &key, 1));
         if (i % DELETE_BATCH == DELETE_BATCH - 1) mn_must(m, mn_commit(m->db));
     }
     return DELETES;
@@ -281,6 +294,13 @@ static void lmdb_put(struct lmdb *l, MDB_txn *txn, uint64_t key, unsigned flags)
     lmdb_must(mdb_put(txn, l->dbi, &k, &v, flags));
 }
 
+static void lmdb_load_one(struct lmdb *l, MDB_txn *txn, uint64_t key, unsigned flags)
+{
+    MDB_val k = {sizeof key, &key}, v = {BODY_BYTES, bodies + key * BODY_BYTES};
+
+    lmdb_must(mdb_put(txn, l->dbi, &k, &v, flags));
+}
+
 static void lmdb_load_prepare(void *context, int round)
 {
     struct lmdb *l = context;
@@ -300,7 +320,7 @@ static uint64_t lmdb_load_sorted(void *context, int round)
     MDB_txn *txn = lmdb_begin(l, 0);
 
     (void)round;
-    for (uint64_t i = 0; i < rows; i++) lmdb_put(l, txn, i, MDB_APPEND);
+    for (uint64_t i = 0; i < rows; i++) lmdb_load_one(l, txn, i, MDB_APPEND);
     lmdb_must(mdb_txn_commit(txn));
     return rows;
 }
@@ -311,7 +331,7 @@ static uint64_t lmdb_load_random(void *context, int round)
     MDB_txn *txn = lmdb_begin(l, 0);
 
     (void)round;
-    for (uint64_t i = 0; i < rows; i++) lmdb_put(l, txn, shuffled(i), 0);
+    for (uint64_t i = 0; i < rows; i++) lmdb_load_one(l, txn, shuffled(i), 0);
     lmdb_must(mdb_txn_commit(txn));
     return rows;
 }
@@ -517,19 +537,21 @@ static void sizes_print(void)
 
 static void open_print(void)
 {
-    double start = bench_now_s(), opened;
-    uint8_t first;
+    double start, opened;
+    mn_datum key = {.type = MN_TYPE_INT, .as.i = 500}, body;
+    mn_fields row = {sizeof row, 1, names + 1, &body};
+    mn_snap *snap;
 
     mneme_close(&mneme);
+    start = bench_now_s();
     mn_must(&mneme, mn_open(bench_path(mneme.file), 0, &mneme.db));
     opened = bench_now_s();
-    mneme.get = mneme_prepare(&mneme, "SELECT body FROM kv WHERE id = 500");
-    bench_must(mn_step(mneme.get) == MN_ROW, "mneme: reading a row");
-    first = *(const uint8_t *)mn_col_blob(mneme.get, 0, NULL);
+    mn_must(&mneme, mn_snapshot(mneme.db, 0, &snap));
+    mn_must(&mneme, mn_get(mneme.db, snap, "kv", &key, 1, &row));
     printf("%-34s %-10s %14.3f   first answer %.3f ms (bar 5), byte %u\n",
-           "open a file of 1 M rows", "ms", (opened - start) * 1e3, (bench_now_s() - start) * 1e3,
-           first);
-    mn_finalize(mneme.get);
+           "open the file of all rows", "ms", (opened - start) * 1e3, (bench_now_s() - start) * 1e3,
+           *(const uint8_t *)body.as.p);
+    mn_snapshot_end(snap);
     mn_must(&mneme, mn_close(mneme.db));
     mneme.db = NULL;
     mneme_open(&mneme);
@@ -546,12 +568,12 @@ int main(int argc, char **argv)
         {{"mneme", NULL, mneme_commits, &mneme}, {"sqlite WAL", NULL, sqlite_commits, &sqlite}},
         false};
 
+    if (getenv("MNEME_BENCH_DEEP")) rows = 10000000;
     if (argc > 1) rows = strtoull(argv[1], NULL, 10);
     printf("mneme %s, %s, sqlite %s; %" PRIu64 " rows of %d bytes\n", mn_version(),
            mdb_version(NULL, NULL, NULL), sqlite3_libversion(), rows, BODY_BYTES);
     bench_machine_print(bench_folder());
-    table_write("sorted.tsv", true);
-    table_write("random.tsv", false);
+    bodies_make();
     bench_head_print();
     row_run("bulk load, random order", 1.0, load,
             (work_fn[2]){mneme_load_random, lmdb_load_random});
@@ -569,5 +591,6 @@ int main(int argc, char **argv)
     lmdb_close(&plain);
     lmdb_close(&writemap);
     sqlite_close(&sqlite);
+    free(bodies);
     return 0;
 }

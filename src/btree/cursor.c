@@ -375,3 +375,47 @@ enum mn_status mn_cursor_tails(struct mn_cursor *cursor, struct mn_bytes prefix,
     cursor->key_known = false;
     return found && cursor->writable ? key_keep(cursor) : MN_OK;
 }
+
+/* -- many entries ------------------------------------------------------------------------------ */
+
+enum { WIDE_KEY_BYTES = 8 };
+
+/* The prefix of a leaf at the top of a key. */
+static uint64_t wide_prefix(const struct mn_node *leaf, size_t length)
+{
+    uint64_t high = 0;
+
+    for (size_t i = 0; i < length; i++) {
+        high |= (uint64_t)leaf->page[leaf->size - length + i] << (56 - 8 * i);
+    }
+    return high;
+}
+
+void mn_cursor_wide(struct mn_cursor *cursor, struct mn_wide *entries, size_t capacity,
+                    size_t *count)
+{
+    struct mn_step *step = &cursor->path.step[cursor->path.depth - 1];
+    struct mn_node leaf = {step->page, cursor->page_size, cursor->view};
+    size_t prefix = mn_node_prefix_len(leaf.page), want = WIDE_KEY_BYTES - prefix, n = 0;
+    uint32_t end = mn_node_count(leaf.page), index = step->index;
+    const uint8_t *slots = leaf.page + MN_PAGE_HEADER + 4 * (size_t)end;
+    uint64_t high;
+
+    *count = 0;
+    if (!cursor->placed || cursor->writable || prefix >= WIDE_KEY_BYTES) return;
+    high = wide_prefix(&leaf, prefix);
+    for (; n < capacity && index < end; n++, index++) {
+        uint32_t slot = mn_get_u32(slots + 4 * (size_t)index);
+        const uint8_t *at = leaf.page + leaf.size - (slot & 0xFFFF);
+
+        /* The length has flags for tails and runs above it. The prefix lies behind every cell, so 8
+         * bytes from the suffix on are inside the page. */
+        if (slot >> 16 != want) break;
+        entries[n].key = high | mn_get_u64_be(at) >> (8 * prefix);
+        entries[n].value = mn_bytes_of(at + want + 2, mn_get_u16(at + want));
+    }
+    if (n == 0) return;
+    step->index += (uint32_t)n - 1;
+    cursor->key_known = false;
+    *count = n;
+}

@@ -140,6 +140,18 @@ enum mn_status mn_fan_seek(struct mn_fan *fan, const uint8_t *prefixes, size_t p
 /* The next tails of one lane; out->count 0: no more. */
 enum mn_status mn_fan_next(struct mn_fan *fan, uint32_t lane, struct mn_tails *out);
 
+/*
+ * Many entries at once, for trees whose keys are 8 bytes: from the cursor's place to the end of its
+ * leaf, at most `capacity`; the cursor then stands on the last of them. Only in a view that reads.
+ * *count 0: the entry has another key or a run, and mn_cursor_item must read it.
+ */
+struct mn_wide {
+    uint64_t key; /* the 8 bytes, big-endian */
+    struct mn_bytes value;
+};
+void mn_cursor_wide(struct mn_cursor *cursor, struct mn_wide *entries, size_t capacity,
+                    size_t *count);
+
 /* ---- bulk ---- */
 
 /*

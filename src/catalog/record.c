@@ -176,14 +176,8 @@ uint32_t mn_record_columns(const void *record, size_t size)
 
 static enum mn_status int_get(const uint8_t *at, uint32_t size, struct mn_value *out)
 {
-    uint64_t bits = 0;
-
     if (size > 8) return record_damaged("an integer of over 8 bytes");
-    if (size > 0) {
-        memcpy(&bits, at, size);
-        if (size < 8 && at[size - 1] & 0x80) bits |= UINT64_MAX << (8 * size);
-    }
-    out->i = (int64_t)bits;
+    out->i = mn_record_int(at, size);
     return MN_OK;
 }
 
@@ -240,24 +234,15 @@ static enum mn_status column_get(const uint8_t *at, uint32_t size, const struct 
 enum mn_status mn_record_get(const void *record, size_t size, uint32_t i,
                              const struct mn_kind *kind, struct mn_value *out, bool *absent)
 {
-    struct layout layout;
-    uint32_t begin, end;
+    struct mn_field field;
+    enum mn_field_state state = mn_record_field(record, size, i, &field);
 
-    if (absent) *absent = false;
+    if (absent) *absent = state == MN_FIELD_ABSENT;
     *out = mn_null();
-    if (!layout_read(record, size, &layout)) return record_damaged("its head does not fit");
-    if (i >= layout.n) {
-        if (absent) *absent = true;
-        return MN_OK;
-    }
-    begin = i ? offset_get(&layout, i - 1) : 0;
-    end = offset_get(&layout, i);
-    if (begin > end || end > layout.body_size) return record_damaged("a column lies outside");
-    if (layout.nulls[i / 8] >> (i % 8) & 1) {
-        return begin == end ? MN_OK : record_damaged("a NULL has bytes");
-    }
+    if (state == MN_FIELD_NULL || state == MN_FIELD_ABSENT) return MN_OK;
+    if (state == MN_FIELD_DAMAGED) return record_damaged("a column lies outside");
     out->type = kind->type;
-    return column_get(layout.body + begin, end - begin, kind, out);
+    return column_get(field.at, field.size, kind, out);
 }
 
 static enum mn_status content_check(const struct mn_value *value)

@@ -18,6 +18,7 @@
 #ifndef MN_CATALOG_RECORD_H
 #define MN_CATALOG_RECORD_H
 
+#include "base/bytes.h"
 #include "catalog/value.h"
 
 enum { MN_COLUMNS_MAX = 1000 };
@@ -32,6 +33,64 @@ enum mn_status mn_record_encode(const struct mn_value *values, uint32_t n, int r
 
 /* Number of columns in a record, 0 where it is damaged. */
 uint32_t mn_record_columns(const void *record, size_t size);
+
+/* Where column i lies in a record. */
+enum mn_field_state { MN_FIELD_THERE, MN_FIELD_NULL, MN_FIELD_ABSENT, MN_FIELD_DAMAGED };
+struct mn_field {
+    const uint8_t *at;
+    uint32_t size;
+};
+
+static inline uint32_t mn_record_offset(const uint8_t *ends, unsigned width_log, uint32_t i)
+{
+    if (width_log == 0) return ends[i];
+    return width_log == 1 ? mn_get_u16(ends + 2 * (size_t)i) : mn_get_u32(ends + 4 * (size_t)i);
+}
+
+/* The bytes of column i, in their bounds whatever the record says; NULLs and absent ones have none.
+ */
+static inline enum mn_field_state mn_record_field(const void *record, size_t size, uint32_t i,
+                                                  struct mn_field *out)
+{
+    const uint8_t *bytes = (const uint8_t *)record, *nulls = bytes + 2, *ends;
+    unsigned word, width_log;
+    uint32_t n, begin, end;
+    size_t head;
+
+    out->at = bytes;
+    out->size = 0;
+    if (size < 2 || size > MN_RECORD_BYTES_MAX) return MN_FIELD_DAMAGED;
+    word = mn_get_u16(bytes);
+    width_log = word & 3;
+    n = word >> 2;
+    ends = nulls + (n + 7) / 8;
+    head = 2 + (size_t)((n + 7) / 8) + ((size_t)n << width_log);
+    if (width_log > 2 || n > MN_COLUMNS_MAX || size < head) return MN_FIELD_DAMAGED;
+    if (i >= n) return MN_FIELD_ABSENT;
+    begin = i ? mn_record_offset(ends, width_log, i - 1) : 0;
+    end = mn_record_offset(ends, width_log, i);
+    if (begin > end || end > size - head) return MN_FIELD_DAMAGED;
+    if (nulls[i / 8] >> (i % 8) & 1) return begin == end ? MN_FIELD_NULL : MN_FIELD_DAMAGED;
+    out->at = bytes + head + begin;
+    out->size = end - begin;
+    return MN_FIELD_THERE;
+}
+
+/* An INT, TIMESTAMP or DURATION of 0 to 8 bytes, sign-extended. */
+static inline int64_t mn_record_int(const uint8_t *at, uint32_t size)
+{
+    uint64_t bits;
+
+    if (size == 8) return (int64_t)mn_get_u64(at);
+    if (size == 0) return 0;
+    if (size >= 4) {
+        bits = mn_get_u32(at) | (uint64_t)mn_get_u32(at + size - 4) << (8 * (size - 4));
+    } else {
+        bits = at[0] | (uint64_t)at[size / 2] << (8 * (size / 2)) |
+               (uint64_t)at[size - 1] << (8 * (size - 1));
+    }
+    return (int64_t)(bits << (64 - 8 * size)) >> (64 - 8 * size);
+}
 
 /*
  * Reads column i as a kind; bytes are borrowed from the record. A column past the record's end is

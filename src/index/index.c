@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "catalog/key.h"
 #include "index/entry.h"
+#include "index/row.h"
 
 /* ---- ranges as bytes ---- */
 
@@ -335,6 +336,39 @@ enum mn_status mn_index_scan_next(struct mn_index_scan *scan, int64_t *row_id,
     }
     *row_id = mn_row_id_get(scan->item.key.data);
     if (record) *record = mn_item_value(&scan->item);
+    return MN_OK;
+}
+
+enum { WIDE_AT_ONCE = 64 };
+
+enum mn_status mn_index_scan_rows(struct mn_index_scan *scan, struct mn_row *rows, size_t capacity,
+                                  size_t *count)
+{
+    bool to_end = scan->keys.to_end || scan->keys.to.len == 0, found;
+    struct mn_wide wide[WIDE_AT_ONCE];
+    uint64_t limit;
+    size_t got;
+    enum mn_status status;
+
+    *count = 0;
+    if (scan->done || scan->index || scan->backward || mn_view_writable(scan->view)) return MN_OK;
+    if (!to_end && scan->keys.to.len != MN_ROW_ID_BYTES) return MN_OK;
+    status = scan_move(scan, &found);
+    if (status != MN_OK || !found) {
+        scan->done = true;
+        return status;
+    }
+    mn_cursor_wide(scan->cursor, wide, capacity < WIDE_AT_ONCE ? capacity : WIDE_AT_ONCE, &got);
+    scan->ready = got == 0;
+    limit = to_end ? UINT64_MAX : mn_get_u64_be(scan->keys.to.data);
+    for (size_t i = 0; i < got; i++) {
+        if (wide[i].key >= limit && !to_end) {
+            scan->done = true;
+            break;
+        }
+        rows[(*count)++] =
+            (struct mn_row){(int64_t)(wide[i].key ^ UINT64_C(1) << 63), wide[i].value};
+    }
     return MN_OK;
 }
 

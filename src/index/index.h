@@ -64,6 +64,13 @@ void mn_index_scan_close(struct mn_index_scan *scan);
 enum mn_status mn_index_scan_next(struct mn_index_scan *scan, int64_t *row_id,
                                   struct mn_bytes *record, bool *found);
 
+/* The next rows of a table scan, many at once where that can be: forward, in a view that only
+ * reads. *count 0: it cannot, or there are none, and next says which. Records are valid as long as
+ * the view. */
+struct mn_row;
+enum mn_status mn_index_scan_rows(struct mn_index_scan *scan, struct mn_row *rows, size_t capacity,
+                                  size_t *count);
+
 /* Passes over up to n rows without reading them, by the tree's counts: OFFSET. *skipped may be
  * less. */
 enum mn_status mn_index_scan_skip(struct mn_index_scan *scan, uint64_t n, uint64_t *skipped);

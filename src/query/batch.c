@@ -14,7 +14,9 @@
 
 #include "base/alloc.h"
 #include "catalog/list.h"
+#include "catalog/record.h"
 #include "query/datum.h"
+#include "query/op_scan.h"
 #include "query/statement.h"
 
 enum { BYTES_ENOUGH = 16 << 20 }; /* of copies: a batch ends */
@@ -40,6 +42,7 @@ struct mn_batcher {
     uint32_t count;
     struct column *columns;
     mn_array *arrays;
+    struct mn_row *rows; /* of a plain scan */
 };
 
 /* ---- begin and end ---- */
@@ -71,7 +74,8 @@ static enum mn_status batcher_make(struct mn_stmt *stmt)
     b->count = count;
     b->columns = mn_arena_zalloc(&b->memory, (count + 1) * sizeof *b->columns);
     b->arrays = mn_arena_zalloc(&b->memory, (count + 1) * sizeof *b->arrays);
-    made = b->columns && b->arrays && mn_arena_alloc(&b->bytes, 1);
+    b->rows = mn_arena_alloc(&b->memory, MN_BATCH_ROWS * sizeof *b->rows);
+    made = b->rows && b->columns && b->arrays && mn_arena_alloc(&b->bytes, 1);
     for (uint32_t i = 0; i < count && made; i++) made = column_make(&b->memory, &b->columns[i]);
     if (!made) {
         mn_batcher_free(b);
@@ -226,10 +230,109 @@ static enum mn_status kept_fetch(struct mn_stmt *stmt, size_t *rows)
     return status;
 }
 
-static enum mn_status rows_fetch(struct mn_stmt *stmt, size_t *rows)
+/* The column of the scan that fills a slot; NULL: another one does. */
+static const struct mn_scan_column *slot_column(const struct mn_scan_spec *spec, uint32_t slot)
+{
+    for (uint32_t i = 0; i < spec->column_count; i++) {
+        if (spec->columns[i].slot == slot) return &spec->columns[i];
+    }
+    return NULL;
+}
+
+static bool outputs_are_columns(const struct mn_stmt *stmt, const struct mn_scan_spec *spec)
+{
+    for (uint32_t i = 0; i < stmt->column_count; i++) {
+        if (!slot_column(spec, stmt->slots[i])) return false;
+    }
+    return true;
+}
+
+static bool kind_has_plain_bytes(const struct mn_kind *kind)
+{
+    return kind->type == MN_TYPE_TEXT || kind->type == MN_TYPE_BLOB || kind->type == MN_TYPE_JSON;
+}
+
+static bool kind_is_integer(const struct mn_kind *kind)
+{
+    return kind->type == MN_TYPE_INT || kind->type == MN_TYPE_TIMESTAMP ||
+           kind->type == MN_TYPE_DURATION;
+}
+
+/* Rows of one column whose values are bytes or integers, until one that is neither there nor NULL;
+ * returns how many. */
+static size_t column_gather(struct column *column, const struct mn_row *rows, size_t count,
+                            uint32_t at, const struct mn_kind *kind)
+{
+    bool integer = kind_is_integer(kind);
+
+    column->array.type = kind->type;
+    for (size_t r = 0; r < count; r++) {
+        struct mn_field field;
+
+        switch (mn_record_field(rows[r].record.data, rows[r].record.len, at, &field)) {
+        case MN_FIELD_THERE: break;
+        case MN_FIELD_NULL:
+        case MN_FIELD_ABSENT: null_put(column, r); continue;
+        case MN_FIELD_DAMAGED: return r;
+        }
+        if (integer) {
+            if (field.size > 8) return r;
+            ((int64_t *)column->values)[r] = mn_record_int(field.at, field.size);
+        } else {
+            column->pointers[r] = field.at;
+            column->lengths[r] = field.size;
+        }
+    }
+    return count;
+}
+
+/* One column of the rows of a plain scan. */
+static enum mn_status column_fetch(struct mn_stmt *stmt, const struct mn_scan_spec *spec,
+                                   uint32_t i, size_t count)
 {
     struct mn_batcher *b = stmt->batcher;
+    struct column *column = &b->columns[i];
+    int at = slot_column(spec, stmt->slots[i])->column;
+    const struct mn_kind *kind = at < 0 ? NULL : &spec->table->columns[at].kind;
+    enum mn_status status = MN_OK;
+    size_t row = 0;
 
+    if (at == MN_SCAN_ROW_ID || at == spec->table->row_id_column) {
+        column->array.type = MN_TYPE_INT;
+        for (; row < count; row++) ((int64_t *)column->values)[row] = b->rows[row].id;
+    } else if (kind_has_plain_bytes(kind) || kind_is_integer(kind)) {
+        row = column_gather(column, b->rows, count, (uint32_t)at, kind);
+    }
+    for (; row < count && status == MN_OK; row++) {
+        struct mn_value value;
+
+        status = mn_row_column(stmt->exec.view, spec->table, &b->rows[row], (uint32_t)at, &value);
+        if (status == MN_OK) status = column_put(b, column, row, &value, false);
+    }
+    return status;
+}
+
+/* A plain scan: nothing goes through slots. */
+static enum mn_status scan_fetch(struct mn_stmt *stmt, const struct mn_scan_spec *spec,
+                                 size_t *rows)
+{
+    enum mn_status status =
+        mn_op_scan_rows(stmt->op, &stmt->exec, stmt->batcher->rows, MN_BATCH_ROWS, rows);
+
+    for (uint32_t i = 0; i < stmt->column_count && status == MN_OK && *rows > 0; i++) {
+        status = column_fetch(stmt, spec, i, *rows);
+    }
+    return status;
+}
+
+static enum mn_status rows_fetch(struct mn_stmt *stmt, size_t *rows)
+{
+    const struct mn_scan_spec *spec = mn_op_scan_plain(stmt->op, &stmt->exec);
+    struct mn_batcher *b = stmt->batcher;
+
+    if (spec && !stmt->ready && outputs_are_columns(stmt, spec)) {
+        return scan_fetch(stmt, spec, rows);
+    }
     while (*rows < MN_BATCH_ROWS && b->bytes.total_bytes < BYTES_ENOUGH) {
         bool taken;
         enum mn_status status = mn_statement_row(stmt);

@@ -9,7 +9,7 @@
 
 enum { TICKS_BETWEEN_CHECKS = 256 };
 
-static enum mn_status exec_check(struct mn_exec *exec)
+enum mn_status mn_exec_check(struct mn_exec *exec)
 {
     struct mn_db *db = exec->session->db;
     int64_t every_us = atomic_load_explicit(&db->progress_every_us, memory_order_relaxed);
@@ -33,7 +33,7 @@ static enum mn_status exec_check(struct mn_exec *exec)
 enum mn_status mn_exec_tick(struct mn_exec *exec)
 {
     if (++exec->ticks % TICKS_BETWEEN_CHECKS != 0) return MN_OK;
-    return exec_check(exec);
+    return mn_exec_check(exec);
 }
 
 enum mn_status mn_exec_nomem(const struct mn_exec *exec)
@@ -55,7 +55,7 @@ enum mn_status mn_op_open(struct mn_op *op, struct mn_exec *exec)
     mn_op_close(op);
     op->is_open = true; /* also when it fails: close then gives back the part that was taken */
     op->opens++;
-    status = exec_check(exec);
+    status = mn_exec_check(exec);
     if (status == MN_OK) status = op->kind->open(op, exec);
     op->time_us += exec_clock(exec) - began;
     return status;

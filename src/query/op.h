@@ -81,7 +81,9 @@ void mn_held_release(struct mn_held *held);
 enum mn_status mn_op_next_in(struct mn_op *op, struct mn_exec *exec, struct mn_held *held,
                              bool *found);
 
-/* For loops that call no operator: MN_INTERRUPT when the handle was interrupted. */
+/* MN_INTERRUPT when the handle was interrupted; calls the progress function. */
+enum mn_status mn_exec_check(struct mn_exec *exec);
+/* The same, now and then: for loops that call no operator. */
 enum mn_status mn_exec_tick(struct mn_exec *exec);
 
 /* The plan as text, an operator a line, children indented. */

@@ -7,6 +7,9 @@
  * The conditions are evaluated at open, so the same operator looks up one row after the other as
  * the right side of an IndexJoin. Columns are decoded only when somebody reads them: first those of
  * the filter, and the rest only of rows that pass it.
+ *
+ * In a view that only reads, the records of a table scan are taken from the leaf some at a time and
+ * wait in `ahead`: the first few, then more and more, so that LIMIT 1 does not pay for many.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -14,9 +17,9 @@
 #include "index/index.h"
 #include "index/relation/edge.h"
 #include "index/row.h"
-#include "query/op.h"
+#include "query/op_scan.h"
 
-enum { EDGES_AT_ONCE = 64 };
+enum { EDGES_AT_ONCE = 64, AHEAD_FIRST = 2, AHEAD_MOST = 64 };
 
 struct op_scan {
     struct mn_op op;
@@ -35,6 +38,8 @@ struct op_scan {
     struct mn_edge_scan *edge_scan; /* EdgeScan */
     struct mn_edge edges[EDGES_AT_ONCE];
     size_t edge_count, edge_at;
+    size_t ahead_room, ahead_count, ahead_at;
+    struct mn_row ahead[AHEAD_MOST];
 };
 
 static struct mn_kind key_kind(const struct mn_scan_spec *spec, uint32_t i)
@@ -172,6 +177,8 @@ static enum mn_status scan_open(struct mn_op *op, struct mn_exec *exec)
     scan->scan = NULL;
     scan->edge_scan = NULL;
     scan->edge_at = scan->edge_count = 0;
+    scan->ahead_at = scan->ahead_count = 0;
+    scan->ahead_room = AHEAD_FIRST;
     scan->keys = (struct mn_key_range){0};
     scan->point_at = 0;
     scan->nothing = scan->counted = false;
@@ -241,6 +248,24 @@ static enum mn_status point_open(struct op_scan *scan, struct mn_exec *exec)
     return mn_index_scan_open(exec->view, &options, &scan->scan);
 }
 
+/* The next row of the point at hand: from those ahead, or one by one. */
+static enum mn_status point_next(struct op_scan *scan, struct mn_row *row, bool *found)
+{
+    enum mn_status status = MN_OK;
+
+    if (scan->ahead_at == scan->ahead_count) {
+        scan->ahead_at = 0;
+        status = mn_index_scan_rows(scan->scan, scan->ahead, scan->ahead_room, &scan->ahead_count);
+        if (scan->ahead_room < AHEAD_MOST) scan->ahead_room *= 2;
+    }
+    if (scan->ahead_at < scan->ahead_count) {
+        *row = scan->ahead[scan->ahead_at++];
+        *found = true;
+        return MN_OK;
+    }
+    return status == MN_OK ? mn_index_scan_next(scan->scan, &row->id, &row->record, found) : status;
+}
+
 static enum mn_status scan_next(struct mn_op *op, struct mn_exec *exec, bool *found)
 {
     struct op_scan *scan = (struct op_scan *)op;
@@ -252,9 +277,7 @@ static enum mn_status scan_next(struct mn_op *op, struct mn_exec *exec, bool *fo
         enum mn_status status = scan->scan ? MN_OK : point_open(scan, exec);
         bool yes;
 
-        if (status == MN_OK) {
-            status = mn_index_scan_next(scan->scan, &row.id, &row.record, &yes);
-        }
+        if (status == MN_OK) status = point_next(scan, &row, &yes);
         if (status != MN_OK) return status;
         if (!yes) {
             mn_index_scan_close(scan->scan);
@@ -442,6 +465,45 @@ struct mn_op *mn_op_scan(struct mn_arena *arena, const struct mn_scan_spec *spec
     struct op_scan *scan = scan_new(arena, spec);
 
     return scan ? &scan->op : NULL;
+}
+
+/* ---- for batches ---- */
+
+const struct mn_scan_spec *mn_op_scan_plain(const struct mn_op *op, const struct mn_exec *exec)
+{
+    const struct mn_scan_spec *spec;
+
+    if (!op || (op->kind != &kind_table && op->kind != &kind_range)) return NULL;
+    spec = &((const struct op_scan *)op)->spec;
+    if (spec->index || spec->filter || spec->backward || spec->in_count > 0) return NULL;
+    return mn_view_writable(exec->view) ? NULL : spec;
+}
+
+enum mn_status mn_op_scan_rows(struct mn_op *op, struct mn_exec *exec, struct mn_row *rows,
+                               size_t capacity, size_t *count)
+{
+    struct op_scan *scan = (struct op_scan *)op;
+    enum mn_status status = mn_exec_check(exec);
+    bool found = true;
+
+    *count = 0;
+    if (status == MN_OK && !scan->scan && !scan->nothing && scan->point_at == 0) {
+        status = point_open(scan, exec);
+    }
+    while (status == MN_OK && scan->scan && found && *count < capacity) {
+        size_t got = 0;
+
+        if (scan->ahead_at == scan->ahead_count) {
+            status = mn_index_scan_rows(scan->scan, rows + *count, capacity - *count, &got);
+        }
+        if (status == MN_OK && got == 0) {
+            status = point_next(scan, &rows[*count], &found);
+            got = found;
+        }
+        *count += got;
+    }
+    exec->rows_seen += *count;
+    return status;
 }
 
 /* ---- RangeCount ---- */
