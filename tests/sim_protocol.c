@@ -20,7 +20,7 @@
 #include "support/explore.h"
 #include "support/test.h"
 
-enum { RUNS_USUAL = 1500, RUNS_DEEP = 200000, RANDOM_USUAL = 100, RANDOM_DEEP = 10000 };
+enum { RUNS_USUAL = 1200, RUNS_DEEP = 200000, RANDOM_USUAL = 100, RANDOM_DEEP = 10000 };
 enum { FILE_BYTES = 40 << 10, IMAGES = 8, BUSY_MS = 1000 };
 
 /*
@@ -41,39 +41,43 @@ struct script {
 struct config {
     const char *name;
     uint32_t page_size;
-    unsigned before;           /* commits in the file when it begins; 0: there is no file */
-    uint64_t grow;             /* smallest step of growth, 0: all that will be needed */
+    unsigned before; /* commits in the file when it begins; 0: there is no file */
+    uint64_t grow;   /* smallest step of growth, 0: all that will be needed */
+    unsigned cut; /* commits after which the file may be cut; then every third has a long value */
     const char *first, *later; /* scripts until the power goes, and after each time it did */
     struct budget usual, deep;
 };
 
 /* Budgets: departures of preemption, kill, failed sync, lock waited for in vain, power loss. */
 static const struct config configs[] = {
-    {"open", 512, 4, 0, "W1 R1", "R1", {2, 1, 0, 1, 0}, {3, 2, 0, 1, 1}},
-    {"create", 512, 0, 0, "W1c W1c", "R1c", {2, 1, 0, 0, 1}, {3, 1, 0, 1, 1}},
-    {"readers", 512, 4, 0, "R2 W3", "", {2, 0, 0, 0, 0}, {4, 1, 0, 0, 0}},
-    {"copies", 512, 4, 0, "R2u W3", "", {2, 0, 0, 0, 0}, {3, 1, 0, 0, 0}},
-    {"threads", 512, 4, 0, "W3 T2", "", {2, 1, 0, 0, 0}, {3, 1, 0, 0, 0}},
-    {"ring", 512, 4, 0, "R1 W6", "", {2, 0, 0, 0, 0}, {3, 1, 0, 0, 0}},
-    {"two", 512, 4, 0, "W1 W1", "W1", {2, 1, 0, 0, 0}, {3, 1, 0, 1, 1}},
-    {"three", 512, 4, 0, "R1 W1 W1", "W1", {1, 1, 0, 0, 0}, {2, 1, 0, 1, 1}},
-    {"abort", 512, 4, 0, "A2 W1", "W1", {2, 1, 0, 0, 0}, {3, 1, 0, 1, 1}},
-    {"crash", 512, 4, 0, "W2", "W1", {0, 0, 0, 0, 2}, {0, 0, 0, 0, 3}},
-    {"pages", 4096, 4, 0, "W2", "W1", {0, 0, 0, 0, 2}, {0, 0, 0, 0, 2}},
-    {"grow", 512, 1, 2048, "W3", "W1", {0, 0, 0, 0, 1}, {0, 1, 1, 0, 1}},
-    {"recover", 512, 4, 0, "W1", "W1 W1", {1, 1, 0, 0, 1}, {2, 1, 0, 1, 1}},
-    {"settle", 512, 4, 0, "W1 W1", "R1", {0, 1, 0, 0, 1}, {2, 1, 0, 0, 1}},
-    {"fail", 512, 4, 0, "W2 W1", "W1", {1, 0, 1, 0, 0}, {2, 1, 1, 0, 1}},
-    {"fail2", 512, 4, 0, "W3", "W1", {0, 0, 2, 0, 1}, {1, 0, 2, 0, 1}},
-    {"visit", 512, 4, 0, "V2 W3", "", {1, 1, 0, 0, 0}, {3, 1, 0, 1, 0}},
-    {"visit-crash", 512, 4, 0, "W1", "V2 W1", {1, 0, 0, 0, 1}, {2, 1, 0, 0, 1}},
-    {"visit-fail", 512, 4, 0, "W1 V2", "V1 W1", {1, 0, 1, 0, 0}, {2, 1, 1, 0, 1}},
+    {"open", 512, 4, 0, 0, "W1 R1", "R1", {2, 1, 0, 1, 0}, {3, 2, 0, 1, 1}},
+    {"create", 512, 0, 0, 0, "W1c W1c", "R1c", {2, 1, 0, 0, 1}, {3, 1, 0, 1, 1}},
+    {"readers", 512, 4, 0, 0, "R2 W3", "", {2, 0, 0, 0, 0}, {4, 1, 0, 0, 0}},
+    {"copies", 512, 4, 0, 0, "R2u W3", "", {2, 0, 0, 0, 0}, {3, 1, 0, 0, 0}},
+    {"threads", 512, 4, 0, 0, "W3 T2", "", {2, 1, 0, 0, 0}, {3, 1, 0, 0, 0}},
+    {"ring", 512, 4, 0, 0, "R1 W6", "", {2, 0, 0, 0, 0}, {3, 1, 0, 0, 0}},
+    {"two", 512, 4, 0, 0, "W1 W1", "W1", {2, 1, 0, 0, 0}, {3, 1, 0, 1, 1}},
+    {"three", 512, 4, 0, 0, "R1 W1 W1", "W1", {1, 1, 0, 0, 0}, {2, 1, 0, 1, 1}},
+    {"abort", 512, 4, 0, 0, "A2 W1", "W1", {2, 1, 0, 0, 0}, {3, 1, 0, 1, 1}},
+    {"crash", 512, 4, 0, 0, "W2", "W1", {0, 0, 0, 0, 2}, {0, 0, 0, 0, 3}},
+    {"pages", 4096, 4, 0, 0, "W2", "W1", {0, 0, 0, 0, 2}, {0, 0, 0, 0, 2}},
+    {"grow", 512, 1, 2048, 0, "W3", "W1", {0, 0, 0, 0, 1}, {0, 1, 1, 0, 1}},
+    {"cut", 512, 5, 4096, 1, "R1 W4", "", {2, 0, 0, 0, 0}, {3, 1, 0, 0, 0}},
+    {"cut-open", 512, 5, 4096, 1, "W4 V1 R1", "", {1, 1, 0, 0, 0}, {3, 1, 0, 0, 0}},
+    {"cut-crash", 512, 5, 4096, 1, "W4", "W2", {0, 0, 1, 0, 1}, {0, 1, 1, 0, 2}},
+    {"recover", 512, 4, 0, 0, "W1", "W1 W1", {1, 1, 0, 0, 1}, {2, 1, 0, 1, 1}},
+    {"settle", 512, 4, 0, 0, "W1 W1", "R1", {0, 1, 0, 0, 1}, {2, 1, 0, 0, 1}},
+    {"fail", 512, 4, 0, 0, "W2 W1", "W1", {1, 0, 1, 0, 0}, {2, 1, 1, 0, 1}},
+    {"fail2", 512, 4, 0, 0, "W3", "W1", {0, 0, 2, 0, 1}, {1, 0, 2, 0, 1}},
+    {"visit", 512, 4, 0, 0, "V2 W3", "", {1, 1, 0, 0, 0}, {3, 1, 0, 1, 0}},
+    {"visit-crash", 512, 4, 0, 0, "W1", "V2 W1", {1, 0, 0, 0, 1}, {2, 1, 0, 0, 1}},
+    {"visit-fail", 512, 4, 0, 0, "W1 V2", "V1 W1", {1, 0, 1, 0, 0}, {2, 1, 1, 0, 1}},
 };
 enum { CONFIGS = sizeof configs / sizeof configs[0] };
 
 struct image {
     uint32_t page_size;
-    unsigned commits;
+    unsigned commits, cut;
     uint64_t grow;
     uint8_t *bytes;
     uint64_t size;
@@ -115,6 +119,7 @@ static struct mn_store *open_file(struct fiber *fiber, unsigned flags, uint32_t 
                                        .map_bytes = STEPS_FILE_BYTES,
                                        .grow_bytes =
                                            model.config->grow ? model.config->grow : FILE_BYTES,
+                                       .cut_commits = model.config->cut,
                                        .os = steps_os(),
                                        .hooks = raw_hooks};
     struct mn_store *store = NULL;
@@ -148,9 +153,12 @@ static bool change(struct fiber *fiber, struct mn_view *view, struct raw_model *
     enum mn_status status = MN_OK;
     uint64_t version = 0;
 
-    (void)ghost_commit(&model.ghost, mn_view_version(view), content);
+    (void)ghost_commit(&model.ghost, mn_view_version(view), model.config->cut > 0, content);
     for (unsigned i = 0; i < RAW_LEAVES && !status; i++) {
         if (content->leaf[i] != before.leaf[i]) status = raw_set(view, i, content->leaf[i]);
+    }
+    if (!status && content->run[0] != before.run[0]) {
+        status = raw_set_run(view, 0, content->run[0], content->run_bytes[0]);
     }
     if (status) {
         mn_write_abort(view);
@@ -313,7 +321,7 @@ static const struct image *image_of(const struct config *config)
 
     for (unsigned i = 0; i < model.image_count; i++, image++) {
         if (image->page_size == config->page_size && image->commits == config->before &&
-            image->grow == config->grow) {
+            image->grow == config->grow && image->cut == config->cut) {
             return image;
         }
     }
@@ -327,6 +335,7 @@ static const struct image *image_of(const struct config *config)
     image->page_size = config->page_size;
     image->commits = config->before;
     image->grow = config->grow;
+    image->cut = config->cut;
     image->size = mn_sim_size(steps_os(), STEPS_PATH);
     image->bytes = malloc(image->size);
     assert_non_null(image->bytes);

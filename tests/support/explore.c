@@ -270,7 +270,7 @@ static void tell(const struct run *run, struct option o)
     if (!run->tell) return;
     option_text(o, text, sizeof text);
     if (o.kind != POWER && o.kind != KILL) {
-        step_describe(fiber_step(o.who), steps_unit(), what, sizeof what);
+        step_describe(fiber_step(o.who), what, sizeof what);
     }
     print_message("  %4u %-6s %s%s\n", run->point, text, what,
                   o.kind == FAIL    ? " FAILS"

@@ -141,7 +141,7 @@ void ghost_write(struct ghost *ghost, unsigned process, uint64_t version,
     ghost->flying = 0;
 }
 
-unsigned ghost_commit(struct ghost *ghost, uint64_t version, struct raw_model *content)
+unsigned ghost_commit(struct ghost *ghost, uint64_t version, bool runs, struct raw_model *content)
 {
     unsigned c = ghost->count++;
     struct ghost_commit *commit = &ghost->commits[c];
@@ -151,6 +151,10 @@ unsigned ghost_commit(struct ghost *ghost, uint64_t version, struct raw_model *c
     commit->parent = (unsigned)content->leaf[0];
     content->leaf[0] = c;
     content->leaf[1 + c % 3] = UINT64_C(0x10001) * c;
+    if (runs) {
+        content->run[0] = c % 3 == 2 ? UINT64_C(0x0101010101010101) * c : 0;
+        content->run_bytes[0] = content->run[0] ? GHOST_RUN_BYTES : 0;
+    }
     commit->content = *content;
     ghost->flying = c;
     return c;
@@ -207,6 +211,18 @@ static bool page_is_marked(const uint64_t pages[GHOST_PAGE_WORDS], uint64_t page
     return page / 64 < GHOST_PAGE_WORDS && (pages[page / 64] >> page % 64 & 1) != 0;
 }
 
+/* The first run of a raw root: page, birth, sum, size (support/raw.c). */
+static void run_mark(struct ghost_commit *commit, const uint8_t *root, uint32_t page_size)
+{
+    struct mn_run run;
+
+    memcpy(&run, root + MN_PAGE_HEADER + RAW_LEAVES * 12, sizeof run);
+    if (run.page == 0) return;
+    for (uint64_t page = 0; page * page_size < run.size_bytes; page++) {
+        page_mark(commit->pages, run.page + page);
+    }
+}
+
 /* Which pages a slot reaches, found in the file as it is now. */
 static void pages_find(struct ghost_commit *commit, const struct mn_inode *inode,
                        const struct mn_superblock *superblock, const struct mn_meta *meta)
@@ -225,6 +241,7 @@ static void pages_find(struct ghost_commit *commit, const struct mn_inode *inode
 
             if (ref.page) page_mark(commit->pages, ref.page);
         }
+        run_mark(commit, root, superblock->page_size);
     }
 }
 
@@ -277,26 +294,28 @@ static void notice_written(struct ghost *ghost, const uint8_t *bytes)
     ghost->durable = commit_of(ghost, mn_get_u64(bytes + 8), ghost->durable);
 }
 
+/* Where slots and notice lie is not asked: the one is known by its content, the other by its size.
+ */
 void ghost_wrote(struct ghost *ghost, struct mn_os *os, uint64_t offset,
                  const struct mn_slice *slices, size_t count)
 {
     const struct mn_inode *inode = mn_sim_inode(os, STEPS_PATH);
     struct mn_superblock superblock;
+    uint64_t end = offset;
     bool readonly;
-    uint64_t unit, end = offset;
 
     if (!inode || mn_superblock_decode(inode->cache, inode->size, &superblock, &readonly)) return;
-    unit = superblock.page_size > MN_SLOT_BYTES ? superblock.page_size : MN_SLOT_BYTES;
-    for (size_t i = 0; i < count; i++) end += slices[i].size_bytes;
-    if (offset / unit == 1 && slices[0].size_bytes == MN_NOTICE_BYTES) {
+    if (count == 1 && slices[0].size_bytes == MN_NOTICE_BYTES) {
         notice_written(ghost, slices[0].data);
-    } else if (offset / unit >= 2 && offset / unit < MN_UNITS_FIXED) {
-        if (slices[0].size_bytes >= MN_META_BYTES) {
-            slot_written(ghost, inode, &superblock, slices[0].data);
-        }
-    } else if (offset / unit >= MN_UNITS_FIXED) {
-        for (uint64_t at = offset; at < end; at += superblock.page_size) {
-            page_written(ghost, at / superblock.page_size);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) end += slices[i].size_bytes;
+    for (uint64_t at = offset; at < end; at += superblock.page_size) {
+        page_written(ghost, at / superblock.page_size);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (slices[i].size_bytes == MN_META_BYTES) {
+            slot_written(ghost, inode, &superblock, slices[i].data);
         }
     }
 }

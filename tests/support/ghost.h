@@ -21,7 +21,8 @@
 #include "support/raw.h"
 #include "support/steps.h"
 
-enum { GHOST_COMMITS = 40, GHOST_PAGE_WORDS = 8 }; /* pages below 512 are watched */
+enum { GHOST_COMMITS = 40, GHOST_PAGE_WORDS = 8, GHOST_RUN_BYTES = 12000 };
+/* Pages below 64 * GHOST_PAGE_WORDS are watched. */
 
 struct ghost_commit {
     uint64_t version;
@@ -60,8 +61,11 @@ void ghost_read_end(struct ghost *ghost, unsigned fiber);
 /* A writer begins from this version and content and will write version `next`. */
 void ghost_write(struct ghost *ghost, unsigned process, uint64_t version,
                  const struct raw_model *content);
-/* The new commit's number; *content is what it will be, for the caller to write. */
-unsigned ghost_commit(struct ghost *ghost, uint64_t version, struct raw_model *content);
+/*
+ * The new commit's number; *content is what it will be, for the caller to write. With runs, every
+ * third has a run and the others have none.
+ */
+unsigned ghost_commit(struct ghost *ghost, uint64_t version, bool runs, struct raw_model *content);
 void ghost_committed(struct ghost *ghost, enum mn_status status, uint64_t version);
 void ghost_write_end(struct ghost *ghost);
 void ghost_process_died(struct ghost *ghost, unsigned process);

@@ -97,8 +97,10 @@ static bool is_dead(void)
 
 /* ---- the wrapped seam ---- */
 
-static enum mn_status adopt(enum mn_status status, struct mn_file *file)
+static enum mn_status adopt(enum mn_status status, struct mn_file **out)
 {
+    struct mn_file *file = *out;
+
     if (status) return status;
     steps.real = file->ops;
     steps.file_ops.size = steps.real->size;
@@ -118,14 +120,16 @@ static enum mn_status wrapped_open(struct mn_os *os, const char *path, unsigned 
     *out = NULL;
     (void)stop_at(STEP_OPEN, (struct mn_range){0, 0});
     if (is_dead()) return mn_fail(MN_IOERR, "the simulated process is dead");
-    return adopt(steps.real_os->open(os, path, flags, out), *out);
+    if (steps.running) own(steps.running)->unnamed = false;
+    return adopt(steps.real_os->open(os, path, flags, out), out);
 }
 
 static enum mn_status wrapped_create(struct mn_os *os, const char *path, struct mn_file **out)
 {
     *out = NULL;
     if (is_dead()) return mn_fail(MN_IOERR, "the simulated process is dead");
-    return adopt(steps.real_os->create(os, path, out), *out);
+    if (steps.running) own(steps.running)->unnamed = true;
+    return adopt(steps.real_os->create(os, path, out), out);
 }
 
 static int64_t clock_us(struct mn_os *os)
@@ -212,7 +216,7 @@ static enum mn_status wrapped_pwritev(struct mn_file *file, uint64_t offset,
     }
     status = steps.real->pwritev(file, offset, slices, count);
     note(fiber, status);
-    if (!status && steps.watch.wrote) {
+    if (!status && steps.watch.wrote && !(fiber && own(fiber)->unnamed)) {
         steps.watch.wrote(steps.watch.context, who(), offset, slices, count);
     }
     return status;
@@ -359,14 +363,6 @@ void steps_clear(void)
 unsigned steps_count(void)
 {
     return steps.count;
-}
-
-uint32_t steps_unit(void)
-{
-    uint32_t page_size = 0;
-
-    if (mn_sim_peek(steps.os, STEPS_PATH, 20, &page_size, sizeof page_size)) return MN_SLOT_BYTES;
-    return page_size > MN_SLOT_BYTES ? page_size : MN_SLOT_BYTES;
 }
 
 unsigned process_of_file(const struct mn_file *file)
@@ -520,23 +516,21 @@ void fiber_note(struct fiber *fiber, uint64_t fact)
     note(fiber, fact);
 }
 
-static const char *place(struct mn_range at, uint32_t unit, char *text, size_t size)
+static const char *place(struct mn_range at, char *text, size_t size)
 {
     if (at.start >= MN_LOCK_PINS) {
         snprintf(text, size, "pin %" PRIu64, at.start - MN_LOCK_PINS);
     } else if (at.start >= MN_LOCK_SETTLE) {
         snprintf(text, size, "%c", "SPW"[(at.start - MN_LOCK_SETTLE) % 3]);
-    } else if (at.start / unit == 1) {
+    } else if (at.length == MN_NOTICE_BYTES) {
         snprintf(text, size, "the notice");
-    } else if (at.start / unit < 6) {
-        snprintf(text, size, "slot %" PRIu64, at.start / unit - 2);
     } else {
         snprintf(text, size, "bytes %" PRIu64 "..%" PRIu64, at.start, at.start + at.length);
     }
     return text;
 }
 
-void step_describe(const struct step *step, uint32_t unit, char *text, size_t size)
+void step_describe(const struct step *step, char *text, size_t size)
 {
     static const char *const names[] = {"start", "open",        "close", "lock", "query",
                                         "read",  "read device", "write", "sync", "resize",
@@ -546,14 +540,13 @@ void step_describe(const struct step *step, uint32_t unit, char *text, size_t si
 
     switch (step->op) {
     case STEP_LOCK:
-        snprintf(text, size, "%s %s", kinds[step->kind],
-                 place(step->at, unit, where, sizeof where));
+        snprintf(text, size, "%s %s", kinds[step->kind], place(step->at, where, sizeof where));
         break;
     case STEP_QUERY:
     case STEP_READ:
     case STEP_DEVICE:
     case STEP_WRITE:
-        snprintf(text, size, "%s %s", names[step->op], place(step->at, unit, where, sizeof where));
+        snprintf(text, size, "%s %s", names[step->op], place(step->at, where, sizeof where));
         break;
     case STEP_START:
     case STEP_OPEN:

@@ -50,10 +50,11 @@ struct fiber;
 struct process {
     struct mn_store *store; /* set by the script that opened it */
     struct mn_file *file;   /* open now */
+    bool unnamed;           /* it has no name yet: nobody else can see it */
     bool dead;
 };
 
-/* What the checker wants to know of what happens; any may be NULL. Called after the fact. */
+/* What the checker wants to know of the named file; any may be NULL. Called after the fact. */
 struct steps_watch {
     void (*wrote)(void *context, unsigned process, uint64_t offset, const struct mn_slice *slices,
                   size_t count);
@@ -78,8 +79,6 @@ void steps_clear(void);
 /* ---- for the scheduler ---- */
 
 unsigned steps_count(void);
-/* Bytes of a unit of the file (store/meta.h), 4096 where there is none yet. */
-uint32_t steps_unit(void);
 /* The process that has this file open; STEPS_FIBERS: none. */
 unsigned process_of_file(const struct mn_file *file);
 bool fiber_is_over(unsigned fiber);
@@ -119,6 +118,6 @@ void fiber_await(struct fiber *fiber, fiber_ready ready);
 void fiber_note(struct fiber *fiber, uint64_t fact);
 
 /* "lock W exclusively": for a trace. */
-void step_describe(const struct step *step, uint32_t unit, char *text, size_t size);
+void step_describe(const struct step *step, char *text, size_t size);
 
 #endif
