@@ -15,7 +15,9 @@ package version and parameters; a build that is to be timed is made anew.
     each NAME SETTING FROM COUNT      the same, one query a call
     build NAME NUMBER                 makes that build anew: wall s, processor s
     filter NAME SETTING FROM PER FILE windows (kind, low, high as i32) are in FILE; each is asked
-                                      for the next PER queries, in one call
+                                      for the next PER queries, in one call; the answer is the
+                                      seconds of the calls, and what the selectors would take if
+                                      every query had its own
     truth FROM PER FILE OUT           the same by a scan in double: ids i32[20], distances f64[20]
     nearest FILE OUT                  the truth over the rows whose numbers are in FILE (i32)
 """
@@ -374,17 +376,19 @@ class Session:
 
     def do_filter(self, name, setting, start, per, path):
         engine, setting, start, per = self.engine(name), int(setting), int(start), int(per)
-        seconds, all_ids, all_found = 0.0, [], []
+        seconds, selecting, all_ids, all_found = 0.0, 0.0, [], []
         for number, window in enumerate(windows_read(path)):
             queries = self.data.queries[start + number * per:start + (number + 1) * per]
+            began = time.perf_counter()
             selector, keep = selector_for(self.data, window, name == "FAISS-flat")
+            selecting += (time.perf_counter() - began) * per
             took, ids, found = engine.search(setting, queries, selector)
             seconds += took
             all_ids.append(ids)
             all_found.append(found)
             del selector, keep
         self.write(np.vstack(all_ids), np.vstack(all_found))
-        return repr(seconds)
+        return f"{seconds} {selecting}"
 
     def do_truth(self, start, per, path, out):
         start, per = int(start), int(per)

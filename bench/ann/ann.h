@@ -60,6 +60,8 @@ const char *ann_peers_ask(const char *format, ...) __attribute__((format(printf,
 /* As above for an answer that is seconds; the ids that were found are read. */
 double ann_peers_search(int32_t *ids, size_t count, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The second number of the last answer that was seconds; 0: there was none. */
+double ann_peers_extra(void);
 void ann_peers_use(const struct ann_set *set);
 
 /* ---- mneme's tables (table.c) ---- */

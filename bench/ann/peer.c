@@ -14,6 +14,7 @@ enum { ANSWER_BYTES = 65536 };
 
 static FILE *to, *from;
 static char found_path[600];
+static double extra;
 
 static void python_exec(int in, int out)
 {
@@ -99,15 +100,22 @@ double ann_peers_search(int32_t *ids, size_t count, const char *format, ...)
     double seconds;
     va_list list;
     FILE *file;
+    char *rest;
 
     va_start(list, format);
-    seconds = strtod(ask(format, list), NULL);
+    seconds = strtod(ask(format, list), &rest);
+    extra = strtod(rest, NULL);
     va_end(list);
     file = fopen(found_path, "rb");
     bench_must(file && fread(ids, sizeof *ids * ANN_K, count, file) == count,
                "reading what a peer found");
     fclose(file);
     return seconds;
+}
+
+double ann_peers_extra(void)
+{
+    return extra;
 }
 
 void ann_peers_use(const struct ann_set *set)
