@@ -162,6 +162,8 @@ optlist(A) ::= optlist(L) COMMA opt(X). { A = L; APPEND(A, X); }
 optlist(A) ::= opt(X). { START(A, X); }
 opt(A) ::= nm(N). { A = NEW(struct mn_ast_option, .name = N); }
 opt(A) ::= nm(N) EQ optval(V). { A = V; A->name = N; }
+opt(A) ::= nm(N) EQ LP nmlist(L) RP.
+  { A = NEW(struct mn_ast_option, .name = N, .given = true, .names = L); }
 opt(A) ::= nm(N) optval(V). { A = V; A->name = N; }
 optval(A) ::= literal(X). { A = mn_make_option(p, X); }
 optval(A) ::= MINUS(T) INTEGER(N). { A = mn_make_option(p, mn_make_negated(p, T, N)); }

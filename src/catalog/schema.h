@@ -54,11 +54,9 @@ struct mn_check {
     const char *text; /* SQL of the expression */
 };
 
-enum mn_index_kind {
-    MN_INDEX_BTREE = 1,
-    MN_INDEX_VECTOR =
-        2 /* recorded for the planner (metric); a search is exact and reads the slabs */
-};
+enum mn_index_kind { MN_INDEX_BTREE = 1, MN_INDEX_VECTOR = 2 };
+
+enum { MN_VECTOR_TREES = 3 }; /* of a vector index: index/vector/ann.h */
 
 struct mn_index_column {
     uint32_t column; /* position in the table */
@@ -77,7 +75,8 @@ struct mn_index {
     const struct mn_index_column *columns;
     uint32_t option_count;
     const struct mn_option *options;
-    uint64_t tree; /* BTREE: key columns and row id; see index/index.h */
+    uint64_t tree; /* BTREE: key columns and row id; see index/index.h. VECTOR: the first of its
+                    * trees, or 0 in files of the first builds: then it only names the metric. */
 };
 
 struct mn_table {

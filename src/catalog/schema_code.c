@@ -317,8 +317,9 @@ static bool index_is_sound(const struct mn_index *index, const struct mn_table *
 
         if (index->columns[i].column >= table->column_count) return false;
         type = table->columns[index->columns[i].column].kind.type;
-        if (index->kind == MN_INDEX_VECTOR && type != MN_TYPE_VECTOR) return false;
-        if (index->kind == MN_INDEX_BTREE && (type == MN_TYPE_VECTOR || type == MN_TYPE_JSON)) {
+        if (index->kind == MN_INDEX_VECTOR && i == 0) {
+            if (type != MN_TYPE_VECTOR) return false;
+        } else if (type == MN_TYPE_VECTOR || type == MN_TYPE_JSON) {
             return false;
         }
     }

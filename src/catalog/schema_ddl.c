@@ -235,14 +235,49 @@ static enum mn_status index_kinds_check(const struct mn_table *table,
                        ? mn_hint("CREATE INDEX ON %s (%s) USING vector", table->name, column->name)
                        : MN_SCHEMA;
         }
-        if (def->kind == MN_INDEX_VECTOR && (!vector || def->column_count != 1 || def->unique)) {
+        if (def->kind == MN_INDEX_VECTOR && (vector != (i == 0) || def->unique)) {
             return mn_fail(MN_SCHEMA, "a vector index is over one VECTOR column and not unique");
+        }
+        if (def->kind == MN_INDEX_VECTOR && column->kind.type == MN_TYPE_JSON) {
+            return mn_fail(MN_SCHEMA, "column %s is JSON, which makes no partition", column->name);
         }
     }
     return MN_OK;
 }
 
 /* ---- building a table ---- */
+
+/* The trees of a vector index have numbers one behind another. */
+static enum mn_status vector_trees_create(struct mn_view *view, uint64_t *first)
+{
+    enum mn_status status;
+
+    if (!mn_store_has_codes(mn_view_store(view))) {
+        mn_fail(MN_VERSION, "this file is of a build that had no codes for vector indexes");
+        return mn_hint("mneme dump FILE, and load it into a new file");
+    }
+    status = mn_tree_create(view, first);
+    for (uint64_t i = 1; i < MN_VECTOR_TREES && status == MN_OK; i++) {
+        uint64_t tree;
+
+        status = mn_tree_create(view, &tree);
+        if (status == MN_OK && tree != *first + i) {
+            status = mn_fail(MN_CORRUPT, "trees are not numbered one behind another");
+        }
+    }
+    return status;
+}
+
+static enum mn_status index_trees_drop(struct mn_view *view, const struct mn_index *index)
+{
+    uint64_t trees = index->kind == MN_INDEX_BTREE ? 1 : MN_VECTOR_TREES;
+    enum mn_status status = MN_OK;
+
+    for (uint64_t i = 0; i < trees && index->tree && status == MN_OK; i++) {
+        status = mn_tree_drop(view, index->tree + i);
+    }
+    return status;
+}
 
 /* Adds an index to a table that is being made; its arrays are in the change's arena. */
 static enum mn_status index_add(struct change *change, struct mn_table *table,
@@ -275,7 +310,8 @@ static enum mn_status index_add(struct change *change, struct mn_table *table,
                                .columns = def->columns,
                                .option_count = def->option_count,
                                .options = def->options};
-    if (def->kind == MN_INDEX_BTREE) status = mn_tree_create(change->view, &index->tree);
+    status = def->kind == MN_INDEX_BTREE ? mn_tree_create(change->view, &index->tree)
+                                         : vector_trees_create(change->view, &index->tree);
     table->indexes = indexes;
     table->index_count++;
     return status;
@@ -500,12 +536,8 @@ static enum mn_status index_remove(struct change *change, const char *name)
     memcpy(indexes + place, code.table.indexes + place + 1,
            (code.table.index_count - place) * sizeof *indexes);
     code.table.indexes = indexes;
-    if (index->kind == MN_INDEX_BTREE) {
-        enum mn_status status = mn_tree_drop(change->view, index->tree);
-
-        if (status != MN_OK) return status;
-    }
-    return entry_write(change, &code);
+    enum mn_status status = index_trees_drop(change->view, index);
+    return status == MN_OK ? entry_write(change, &code) : status;
 }
 
 enum mn_status mn_schema_drop_index(struct mn_view *view, const char *name)
@@ -529,9 +561,7 @@ static enum mn_status table_trees_drop(struct mn_view *view, const struct mn_tab
         }
     }
     for (uint32_t i = 0; status == MN_OK && i < table->index_count; i++) {
-        if (table->indexes[i].kind == MN_INDEX_BTREE) {
-            status = mn_tree_drop(view, table->indexes[i].tree);
-        }
+        status = index_trees_drop(view, &table->indexes[i]);
     }
     if (table->relation) {
         if (status == MN_OK) status = mn_tree_drop(view, table->forward_tree);

@@ -7,6 +7,7 @@
 #include "index/index.h"
 #include "index/row_inside.h"
 #include "index/sorter.h"
+#include "index/vector/ann.h"
 
 enum { BUILD_BYTES = 128 << 20 };
 
@@ -100,19 +101,39 @@ static enum mn_status index_fill(struct mn_view *view, const struct mn_index *in
     return status;
 }
 
+static enum mn_status codes_fill(struct mn_view *view, const struct mn_index *index,
+                                 const struct mn_index_watch *watch)
+{
+    struct mn_ann_progress progress = {watch->tick, watch->context};
+    struct mn_ann ann;
+    enum mn_status status = mn_ann_init(&ann, view, index);
+
+    return status == MN_OK ? mn_ann_build(&ann, &progress) : status;
+}
+
 enum mn_status mn_index_create(struct mn_view *view, const struct mn_index_def *def)
+{
+    return mn_index_create_watched(view, def, &(struct mn_index_watch){NULL, NULL});
+}
+
+enum mn_status mn_index_create_watched(struct mn_view *view, const struct mn_index_def *def,
+                                       const struct mn_index_watch *watch)
 {
     const struct mn_schema *schema = NULL;
     const struct mn_table *table;
     uint64_t id;
     enum mn_status status = mn_schema_create_index(view, def, &id);
 
-    if (status != MN_OK || def->kind != MN_INDEX_BTREE) return status;
+    if (status != MN_OK) return status;
     status = mn_schema_load(view, &schema);
     if (status != MN_OK) return status;
     table = mn_schema_table(schema, def->table, strlen(def->table));
     for (uint32_t i = 0; table && status == MN_OK && i < table->index_count; i++) {
-        if (table->indexes[i].id == id) status = index_fill(view, &table->indexes[i]);
+        const struct mn_index *index = &table->indexes[i];
+
+        if (index->id != id) continue;
+        status = index->kind == MN_INDEX_BTREE ? index_fill(view, index)
+                                               : codes_fill(view, index, watch);
     }
     mn_schema_unref(schema);
     return status;

@@ -11,4 +11,12 @@
  * bottom-up. MN_CONSTRAINT: two rows have one unique key. */
 enum mn_status mn_index_create(struct mn_view *view, const struct mn_index_def *def);
 
+/* The same, calling back now and then; an answer other than MN_OK ends the build. */
+struct mn_index_watch {
+    enum mn_status (*tick)(void *context);
+    void *context;
+};
+enum mn_status mn_index_create_watched(struct mn_view *view, const struct mn_index_def *def,
+                                       const struct mn_index_watch *watch);
+
 #endif

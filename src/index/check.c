@@ -16,6 +16,7 @@
 #include "index/index.h"
 #include "index/relation/edge.h"
 #include "index/row_inside.h"
+#include "index/vector/ann.h"
 
 struct checker {
     struct mn_view *view;
@@ -211,6 +212,31 @@ static enum mn_status slabs_check(struct checker *checker)
     return MN_OK;
 }
 
+struct codes {
+    struct checker *checker;
+    const char *index;
+};
+
+static enum mn_status codes_report(void *context, const int64_t *row_id, const char *message)
+{
+    struct codes *codes = context;
+
+    return problem_report(codes->checker, codes->index, row_id, message);
+}
+
+static enum mn_status codes_check(struct checker *checker, const struct mn_index *index)
+{
+    struct codes codes = {checker, index->name};
+    struct mn_ann_check check = {codes_report, &codes};
+    struct mn_ann ann;
+    uint64_t count = 0;
+    enum mn_status status = mn_ann_init(&ann, checker->view, index);
+
+    if (status == MN_OK) status = mn_ann_check(&ann, &check, &count);
+    checker->counts->index_entries += count;
+    return damage_report(checker, status, index->name, NULL);
+}
+
 static enum mn_status trees_check(struct checker *checker)
 {
     const struct mn_table *table = checker->table;
@@ -227,7 +253,12 @@ static enum mn_status trees_check(struct checker *checker)
             status = count_check(checker, "backward", table->backward_tree, checker->rows);
         }
     }
-    return status == MN_OK ? slabs_check(checker) : status;
+    if (status == MN_OK) status = slabs_check(checker);
+    for (uint32_t i = 0; status == MN_OK && i < table->index_count; i++) {
+        if (mn_index_is_coded(&table->indexes[i]))
+            status = codes_check(checker, &table->indexes[i]);
+    }
+    return status;
 }
 
 static enum mn_status rows_check(struct checker *checker)
@@ -297,8 +328,11 @@ static enum mn_status trees_named(const struct mn_schema *schema, struct mn_buf 
             }
         }
         for (uint32_t i = 0; status == MN_OK && i < table->index_count; i++) {
-            if (table->indexes[i].kind == MN_INDEX_BTREE) {
-                status = tree_note(trees, table->indexes[i].tree);
+            uint64_t count = table->indexes[i].kind == MN_INDEX_BTREE ? 1 : MN_VECTOR_TREES;
+
+            if (table->indexes[i].tree == 0) continue;
+            for (uint64_t n = 0; status == MN_OK && n < count; n++) {
+                status = tree_note(trees, table->indexes[i].tree + n);
             }
         }
         if (status == MN_OK && table->relation) status = tree_note(trees, table->forward_tree);

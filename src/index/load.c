@@ -13,6 +13,7 @@
 #include "catalog/record.h"
 #include "index/row_inside.h"
 #include "index/sorter.h"
+#include "index/vector/ann.h"
 
 enum { LOAD_BYTES = 128 << 20, EDGE_KEY_BYTES = 24, PAIR_BYTES = 16 };
 
@@ -29,6 +30,10 @@ struct mn_rows {
     struct mn_sorter *indexes;     /* one an index */
     struct mn_sorter forward, backward;
     struct mn_buf record, key;
+    bool coded;      /* the table has a vector index with codes: they are made at the end */
+    uint64_t before; /* rows of the table when the load began */
+    int64_t *ids;    /* of the rows of the load, where it is coded */
+    size_t id_count, id_capacity;
 };
 
 /* ---- begin and end of memory ---- */
@@ -42,6 +47,7 @@ static void load_free(struct mn_rows *load)
         mn_sorter_release(&load->indexes[i]);
     }
     mn_dealloc(load->indexes);
+    mn_dealloc(load->ids);
     mn_dealloc(load->slabs);
     mn_buf_release(&load->record);
     mn_buf_release(&load->key);
@@ -103,10 +109,12 @@ enum mn_status mn_rows_begin(struct mn_view *view, const struct mn_table *table,
     status = load->slabs && load->indexes ? MN_OK : mn_fail_nomem();
     for (uint32_t i = 0; status == MN_OK && i < table->index_count; i++) {
         load->indexes[i].tree = table->indexes[i].tree;
+        load->coded |= mn_index_is_coded(&table->indexes[i]);
     }
     if (status == MN_OK) status = mn_tree_count(view, table->tree, &rows);
     if (status == MN_OK) {
         load->any = rows > 0;
+        load->before = rows;
         status = mn_row_next_id(view, table, &load->next_id);
     }
     if (status == MN_FULL && table->row_id_column >= 0) {
@@ -323,6 +331,15 @@ static enum mn_status id_choose(struct mn_rows *load, const struct mn_value *val
     return MN_OK;
 }
 
+static enum mn_status id_keep(struct mn_rows *load, int64_t row_id)
+{
+    if (!mn_grow(&load->ids, &load->id_capacity, load->id_count + 1, sizeof *load->ids)) {
+        return mn_fail_nomem();
+    }
+    load->ids[load->id_count++] = row_id;
+    return MN_OK;
+}
+
 enum mn_status mn_rows_add(struct mn_rows *load, const struct mn_value *values, int64_t *row_id)
 {
     struct mn_index_entry entry = {.values = values};
@@ -333,6 +350,7 @@ enum mn_status mn_rows_add(struct mn_rows *load, const struct mn_value *values, 
     if (status == MN_OK) status = record_add(load, &entry);
     if (status == MN_OK) status = entries_add(load, &entry);
     if (status == MN_OK) status = vectors_add(load, &entry);
+    if (status == MN_OK && load->coded) status = id_keep(load, entry.row_id);
     if (status == MN_OK && load_bytes(load) > LOAD_BYTES) status = sorters_flush(load);
     if (status != MN_OK) return status;
     if (!load->any || (!load->spent && entry.row_id >= load->next_id)) {
@@ -345,11 +363,69 @@ enum mn_status mn_rows_add(struct mn_rows *load, const struct mn_value *values, 
     return MN_OK;
 }
 
+/* ---- codes ---- */
+
+/* What an index needs of a stored row. */
+static enum mn_status coded_values(struct mn_rows *load, const struct mn_index *index,
+                                   int64_t row_id, struct mn_value *values)
+{
+    struct mn_row row = {.id = row_id};
+    bool found;
+    enum mn_status status = mn_row_get(load->view, load->table, row_id, &row.record, &found);
+
+    if (status == MN_OK && !found) {
+        return mn_fail(MN_CORRUPT, "row %" PRId64 " of %s is gone", row_id, load->table->name);
+    }
+    for (uint32_t i = 0; i < index->column_count && status == MN_OK; i++) {
+        uint32_t column = index->columns[i].column;
+        status = mn_row_column(load->view, load->table, &row, column, &values[column]);
+    }
+    return status;
+}
+
+/* Few rows come one by one; for as many as there were, all codes are made anew. */
+static enum mn_status codes_add(struct mn_rows *load, const struct mn_index *index,
+                                struct mn_value *values)
+{
+    struct mn_ann ann;
+    enum mn_status status = mn_ann_init(&ann, load->view, index);
+
+    if (status == MN_OK && load->id_count >= load->before) {
+        status = mn_ann_clear(&ann);
+        return status == MN_OK ? mn_ann_build(&ann, NULL) : status;
+    }
+    for (size_t i = 0; i < load->id_count && status == MN_OK; i++) {
+        struct mn_index_entry entry = {values, load->ids[i]};
+        const struct mn_value *vector = &values[index->columns[0].column];
+
+        status = coded_values(load, index, load->ids[i], values);
+        if (status == MN_OK && !mn_is_null(vector)) {
+            status = mn_ann_insert(&ann, &entry, vector->p);
+        }
+    }
+    return status;
+}
+
+static enum mn_status all_codes_add(struct mn_rows *load)
+{
+    struct mn_value *values = mn_zalloc(load->table->column_count * sizeof *values);
+    enum mn_status status = values ? MN_OK : mn_fail_nomem();
+
+    for (uint32_t i = 0; i < load->table->index_count && status == MN_OK; i++) {
+        const struct mn_index *index = &load->table->indexes[i];
+
+        if (mn_index_is_coded(index)) status = codes_add(load, index, values);
+    }
+    mn_dealloc(values);
+    return status;
+}
+
 enum mn_status mn_rows_end(struct mn_rows *load, uint64_t *failed_row)
 {
     enum mn_status status = bulks_end(load, MN_OK);
 
     if (status == MN_OK) status = sorters_flush(load);
+    if (status == MN_OK && load->id_count) status = all_codes_add(load);
     if (failed_row) *failed_row = load->failed_row;
     load_free(load);
     return status;

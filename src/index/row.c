@@ -11,6 +11,7 @@
 #include "index/index.h"
 #include "index/relation/edge.h"
 #include "index/row_inside.h"
+#include "index/vector/ann.h"
 
 /* ---- reading ---- */
 
@@ -360,6 +361,40 @@ static enum mn_status vectors_put(struct mn_view *view, const struct mn_table *t
     return MN_OK;
 }
 
+enum mn_status mn_row_codes_put(struct mn_view *view, const struct mn_table *table,
+                                const struct mn_index_entry *entry)
+{
+    enum mn_status status = MN_OK;
+
+    for (uint32_t i = 0; i < table->index_count && status == MN_OK; i++) {
+        const struct mn_index *index = &table->indexes[i];
+        const struct mn_value *vector = &entry->values[index->columns[0].column];
+        struct mn_ann ann;
+
+        if (!mn_index_is_coded(index) || mn_is_null(vector)) continue;
+        status = mn_ann_init(&ann, view, index);
+        if (status == MN_OK) status = mn_ann_insert(&ann, entry, vector->p);
+    }
+    return status;
+}
+
+enum mn_status mn_row_codes_delete(struct mn_view *view, const struct mn_table *table,
+                                   const struct mn_index_entry *entry)
+{
+    enum mn_status status = MN_OK;
+
+    for (uint32_t i = 0; i < table->index_count && status == MN_OK; i++) {
+        const struct mn_index *index = &table->indexes[i];
+        struct mn_ann ann;
+
+        if (!mn_index_is_coded(index)) continue;
+        if (mn_is_null(&entry->values[index->columns[0].column])) continue;
+        status = mn_ann_init(&ann, view, index);
+        if (status == MN_OK) status = mn_ann_delete(&ann, entry);
+    }
+    return status;
+}
+
 enum mn_status mn_row_insert(struct mn_view *view, const struct mn_table *table,
                              const struct mn_value *values, int64_t *row_id)
 {
@@ -385,6 +420,7 @@ enum mn_status mn_row_insert(struct mn_view *view, const struct mn_table *table,
         status = mn_index_entry_put(view, &table->indexes[i], &entry, &scratch);
     }
     if (status == MN_OK) status = vectors_put(view, table, &entry);
+    if (status == MN_OK) status = mn_row_codes_put(view, table, &entry);
     mn_buf_release(&scratch);
     if (status == MN_OK) *row_id = entry.row_id;
     return status;

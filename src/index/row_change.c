@@ -8,6 +8,7 @@
 #include "catalog/record.h"
 #include "index/relation/edge.h"
 #include "index/row_inside.h"
+#include "index/vector/ann.h"
 
 /* ---- update ---- */
 
@@ -121,14 +122,19 @@ static enum mn_status record_change(struct update *update)
     return status == MN_EXISTS ? mn_row_id_duplicate(table, update->new_id) : status;
 }
 
-static bool index_may_change(const struct update *update, const struct mn_index *index)
+static bool columns_may_change(const struct update *update, const struct mn_index *index)
 {
-    if (index->kind != MN_INDEX_BTREE) return false;
     if (update->new_id != update->old_id) return true;
     for (uint32_t i = 0; i < index->column_count; i++) {
         if (column_may_change(update, index->columns[i].column)) return true;
     }
     return false;
+}
+
+static bool index_may_change(const struct update *update, const struct mn_index *index)
+{
+    if (index->kind != MN_INDEX_BTREE) return false;
+    return columns_may_change(update, index);
 }
 
 static enum mn_status entry_change(struct update *update, const struct mn_index *index)
@@ -181,6 +187,38 @@ static enum mn_status vector_change(struct update *update, uint32_t i)
     return mn_row_column_note(status, update->table, column);
 }
 
+/* Takes the row's old codes away, or puts the new ones, where they may differ. */
+static enum mn_status codes_change(struct update *update, bool put)
+{
+    struct mn_index_entry old = {update->old.values, update->old_id};
+    struct mn_index_entry new = {update->values, update->new_id};
+    enum mn_status status = MN_OK;
+
+    for (uint32_t i = 0; i < update->table->index_count && status == MN_OK; i++) {
+        const struct mn_index *index = &update->table->indexes[i];
+        uint32_t column = index->columns[0].column;
+        struct mn_slabs slabs = mn_column_slabs(update->view, &update->table->columns[column]);
+        struct mn_ann ann;
+        const float *vector;
+
+        if (!mn_index_is_coded(index) || !columns_may_change(update, index)) continue;
+        if (mn_is_null(put ? &update->values[column] : &update->old.values[column])) continue;
+        status = mn_ann_init(&ann, update->view, index);
+        if (status != MN_OK) break;
+        if (!put) {
+            status = mn_ann_delete(&ann, &old);
+            continue;
+        }
+        status = mn_slab_get(&slabs, update->new_id, &vector);
+        if (status == MN_OK && !vector) {
+            status = mn_fail(MN_CORRUPT, "row %" PRId64 " of %s has lost its vector",
+                             update->new_id, update->table->name);
+        }
+        if (status == MN_OK) status = mn_ann_insert(&ann, &new, vector);
+    }
+    return status;
+}
+
 static enum mn_status update_apply(struct update *update)
 {
     const struct mn_table *table = update->table;
@@ -193,10 +231,11 @@ static enum mn_status update_apply(struct update *update)
             status = entry_change(update, &table->indexes[i]);
         }
     }
+    if (status == MN_OK) status = codes_change(update, false);
     for (uint32_t i = 0; status == MN_OK && i < table->column_count; i++) {
         if (table->columns[i].kind.type == MN_TYPE_VECTOR) status = vector_change(update, i);
     }
-    return status;
+    return status == MN_OK ? codes_change(update, true) : status;
 }
 
 enum mn_status mn_row_update(struct mn_view *view, const struct mn_table *table,
@@ -275,6 +314,7 @@ static enum mn_status row_parts_delete(struct mn_view *view, const struct mn_tab
         if (table->indexes[i].kind != MN_INDEX_BTREE) continue;
         status = mn_index_entry_delete(view, &table->indexes[i], &entry, &scratch);
     }
+    if (status == MN_OK) status = mn_row_codes_delete(view, table, &entry);
     for (uint32_t i = 0; status == MN_OK && i < table->column_count; i++) {
         if (table->columns[i].kind.type == MN_TYPE_VECTOR && !mn_is_null(&old->values[i])) {
             struct mn_slabs slabs = mn_column_slabs(view, &table->columns[i]);

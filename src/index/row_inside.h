@@ -47,6 +47,13 @@ enum mn_status mn_row_next_id(struct mn_view *view, const struct mn_table *table
 enum mn_status mn_row_vector_put(const struct mn_slabs *slabs, int64_t row_id,
                                  const struct mn_value *vector);
 
+/* The codes of a row in the vector indexes of its table; its vectors are in their slabs. */
+enum mn_status mn_row_codes_put(struct mn_view *view, const struct mn_table *table,
+                                const struct mn_index_entry *entry);
+/* Takes them away; of VECTOR values only presence is read. */
+enum mn_status mn_row_codes_delete(struct mn_view *view, const struct mn_table *table,
+                                   const struct mn_index_entry *entry);
+
 /* Adds the column's name to a MN_RANGE or MN_TYPE that speaks of its value. */
 enum mn_status mn_row_column_note(enum mn_status status, const struct mn_table *table,
                                   const struct mn_column *column);

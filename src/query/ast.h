@@ -503,6 +503,7 @@ struct mn_ast_option {
     bool word; /* the value was a bare word: TEXT, folded */
     struct mn_value value;
     struct mn_span value_span;
+    struct mn_ast_names names; /* (a, b): columns */
 };
 
 struct mn_ast_options {

@@ -239,7 +239,6 @@ static enum mn_status clause_bind(struct mn_block *block, const struct mn_ast_ne
                                   struct mn_nearest *nearest)
 {
     struct mn_nearest_spec *spec = &nearest->spec;
-    struct mn_expr *effort;
     enum mn_status status = later_parts(ast);
 
     if (status == MN_OK) {
@@ -250,10 +249,10 @@ static enum mn_status clause_bind(struct mn_block *block, const struct mn_ast_ne
     if (status == MN_OK && ast->within) {
         status = number_bind(block, ast->within, MN_TYPE_FLOAT, &spec->within);
     }
-    /* The search is exact: there is no more effort to make. */
     if (status == MN_OK && ast->effort) {
-        status = number_bind(block, ast->effort, MN_TYPE_INT, &effort);
+        status = number_bind(block, ast->effort, MN_TYPE_INT, &spec->effort);
     }
+    spec->exact = ast->exact;
     return status == MN_OK ? search_bind(block, nearest, ast->first->to) : status;
 }
 

@@ -15,6 +15,10 @@ static enum mn_status option_bind(struct mn_copy_options *options, const struct 
 {
     struct mn_copy_option option = {.name = ast->name.text, .kind = MN_COPY_OPTION_BARE};
 
+    if (ast->names.count) {
+        return mn_fail_at(MN_SCHEMA, ast->name.span.offset, ast->name.span.length,
+                          "the option %s takes no list of columns", ast->name.text);
+    }
     switch (ast->given ? (enum mn_type)ast->value.type : MN_TYPE_NULL) {
     case MN_TYPE_NULL: break;
     case MN_TYPE_TEXT:

@@ -104,9 +104,10 @@ static enum mn_status column_text(const struct mn_table *table, uint32_t i, stru
 
 static enum mn_status key_columns(const struct mn_index *index, struct mn_buf *out)
 {
+    uint32_t count = index->kind == MN_INDEX_VECTOR ? 1 : index->column_count;
     enum mn_status status = mn_buf_text(out, "(");
 
-    for (uint32_t i = 0; i < index->column_count && !status; i++) {
+    for (uint32_t i = 0; i < count && !status; i++) {
         const struct mn_index_column *key = &index->columns[i];
         if (i > 0) status = mn_buf_text(out, ", ");
         if (!status) status = mn_ddl_name(index->table->columns[key->column].name, out);
@@ -184,5 +185,15 @@ enum mn_status mn_ddl_index(const struct mn_index *index, struct mn_buf *out)
     if (!status) status = mn_buf_text(out, " ");
     if (!status) status = key_columns(index, out);
     if (!status && index->kind == MN_INDEX_VECTOR) status = mn_buf_text(out, " USING vector");
-    return status ? status : options_text(index->options, index->option_count, false, out);
+    if (!status) status = options_text(index->options, index->option_count, false, out);
+    if (status || index->kind != MN_INDEX_VECTOR || index->column_count < 2) return status;
+    if (index->option_count > 0) out->len--; /* before the parenthesis */
+    status = mn_buf_text(out, index->option_count > 0 ? ", partition = (" : " WITH (partition = (");
+    for (uint32_t i = 1; i < index->column_count && !status; i++) {
+        if (i > 1) status = mn_buf_text(out, ", ");
+        if (!status) {
+            status = mn_ddl_name(index->table->columns[index->columns[i].column].name, out);
+        }
+    }
+    return status ? status : mn_buf_text(out, "))");
 }

@@ -279,6 +279,10 @@ static enum mn_status table_option_check(const struct mn_ast_create_table *ast,
                                          const struct mn_table_def *def, bool *multi)
 {
     for (const struct mn_ast_option *of = ast->options.first; of; of = of->next) {
+        if (of->names.count) {
+            return mn_fail_at(MN_SCHEMA, of->name.span.offset, of->name.span.length,
+                              "the option %s takes no list of columns", of->name.text);
+        }
         if (ast->from.text && strcmp(of->name.text, "multi") == 0) {
             *multi = !of->given || (of->value.type == MN_TYPE_BOOL && of->value.b);
             continue;
@@ -366,8 +370,38 @@ static bool method_is(const struct mn_ast_create_index *ast, const char *name)
     return ast->method.text && strcmp(ast->method.text, name) == 0;
 }
 
+/* The columns of a partition stand behind the vector among those of the index. */
+static enum mn_status partition_columns(const struct definer *definer, const struct mn_table *table,
+                                        const struct mn_ast_option *option,
+                                        struct mn_index_def *def)
+{
+    struct mn_index_column *columns =
+        mn_arena_zalloc(definer->arena, (option->names.count + 2) * sizeof *columns);
+
+    if (!columns) return mn_fail_nomem();
+    if (def->column_count > 1 || (!option->names.count && !option->word)) {
+        return mn_fail_at(MN_SCHEMA, option->name.span.offset, option->name.span.length,
+                          def->column_count > 1 ? "partition is there twice"
+                                                : "partition takes columns: partition = (a, b)");
+    }
+    columns[0] = def->columns[0];
+    def->columns = columns;
+    if (option->word) {
+        struct mn_name name = {option->value.p, option->value.size, false, option->value_span};
+
+        return mn_bind_column_of(table, &name, &columns[def->column_count++].column);
+    }
+    for (const struct mn_ast_name *of = option->names.first; of; of = of->next) {
+        enum mn_status status =
+            mn_bind_column_of(table, &of->name, &columns[def->column_count++].column);
+
+        if (status != MN_OK) return status;
+    }
+    return MN_OK;
+}
+
 /* pgvector's operator classes and `metric`; the options of other engines are passed over. */
-static enum mn_status vector_options(const struct definer *definer,
+static enum mn_status vector_options(const struct definer *definer, const struct mn_table *table,
                                      const struct mn_ast_create_index *ast,
                                      struct mn_index_def *def)
 {
@@ -391,6 +425,15 @@ static enum mn_status vector_options(const struct definer *definer,
     for (const struct mn_ast_option *of = ast->options.first; of; of = of->next) {
         enum mn_metric parsed;
 
+        if (strcmp(of->name.text, "partition") == 0) {
+            enum mn_status status = partition_columns(definer, table, of, def);
+
+            if (status != MN_OK) return status;
+            continue;
+        }
+        if (strcmp(of->name.text, "cover") == 0 || strcmp(of->name.text, "time") == 0) {
+            return mn_comes_later(of->name.span, "cover and time of a vector index");
+        }
         if (strcmp(of->name.text, "metric") != 0) {
             if (foreign) continue;
             return mn_fail_at(MN_SCHEMA, of->name.span.offset, of->name.span.length,
@@ -433,7 +476,7 @@ static enum mn_status index_method(const struct definer *definer, const struct m
         return mn_fail_at(MN_SCHEMA, ast->table.span.offset, ast->table.span.length,
                           "a vector index is on one VECTOR column, and not unique");
     }
-    if (vector) return vector_options(definer, ast, def);
+    if (vector) return vector_options(definer, table, ast, def);
     if (type == MN_TYPE_VECTOR) {
         mn_fail_at(MN_TYPE, ast->columns.first->span.offset, ast->columns.first->span.length,
                    "a VECTOR has no order");
@@ -445,6 +488,11 @@ static enum mn_status index_method(const struct definer *definer, const struct m
                           ast->options.first->name.text);
     }
     return MN_OK;
+}
+
+static enum mn_status build_tick(void *context)
+{
+    return mn_exec_tick(context);
 }
 
 static enum mn_status create_index(const struct definer *definer)
@@ -465,7 +513,10 @@ static enum mn_status create_index(const struct definer *definer)
     def.table = table->name;
     status = index_columns(definer, table, ast, &def);
     if (status == MN_OK) status = index_method(definer, table, ast, &def);
-    if (status == MN_OK) status = mn_index_create(definer->exec->view, &def);
+    if (status == MN_OK) {
+        struct mn_index_watch watch = {build_tick, definer->exec};
+        status = mn_index_create_watched(definer->exec->view, &def, &watch);
+    }
     return status == MN_OK ? MN_OK : mn_place(ast->table.span.offset, ast->table.span.length);
 }
 

@@ -65,6 +65,22 @@ static enum mn_status ask_within(const struct mn_nearest_spec *spec, struct mn_e
     }
 }
 
+static enum mn_status ask_effort(const struct mn_nearest_spec *spec, struct mn_exec *exec,
+                                 struct mn_nearest_ask *ask)
+{
+    struct mn_value value;
+
+    if (!spec->effort) return MN_OK;
+    enum mn_status status = mn_expr_eval(spec->effort, &exec->eval, &value);
+    if (status != MN_OK || mn_is_null(&value)) return status;
+    if (value.type != MN_TYPE_INT || value.i < 1) {
+        return mn_fail_at(value.type == MN_TYPE_INT ? MN_RANGE : MN_TYPE, spec->effort->span.offset,
+                          spec->effort->span.length, "EFFORT takes a count of lists, 1 or more");
+    }
+    ask->effort = (uint64_t)value.i;
+    return MN_OK;
+}
+
 /* A query vector is checked here for both forms, so that its place can be told. */
 static enum mn_status query_check(const struct mn_nearest_spec *spec, const struct mn_value *to)
 {
@@ -98,6 +114,7 @@ enum mn_status mn_nearest_ask(const struct mn_nearest_spec *spec, struct mn_exec
         ask->dims = to.size;
         status = query_check(spec, &to);
     }
+    if (status == MN_OK) status = ask_effort(spec, exec, ask);
     return status == MN_OK ? ask_within(spec, exec, ask) : status;
 }
 

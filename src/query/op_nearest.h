@@ -14,6 +14,8 @@ struct mn_nearest_spec {
     struct mn_expr *k;      /* INT; NULL pointer: all */
     struct mn_expr *offset; /* INT, added to k; NULL pointer: none */
     struct mn_expr *within; /* FLOAT; NULL pointer: no cap */
+    struct mn_expr *effort; /* INT; NULL pointer: the default */
+    bool exact;
     /* ORDER BY a distance: k and offset follow the rules of LIMIT and OFFSET, and rows without a
      * distance come last, by key. NEAREST: k is not NULL and not negative, such rows are left out.
      */
@@ -33,6 +35,10 @@ struct mn_vector_scan_spec {
     const struct mn_table *table;
     int column;
     bool filtered;
+    bool codes_filtered;          /* the same for the index: its partition may be all of WHERE */
+    const struct mn_index *index; /* with codes and of this metric; NULL: none */
+    uint32_t equal_count;         /* the first columns of its partition equal these */
+    struct mn_expr **equal;
     uint32_t row_id_slot;
     struct mn_fetch fetch; /* the columns of the rows that come out */
 };
@@ -57,7 +63,7 @@ struct mn_op *mn_op_nearest(struct mn_arena *arena, struct mn_op *child,
 struct mn_nearest_ask {
     const float *query; /* NULL: no row has a distance */
     uint32_t dims;
-    uint64_t k;
+    uint64_t k, effort; /* effort 0: the default */
     double within;
 };
 enum mn_status mn_nearest_ask(const struct mn_nearest_spec *spec, struct mn_exec *exec,

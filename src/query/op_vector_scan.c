@@ -12,8 +12,9 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "catalog/key.h"
 #include "index/row.h"
-#include "index/vector/search.h"
+#include "index/vector/ann_search.h"
 #include "query/fetch.h"
 #include "query/op_nearest.h"
 
@@ -28,8 +29,12 @@ struct op_vector_scan {
     struct mn_topk lost; /* with ORDER BY: rows without a distance, by key */
     uint64_t k;
     uint64_t at;
-    uint64_t shown;   /* distances computed, for EXPLAIN ANALYZE */
-    int64_t *row_ids; /* that pass the filter */
+    uint64_t shown;                   /* distances computed, for EXPLAIN ANALYZE */
+    struct mn_search_options options; /* of the search */
+    uint64_t effort;
+    struct mn_ann_counts counts; /* of the index, where it was used */
+    const char *way;             /* how the search went, for EXPLAIN ANALYZE */
+    int64_t *row_ids;            /* that pass the filter */
     size_t row_id_count, row_id_capacity;
     struct mn_exec *exec;  /* for tie, while the operator is open */
     enum mn_status failed; /* a tie could not be read */
@@ -160,15 +165,103 @@ static enum mn_status slabs_visit(struct op_vector_scan *scan, struct mn_exec *e
     return status;
 }
 
+/* ---- the index ---- */
+
+static enum mn_status exec_tick(void *context)
+{
+    return mn_exec_tick(context);
+}
+
+/* Codes pay where there are many vectors and few of them are asked for. */
+static bool codes_pay(const struct op_vector_scan *scan, uint64_t rows)
+{
+    if (scan->k > MN_ANN_K_MAX) return false;
+    return rows > mn_ann_limits.few_rows && rows / 8 > scan->k;
+}
+
+/* The key of the partitions that WHERE names. *empty: none can be. */
+static enum mn_status prefix_make(struct op_vector_scan *scan, struct mn_exec *exec,
+                                  struct mn_buf *prefix, bool *empty)
+{
+    const struct mn_index *index = scan->spec.index;
+    enum mn_status status = MN_OK;
+
+    *empty = false;
+    for (uint32_t i = 0; i < scan->spec.equal_count && status == MN_OK; i++) {
+        const struct mn_index_column *column = &index->columns[i + 1];
+        struct mn_value value, as;
+
+        status = mn_expr_eval(scan->spec.equal[i], &exec->eval, &value);
+        if (status != MN_OK) break;
+        if (mn_is_null(&value)) {
+            *empty = true;
+            return MN_OK;
+        }
+        status = mn_value_assign(&value, &index->table->columns[column->column].kind, true,
+                                 exec->eval.scratch, &as);
+        if (status == MN_OK) status = mn_key_append(prefix, &as, column->order);
+        if (status == MN_TOOBIG) {
+            *empty = true; /* no row has a key that long */
+            return MN_OK;
+        }
+    }
+    return status;
+}
+
+static enum mn_status codes_search(struct op_vector_scan *scan, struct mn_exec *exec,
+                                   const struct mn_row_set *set, uint64_t rows, bool *served)
+{
+    struct mn_ann ann;
+    struct mn_buf prefix = {0};
+    bool empty;
+    enum mn_status status = mn_ann_init(&ann, exec->view, scan->spec.index);
+
+    if (status == MN_OK) status = prefix_make(scan, exec, &prefix, &empty);
+    if (status == MN_OK && !empty) {
+        struct mn_ann_query query = {
+            .search = scan->options,
+            .prefix = mn_bytes_of(prefix.data, prefix.len),
+            .set = set,
+            .rows = rows,
+            .effort = scan->effort,
+            .exact = scan->spec.nearest.exact,
+            .tick = exec_tick,
+            .context = exec,
+        };
+
+        status = mn_ann_search(&ann, &query, scan->search, &scan->counts, served);
+        if (*served) scan->way = query.exact ? "codes, exact" : "codes";
+    } else if (status == MN_OK) {
+        *served = true;
+        scan->way = "no partition";
+    }
+    mn_buf_release(&prefix);
+    return status;
+}
+
 static enum mn_status search_run(struct op_vector_scan *scan, struct mn_exec *exec,
                                  const struct mn_slabs *slabs)
 {
+    bool codes = scan->search && scan->spec.index, served = false;
+    struct mn_row_set set = {.count = 0};
+    uint64_t rows = 0;
     enum mn_status status = MN_OK;
 
-    if (scan->spec.filtered) {
+    scan->way = "vectors";
+    if (codes) status = mn_tree_count(exec->view, scan->spec.table->tree, &rows);
+    if (status == MN_OK && codes && !scan->spec.codes_filtered && codes_pay(scan, rows)) {
+        status = codes_search(scan, exec, NULL, rows, &served);
+    }
+    if (status == MN_OK && !served && scan->spec.filtered) {
         status = child_collect(scan, exec);
-        if (status == MN_OK) status = rows_visit(scan, exec, slabs, scan->search);
-    } else if (scan->search) {
+        if (status == MN_OK && codes && scan->spec.codes_filtered &&
+            codes_pay(scan, scan->row_id_count)) {
+            status = mn_row_set_make(scan->row_ids, scan->row_id_count, &set);
+            if (status == MN_OK) status = codes_search(scan, exec, &set, rows, &served);
+            mn_row_set_release(&set);
+        }
+        if (status == MN_OK && !served) status = rows_visit(scan, exec, slabs, scan->search);
+    } else if (status == MN_OK && !served && scan->search) {
         status = slabs_visit(scan, exec, slabs);
     }
     if (status == MN_OK && scan->search) {
@@ -179,7 +272,8 @@ static enum mn_status search_run(struct op_vector_scan *scan, struct mn_exec *ex
         scan->shown += shown;
     }
     bool dry = scan->near_count < scan->k;
-    if (status == MN_OK && dry && scan->lost.k && !scan->spec.filtered) {
+    if (status == MN_OK && dry && scan->lost.k && (served || !scan->spec.filtered)) {
+        scan->row_id_count = 0;
         status = child_collect(scan, exec);
         if (status == MN_OK) status = rows_visit(scan, exec, slabs, NULL);
     }
@@ -200,6 +294,7 @@ static enum mn_status search_open(struct op_vector_scan *scan, const struct mn_n
         .tie_context = scan,
     };
 
+    scan->options = options;
     return mn_search_open(&options, &scan->search);
 }
 
@@ -222,6 +317,7 @@ static enum mn_status vector_scan_open(struct mn_op *op, struct mn_exec *exec)
     if (status != MN_OK) return status;
     if (ask.k == 0 || (!ask.query && !spec->order_by)) return MN_OK;
     scan->k = ask.k;
+    scan->effort = ask.effort;
     if (spec->order_by) mn_topk_init(&scan->lost, ask.k, tie, scan);
     if (ask.query) {
         status = mn_nearest_dims(spec, slabs.dims, ask.dims);
@@ -266,6 +362,17 @@ static enum mn_status vector_scan_describe(const struct mn_op *op, struct mn_buf
         mn_buf_printf(out, " %s by %s,", table->name, table->columns[scan->spec.column].name);
 
     if (status == MN_OK) status = mn_nearest_describe(&scan->spec.nearest, out);
+    if (status == MN_OK && scan->spec.index) {
+        status = mn_buf_printf(out, " using %s", scan->spec.index->name);
+    }
+    if (status == MN_OK && scan->spec.index && scan->spec.equal_count) {
+        status = mn_buf_text(out, ", by partition");
+    }
+    if (status == MN_OK && scan->counts.codes) {
+        status = mn_buf_printf(
+            out, ", %s: %" PRIu64 " lists, %" PRIu64 " codes, %" PRIu64 " rows reranked", scan->way,
+            scan->counts.lists, scan->counts.codes, scan->counts.reranked);
+    }
     if (status != MN_OK || !scan->shown) return status;
     return mn_buf_printf(out, ", %" PRIu64 " distances", scan->shown);
 }

@@ -15,6 +15,7 @@
 #define MN_QUERY_PLAN_H
 
 #include "query/bind.h"
+#include "query/op_nearest.h"
 
 enum { MN_CONDITIONS_MAX = 512 };
 
@@ -63,6 +64,12 @@ enum mn_status mn_plan_access(struct mn_plan *plan, uint32_t source, uint64_t bo
 /* Its operator, testing every condition it can; they are marked done. */
 enum mn_status mn_plan_scan(struct mn_plan *plan, uint32_t source, uint64_t bound,
                             struct mn_access_path *path, struct mn_op **op);
+
+/* Values for the first columns of a vector index's partition, from the conditions that are not
+ * done; *all: there is no other condition. */
+enum mn_status mn_plan_partition(struct mn_plan *plan, uint32_t source,
+                                 const struct mn_index *index, struct mn_vector_scan_spec *spec,
+                                 bool *all);
 
 uint64_t mn_plan_sources(const struct mn_plan *plan, const struct mn_expr *expr);
 /* Slots that hold the columns of a source. */

@@ -94,6 +94,33 @@ static enum mn_status fetch_make(struct mn_plan *plan, const struct mn_source *s
     return MN_OK;
 }
 
+/* The coded index of the column and metric, and what WHERE says of its partition. */
+static enum mn_status index_choose(struct mn_plan *plan, struct mn_vector_scan_spec *spec)
+{
+    const struct mn_table *table = spec->table;
+    bool all = false;
+
+    for (uint32_t i = 0; i < table->index_count && !spec->index; i++) {
+        const struct mn_index *index = &table->indexes[i];
+        const struct mn_value *option = mn_index_option(index, "metric");
+        enum mn_metric metric = MN_METRIC_COSINE;
+
+        if (index->kind != MN_INDEX_VECTOR || index->tree == 0) continue;
+        if ((int)index->columns[0].column != spec->column) continue;
+        if (option && option->type == MN_TYPE_TEXT) {
+            enum mn_status status = mn_metric_parse(option->p, option->size, &metric);
+            if (status != MN_OK) return status;
+        }
+        if (metric == spec->nearest.metric) spec->index = index;
+    }
+    spec->codes_filtered = spec->filtered;
+    if (!spec->index || !spec->filtered) return MN_OK;
+    for (uint32_t i = 0; i < plan->condition_count; i++) plan->conditions[i].done = false;
+    enum mn_status status = mn_plan_partition(plan, 0, spec->index, spec, &all);
+    if (all) spec->codes_filtered = false;
+    return status;
+}
+
 static enum mn_status vector_scan_make(struct mn_plan *plan, const struct mn_nearest_spec *shared,
                                        struct mn_op **op)
 {
@@ -105,8 +132,9 @@ static enum mn_status vector_scan_make(struct mn_plan *plan, const struct mn_nea
         .filtered = plan->condition_count > 0,
         .row_id_slot = nearest->source->row_id_slot,
     };
-    enum mn_status status = filter_plan(plan, op);
+    enum mn_status status = index_choose(plan, &spec);
 
+    if (status == MN_OK) status = filter_plan(plan, op);
     if (status == MN_OK) status = fetch_make(plan, nearest->source, &spec.fetch);
     if (status != MN_OK) return status;
     *op = mn_op_vector_scan(plan->arena, *op, &spec);

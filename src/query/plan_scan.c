@@ -471,6 +471,32 @@ static enum mn_status path_try(struct mn_plan *plan, uint32_t source_index, uint
     return MN_OK;
 }
 
+enum mn_status mn_plan_partition(struct mn_plan *plan, uint32_t source_index,
+                                 const struct mn_index *index, struct mn_vector_scan_spec *spec,
+                                 bool *all)
+{
+    struct mn_source *source = plan->query->sources[source_index];
+    struct target target = {.source = source_index};
+    struct mn_access_path *path = mn_arena_zalloc(plan->arena, sizeof *path);
+
+    if (!path) return mn_fail_nomem();
+    path->spec.equal =
+        mn_arena_zalloc(plan->arena, (index->column_count + 1) * sizeof(struct mn_expr *));
+    if (!path->spec.equal) return mn_fail_nomem();
+    for (uint32_t i = 1; i < index->column_count; i++) {
+        const struct mn_source_column *column = &source->columns[index->columns[i].column];
+
+        target.slot = column->slot;
+        target.kind = column->kind;
+        if (target.slot == MN_NO_SLOT || !take_equal(plan, &target, path)) break;
+    }
+    spec->equal = path->spec.equal;
+    spec->equal_count = path->spec.equal_count;
+    *all = true;
+    for (uint32_t i = 0; i < plan->condition_count; i++) *all = *all && used_has(path, i);
+    return MN_OK;
+}
+
 /* A relation by its ends: the edges of one row, or between two. */
 static enum mn_status path_edges(struct mn_plan *plan, uint32_t source_index, uint64_t bound,
                                  double entries, struct mn_access_path *path)

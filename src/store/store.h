@@ -96,6 +96,8 @@ enum mn_status mn_store_open(const struct mn_store_options *options, struct mn_s
 enum mn_status mn_store_publish(struct mn_store *store);
 /* All views must have ended: else MN_MISUSE, and the store stays open. */
 enum mn_status mn_store_close(struct mn_store *store);
+/* Whether the file may have vector indexes with codes: those of the first builds may not. */
+bool mn_store_has_codes(const struct mn_store *store);
 /* Changes how long later writers wait. */
 void mn_store_set_busy_ms(struct mn_store *store, int64_t busy_ms);
 

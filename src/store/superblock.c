@@ -23,8 +23,8 @@ enum {
     AT_CHECKSUM = 4088
 };
 
-/* The features this build knows: none has been needed yet. */
-#define KNOWN_RO_COMPATIBLE UINT64_C(0)
+/* The features this build knows. */
+#define KNOWN_RO_COMPATIBLE ((uint64_t)MN_FEATURE_CODES)
 #define KNOWN_INCOMPATIBLE UINT64_C(0)
 
 /* A transfer as text changes the first byte, one of the line ends or the end-of-file mark. */

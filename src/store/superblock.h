@@ -18,6 +18,9 @@
 
 enum { MN_SUPERBLOCK_BYTES = 4096, MN_FORMAT = 1 };
 
+/* Bits of `ro_compatible`. */
+enum { MN_FEATURE_CODES = 1 }; /* vector indexes may have trees of codes, which writers maintain */
+
 struct mn_superblock {
     uint32_t page_size;
     uint64_t compatible, ro_compatible, incompatible;

@@ -11,6 +11,7 @@
 #ifndef MN_INDEX_VECTOR_KERNEL_H
 #define MN_INDEX_VECTOR_KERNEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,32 @@ struct mn_kernel_rows {
     size_t count;
     size_t dims;
 };
+
+/*
+ * Rows as codes, 16 to a group (code.h has the layout), and a query of bytes. The estimate of a row
+ *
+ *     scale * D * query.scale + query.square * half_square
+ *       + query.error * error + query.spread * sqrt(2 half_square)     D = sum of (2 level - 15) q8
+ *
+ * is made of whole numbers and then of single operations in this order, so that it is the same to
+ * the last bit on every level. half_square, and what is made of it, only with `squares`.
+ */
+struct mn_code_query {
+    const int8_t *bytes;   /* 8 a step, zeros behind the last dimension */
+    const int16_t *spaced; /* the same, for levels without products of bytes: see code.c */
+    size_t steps;          /* of 8 dimensions */
+    int32_t bias;          /* 15 times the sum of the bytes */
+    bool squares;
+    float scale, square, error, spread;
+};
+
+struct mn_code_groups {
+    const uint8_t *base;
+    size_t stride; /* in bytes, from one group to the next */
+    size_t count;
+};
+
+enum { MN_CODE_GROUP = 16, MN_CODE_STEP_DIMS = 8, MN_CODE_STEP_BYTES = 64 };
 
 /* Every function is defined for any size, 0 included, and reads nothing beyond it. */
 struct mn_kernels {
@@ -36,6 +63,11 @@ struct mn_kernels {
     void (*l2sq_rows)(const float *query, const struct mn_kernel_rows *rows, float *out);
     void (*cosine_rows)(const float *query, const struct mn_kernel_rows *rows, float *dots,
                         float *norms2);
+
+    /* The estimates of all rows, and of each group which are not at or below `least`, a bit a row:
+     * NaN is a hit. */
+    void (*code_scan)(const struct mn_code_query *query, const struct mn_code_groups *groups,
+                      float least, float *estimates, uint16_t *hits);
 
     /* IEEE half floats to f32; denormals, infinities and NaN are kept. For .npy files. */
     void (*from_half)(const uint16_t *halves, size_t count, float *out);

@@ -309,6 +309,8 @@ static void kernel_from_half(const uint16_t *halves, size_t count, float *out)
     for (; i < count; i++) out[i] = half_widen(halves[i]);
 }
 
+#include "index/vector/kernel_code.h"
+
 #define TEXT_OF(word) #word
 #define TEXT(word) TEXT_OF(word)
 #define JOIN_OF(left, right) left##right
@@ -324,5 +326,6 @@ const struct mn_kernels JOIN(mn_kernels_, MN_KERNEL_LEVEL) = {
     .dot_rows = kernel_dot_rows,
     .l2sq_rows = kernel_l2sq_rows,
     .cosine_rows = kernel_cosine_rows,
+    .code_scan = kernel_code_scan,
     .from_half = kernel_from_half,
 };

@@ -99,16 +99,26 @@ void mn_search_release(struct mn_search *search)
     mn_dealloc(search);
 }
 
-/* The greatest distance that can still be of use. */
-static double search_reach(const struct mn_search *s)
+double mn_search_reach(const struct mn_search *s)
 {
     if (!mn_topk_full(&s->topk) || s->topk.count == 0) return s->options.within;
     return fmin(s->options.within, s->topk.heap[0].distance);
 }
 
+bool mn_search_full(const struct mn_search *search)
+{
+    return mn_topk_full(&search->topk);
+}
+
+void mn_search_forget(struct mn_search *search)
+{
+    search->topk.count = 0;
+    search->shown = search->scored = 0;
+}
+
 static struct gate gate_make(const struct mn_search *s)
 {
-    double reach = search_reach(s), g = s->error;
+    double reach = mn_search_reach(s), g = s->error;
 
     switch (s->options.metric) {
     case MN_METRIC_L2:

@@ -41,6 +41,13 @@ enum mn_status mn_search_gathered(struct mn_search *search, const int64_t *ids,
 /* The nearest, best first, count of them; valid until the release. Nothing can be shown after. */
 const struct mn_near *mn_search_finish(struct mn_search *search, size_t *count);
 
+/* The greatest distance that can still be of use: of the worst kept, or the cap. */
+double mn_search_reach(const struct mn_search *search);
+/* True when k are kept. */
+bool mn_search_full(const struct mn_search *search);
+/* Begins anew: nothing was shown. */
+void mn_search_forget(struct mn_search *search);
+
 /* How many vectors were shown and how many of them were scored in double. */
 void mn_search_counts(const struct mn_search *search, uint64_t *shown, uint64_t *scored);
 

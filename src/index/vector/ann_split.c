@@ -1,0 +1,273 @@
+/*
+ * ann_split: clusters keep their size.
+ *
+ * A split cuts a cluster by 2-means and then looks around, as LIRE does: rows of either half that
+ * are nearer to a neighbour's centroid go there, and rows of the neighbours that are nearer to one
+ * of the two new centroids come over. Without that the borders would drift away from the rows.
+ * A merge gives the rows of a small cluster to those whose centroids are nearest.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "index/vector/ann_inside.h"
+#include "index/vector/kmeans.h"
+
+enum { NEIGHBOURS = 6 };
+
+struct split {
+    const struct mn_ann *ann;
+    struct mn_bytes prefix;
+    uint32_t clusters[2]; /* the old number, and the new one */
+    uint32_t neighbours[NEIGHBOURS];
+    size_t neighbour_count;
+    float *centroids; /* of the halves, then of the neighbours */
+    struct mn_list_rows rows;
+    uint8_t *side;
+    uint32_t *to; /* where each row goes */
+};
+
+static double score_of(const struct split *split, size_t centroid, const float *vector)
+{
+    uint32_t dims = split->ann->vectors.dims;
+
+    return mn_centroid_score(mn_assign_metric(split->ann->metric),
+                             split->centroids + centroid * dims, vector, dims);
+}
+
+/* The clusters whose centroids are nearest to the two new ones. */
+static enum mn_status neighbours_find(struct split *split)
+{
+    const struct mn_ann *ann = split->ann;
+    uint32_t dims = ann->vectors.dims;
+
+    for (size_t half = 0; half < 2; half++) {
+        uint32_t near[NEIGHBOURS];
+        size_t count;
+        enum mn_status status = mn_ann_nearest(ann, split->prefix, split->centroids + half * dims,
+                                               NEIGHBOURS / 2 + 1, near, &count);
+
+        if (status != MN_OK) return status;
+        for (size_t i = 0; i < count && split->neighbour_count < NEIGHBOURS; i++) {
+            bool known = near[i] == split->clusters[0];
+
+            for (size_t j = 0; j < split->neighbour_count; j++) {
+                known = known || split->neighbours[j] == near[i];
+            }
+            if (!known) split->neighbours[split->neighbour_count++] = near[i];
+        }
+    }
+    for (size_t i = 0; i < split->neighbour_count; i++) {
+        const float *centroid;
+        enum mn_status status = mn_slab_get(&ann->centroids, split->neighbours[i], &centroid);
+
+        if (status != MN_OK) return status;
+        if (!centroid)
+            return mn_fail(MN_CORRUPT, "a cluster of index %s has no centroid", ann->index->name);
+        memcpy(split->centroids + (2 + i) * dims, centroid, dims * sizeof *centroid);
+    }
+    return MN_OK;
+}
+
+/* The halves, and which rows a neighbour is nearer to. */
+static enum mn_status halves_make(struct split *split)
+{
+    const struct mn_ann *ann = split->ann;
+    struct mn_list_rows *rows = &split->rows;
+    enum mn_status status = mn_two_means(mn_assign_metric(ann->metric), ann->vectors.dims,
+                                         rows->vectors, rows->count, split->side, split->centroids);
+
+    if (status == MN_OK) status = neighbours_find(split);
+    for (size_t i = 0; i < rows->count && status == MN_OK; i++) {
+        double best = score_of(split, split->side[i], rows->vectors[i]);
+
+        split->to[i] = split->clusters[split->side[i]];
+        for (size_t n = 0; n < split->neighbour_count; n++) {
+            double score = score_of(split, 2 + n, rows->vectors[i]);
+
+            if (score <= best) continue;
+            best = score;
+            split->to[i] = split->neighbours[n];
+        }
+    }
+    return status;
+}
+
+/* Writes one half; the rows are in the order of their ids. */
+static enum mn_status half_write(struct split *split, size_t half)
+{
+    const struct mn_ann *ann = split->ann;
+    struct mn_list list = {split->prefix, split->clusters[half]};
+    struct mn_list_writer writer;
+    enum mn_status status = mn_list_writer_begin(&writer, &ann->postings, NULL);
+
+    if (status == MN_OK) status = mn_list_writer_list(&writer, &list);
+    for (size_t i = 0; i < split->rows.count && status == MN_OK; i++) {
+        struct mn_posting row = mn_list_rows_get(ann, &split->rows, i);
+
+        if (split->to[i] == list.number) status = mn_list_writer_add(&writer, &row);
+    }
+    if (status == MN_OK) status = mn_list_writer_end(&writer);
+    mn_list_writer_release(&writer);
+    return status;
+}
+
+static enum mn_status halves_write(struct split *split)
+{
+    const struct mn_ann *ann = split->ann;
+    struct mn_list old = {split->prefix, split->clusters[0]};
+    struct mn_place_writer places;
+    struct mn_shop shop;
+    uint32_t dims = ann->vectors.dims;
+    enum mn_status status = mn_posting_list_drop(&ann->postings, &old);
+
+    for (size_t half = 0; half < 2 && status == MN_OK; half++) {
+        status = half_write(split, half);
+        if (status == MN_OK) {
+            status = mn_ann_centroid_put(ann, split->prefix, split->clusters[half],
+                                         split->centroids + half * dims, half == 0);
+        }
+    }
+    mn_place_writer_begin(&places, &ann->places, NULL);
+    for (size_t i = 0; i < split->rows.count && status == MN_OK; i++) {
+        if (split->to[i] == old.number) continue;
+        status = mn_place_writer_add(&places, split->rows.ids[i], split->to[i]);
+    }
+    if (status == MN_OK) status = mn_place_writer_end(&places);
+    if (status == MN_OK)
+        status = mn_shop_open(&ann->postings, &shop);
+    else
+        return status;
+    for (size_t i = 0; i < split->rows.count && status == MN_OK; i++) {
+        struct mn_list to = {split->prefix, split->to[i]};
+        struct mn_posting row = mn_list_rows_get(ann, &split->rows, i);
+
+        if (to.number == split->clusters[0] || to.number == split->clusters[1]) continue;
+        status = mn_shop_put(&shop, &to, &row);
+    }
+    mn_shop_close(&shop);
+    return status;
+}
+
+/* Brings over the rows of one neighbour that are nearer to a new centroid than to their own. */
+static enum mn_status neighbour_look(struct split *split, size_t n)
+{
+    const struct mn_ann *ann = split->ann;
+    struct mn_list list = {split->prefix, split->neighbours[n]};
+    struct mn_list_rows rows;
+    struct mn_shop shop;
+    size_t moves = 0;
+    enum mn_status status = mn_list_rows_read(ann, &list, true, &rows);
+
+    if (status != MN_OK) return status;
+    uint8_t *half = mn_zalloc(rows.count + 1);
+    if (!half) status = mn_fail_nomem();
+    for (size_t i = 0; i < rows.count && status == MN_OK; i++) {
+        double own = score_of(split, 2 + n, rows.vectors[i]);
+        double first = score_of(split, 0, rows.vectors[i]);
+        double second = score_of(split, 1, rows.vectors[i]);
+
+        if (first <= own && second <= own) continue;
+        half[i] = first >= second ? 1 : 2;
+        moves++;
+    }
+    if (status == MN_OK && moves) {
+        status = mn_shop_open(&ann->postings, &shop);
+        for (size_t i = 0; i < rows.count && status == MN_OK; i++) {
+            bool found;
+
+            if (!half[i]) continue;
+            struct mn_list to = {split->prefix, split->clusters[half[i] - 1]};
+            struct mn_posting row = mn_list_rows_get(ann, &rows, i);
+            status = mn_shop_delete(&shop, &list, row.row_id, &found);
+            if (status == MN_OK) status = mn_shop_put(&shop, &to, &row);
+            if (status == MN_OK) status = mn_place_put(&ann->places, row.row_id, to.number);
+        }
+        mn_shop_close(&shop);
+    }
+    mn_dealloc(half);
+    mn_list_rows_release(&rows);
+    return status;
+}
+
+static enum mn_status split_run(struct split *split)
+{
+    enum mn_status status = halves_make(split);
+
+    if (status == MN_OK) status = halves_write(split);
+    for (size_t n = 0; n < split->neighbour_count && status == MN_OK; n++) {
+        status = neighbour_look(split, n);
+    }
+    return status;
+}
+
+enum mn_status mn_ann_split(const struct mn_ann *ann, struct mn_bytes prefix, uint32_t cluster)
+{
+    struct split split = {.ann = ann, .prefix = prefix, .clusters = {cluster, 0}};
+    struct mn_list list = {prefix, cluster};
+    enum mn_status status = mn_ann_next_cluster(ann, &split.clusters[1]);
+
+    if (status == MN_OK) status = mn_list_rows_read(ann, &list, true, &split.rows);
+    if (status != MN_OK) return status;
+    split.centroids =
+        mn_alloc_aligned((2 + NEIGHBOURS) * (size_t)ann->vectors.dims * sizeof *split.centroids);
+    split.side = mn_alloc(split.rows.count + 1);
+    split.to = mn_alloc((split.rows.count + 1) * sizeof *split.to);
+    if (!split.centroids || !split.side || !split.to)
+        status = mn_fail_nomem();
+    else if (split.rows.count >= 2)
+        status = split_run(&split);
+    mn_release_aligned(split.centroids);
+    mn_dealloc(split.side);
+    mn_dealloc(split.to);
+    mn_list_rows_release(&split.rows);
+    return status;
+}
+
+/* ---- merging ---- */
+
+static enum mn_status row_give(const struct mn_ann *ann, struct mn_bytes prefix,
+                               struct mn_posting *row, struct mn_shop *shop)
+{
+    struct mn_list list = {prefix, MN_LIST_FLAT};
+    const float *vector;
+    uint32_t cluster = 0;
+    size_t count;
+    enum mn_status status = mn_slab_get(&ann->vectors, row->row_id, &vector);
+
+    if (status == MN_OK && !vector) {
+        return mn_fail(MN_CORRUPT, "index %s has a code for row %lld, which has no vector",
+                       ann->index->name, (long long)row->row_id);
+    }
+    if (status == MN_OK) status = mn_ann_nearest(ann, prefix, vector, 1, &cluster, &count);
+    if (status != MN_OK) return status;
+    if (count)
+        list.number = cluster;
+    else
+        cluster = 0;
+    status = mn_shop_put(shop, &list, row);
+    return status == MN_OK ? mn_place_put(&ann->places, row->row_id, cluster) : status;
+}
+
+enum mn_status mn_ann_merge(const struct mn_ann *ann, struct mn_bytes prefix, uint32_t cluster)
+{
+    struct mn_list list = {prefix, cluster};
+    struct mn_list_rows rows;
+    struct mn_shop shop;
+    enum mn_status status = mn_list_rows_read(ann, &list, false, &rows);
+
+    if (status != MN_OK) return status;
+    status = mn_posting_list_drop(&ann->postings, &list);
+    if (status == MN_OK) status = mn_ann_centroid_delete(ann, prefix, cluster);
+    if (status == MN_OK) {
+        status = mn_shop_open(&ann->postings, &shop);
+        for (size_t i = 0; i < rows.count && status == MN_OK; i++) {
+            struct mn_posting row = mn_list_rows_get(ann, &rows, i);
+
+            status = row_give(ann, prefix, &row, &shop);
+        }
+        mn_shop_close(&shop);
+    }
+    mn_list_rows_release(&rows);
+    return status;
+}

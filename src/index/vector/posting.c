@@ -1,0 +1,664 @@
+/*
+ * posting: reading and changing chunks.
+ *
+ * A chunk is changed in an image, a private copy with room for all its rows, and then written as a
+ * whole. Images have wide ids; ids are stored narrow where their upper halves are equal.
+ */
+#include "index/vector/posting.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "catalog/key.h"
+#include "index/vector/posting_inside.h"
+
+/* ---- form ---- */
+
+static size_t group_fixed(const struct mn_code_form *form)
+{
+    return (size_t)form->steps * MN_CODE_STEP_BYTES +
+           MN_CODE_GROUP * ((form->squares ? 2 : 1) * sizeof(float) + sizeof(uint16_t));
+}
+
+size_t mn_group_bytes(const struct mn_code_form *form, bool wide)
+{
+    return group_fixed(form) + MN_CODE_GROUP * (wide ? sizeof(int64_t) : sizeof(uint32_t));
+}
+
+/* As many groups as fill their pages best; of two that fill alike, the fewer. */
+static uint32_t groups_choose(const struct mn_code_form *form, size_t page_bytes)
+{
+    enum { LEAST_BYTES = 6 << 10, MOST_BYTES = 26 << 10 };
+    const double better = 1.02;
+    size_t group = mn_group_bytes(form, false);
+    double best = 0;
+    uint32_t groups = 1;
+
+    for (uint32_t n = 1; n * MN_CODE_GROUP <= MN_POSTING_ROWS_MAX; n++) {
+        size_t bytes = n * group, pages = (bytes + page_bytes - 1) / page_bytes;
+        double fill = (double)bytes / (double)(pages * page_bytes);
+
+        if (n > 1 && bytes > MOST_BYTES && bytes > page_bytes) break;
+        if (bytes < LEAST_BYTES || fill > best * better) {
+            best = bytes < LEAST_BYTES ? 0 : fill;
+            groups = n;
+        }
+    }
+    return groups;
+}
+
+struct mn_postings mn_postings(struct mn_view *view, uint64_t tree, const struct mn_code_form *form)
+{
+    size_t page_bytes = mn_view_page_size(view);
+
+    return (struct mn_postings){.view = view,
+                                .tree = tree,
+                                .form = *form,
+                                .page_bytes = page_bytes,
+                                .rows_max = groups_choose(form, page_bytes) * MN_CODE_GROUP};
+}
+
+/* ---- rows of a group ---- */
+
+static const uint8_t *group_of(const struct mn_code_groups *groups, uint32_t i)
+{
+    return groups->base + i / MN_CODE_GROUP * groups->stride;
+}
+
+int64_t mn_chunk_row(const struct mn_chunk *chunk, uint32_t i)
+{
+    const uint8_t *ids = group_of(&chunk->groups, i) + group_fixed(&chunk->postings->form);
+    uint32_t at = i % MN_CODE_GROUP;
+
+    if (chunk->wide) return (int64_t)mn_get_u64(ids + at * sizeof(int64_t));
+    return (int64_t)((uint64_t)(uint32_t)chunk->high << 32 |
+                     mn_get_u32(ids + at * sizeof(uint32_t)));
+}
+
+struct mn_code_facts mn_chunk_facts(const struct mn_chunk *chunk, uint32_t i)
+{
+    const struct mn_code_form *form = &chunk->postings->form;
+    const uint8_t *at = group_of(&chunk->groups, i) + (size_t)form->steps * MN_CODE_STEP_BYTES;
+    struct mn_code_facts facts = {0};
+
+    i %= MN_CODE_GROUP;
+    memcpy(&facts.scale, at + i * sizeof(float), sizeof(float));
+    at += MN_CODE_GROUP * sizeof(float);
+    if (form->squares) {
+        memcpy(&facts.half_square, at + i * sizeof(float), sizeof(float));
+        at += MN_CODE_GROUP * sizeof(float);
+    }
+    facts.error = mn_get_u16(at + i * sizeof(uint16_t));
+    return facts;
+}
+
+void mn_chunk_get(const struct mn_chunk *chunk, uint32_t i, struct mn_posting *row)
+{
+    const uint8_t *at = group_of(&chunk->groups, i) + i % MN_CODE_GROUP * MN_CODE_ROW_STEP;
+
+    row->row_id = mn_chunk_row(chunk, i);
+    row->facts = mn_chunk_facts(chunk, i);
+    for (uint32_t s = 0; s < chunk->postings->form.steps; s++) {
+        memcpy(row->code + s * MN_CODE_ROW_STEP, at + s * MN_CODE_STEP_BYTES, MN_CODE_ROW_STEP);
+    }
+}
+
+/* ---- images ---- */
+
+size_t mn_image_bytes(const struct mn_postings *postings)
+{
+    /* one row more than a chunk may have, for the moment before it is cut */
+    return (postings->rows_max / MN_CODE_GROUP + 1) * mn_group_bytes(&postings->form, true);
+}
+
+static struct mn_chunk image_chunk(const struct mn_postings *postings, const uint8_t *image,
+                                   uint32_t count)
+{
+    return (struct mn_chunk){
+        .count = count,
+        .wide = true,
+        .groups = {.base = image, .stride = mn_group_bytes(&postings->form, true)},
+        .postings = postings};
+}
+
+void mn_image_set(const struct mn_postings *postings, uint8_t *image, uint32_t i,
+                  const struct mn_posting *row)
+{
+    const struct mn_code_form *form = &postings->form;
+    uint8_t *group = image + i / MN_CODE_GROUP * mn_group_bytes(form, true);
+    uint32_t lane = i % MN_CODE_GROUP;
+
+    for (uint32_t s = 0; s < form->steps; s++) {
+        memcpy(group + s * MN_CODE_STEP_BYTES + lane * MN_CODE_ROW_STEP,
+               row->code + s * MN_CODE_ROW_STEP, MN_CODE_ROW_STEP);
+    }
+    group += (size_t)form->steps * MN_CODE_STEP_BYTES;
+    memcpy(group + lane * sizeof(float), &row->facts.scale, sizeof(float));
+    group += MN_CODE_GROUP * sizeof(float);
+    if (form->squares) {
+        memcpy(group + lane * sizeof(float), &row->facts.half_square, sizeof(float));
+        group += MN_CODE_GROUP * sizeof(float);
+    }
+    mn_put_u16(group + lane * sizeof(uint16_t), row->facts.error);
+    group += MN_CODE_GROUP * sizeof(uint16_t);
+    mn_put_u64(group + lane * sizeof(int64_t), (uint64_t)row->row_id);
+}
+
+static void image_read(const struct mn_chunk *chunk, uint8_t *image)
+{
+    const struct mn_postings *postings = chunk->postings;
+    size_t fixed = group_fixed(&postings->form), stride = mn_group_bytes(&postings->form, true);
+
+    memset(image, 0, mn_image_bytes(postings));
+    for (size_t g = 0; g < chunk->groups.count; g++) {
+        const uint8_t *from = chunk->groups.base + g * chunk->groups.stride;
+        uint32_t first = (uint32_t)g * MN_CODE_GROUP;
+
+        memcpy(image + g * stride, from, fixed);
+        for (uint32_t i = first; i < first + MN_CODE_GROUP && i < chunk->count; i++) {
+            mn_put_u64(image + g * stride + fixed + (i - first) * sizeof(int64_t),
+                       (uint64_t)mn_chunk_row(chunk, i));
+        }
+    }
+}
+
+/* Where an image goes: the inline value, and how many bytes its run has. */
+struct head {
+    uint8_t bytes[MN_CHUNK_HEAD_BYTES];
+    bool wide;
+    size_t run_bytes;
+};
+
+static struct head head_make(const struct mn_postings *postings, const uint8_t *image,
+                             uint32_t count)
+{
+    struct mn_chunk chunk = image_chunk(postings, image, count);
+    int32_t high = (int32_t)(mn_chunk_row(&chunk, 0) >> 32);
+    struct head head = {.wide = false};
+
+    for (uint32_t i = 1; i < count; i++) {
+        if ((int32_t)(mn_chunk_row(&chunk, i) >> 32) != high) head.wide = true;
+    }
+    mn_put_u16(head.bytes, (uint16_t)count);
+    mn_put_u16(head.bytes + 2, head.wide);
+    mn_put_u32(head.bytes + 4, head.wide ? 0 : (uint32_t)high);
+    size_t groups = (count + MN_CODE_GROUP - 1) / MN_CODE_GROUP;
+    head.run_bytes = groups * mn_group_bytes(&postings->form, head.wide);
+    return head;
+}
+
+static void image_copy(const struct mn_postings *postings, const uint8_t *image, uint32_t count,
+                       bool wide, uint8_t *run)
+{
+    size_t fixed = group_fixed(&postings->form), stride = mn_group_bytes(&postings->form, wide);
+    size_t from_stride = mn_group_bytes(&postings->form, true);
+    struct mn_chunk chunk = image_chunk(postings, image, count);
+
+    for (uint32_t g = 0; g * MN_CODE_GROUP < count; g++) {
+        const uint8_t *from = image + g * from_stride;
+        uint8_t *to = run + g * stride;
+
+        memcpy(to, from, wide ? stride : fixed);
+        for (uint32_t i = 0; !wide && i < MN_CODE_GROUP; i++) {
+            mn_put_u32(to + fixed + i * sizeof(uint32_t),
+                       (uint32_t)mn_chunk_row(&chunk, g * MN_CODE_GROUP + i));
+        }
+    }
+}
+
+/* Behind the last row an image is zeros. */
+enum mn_status mn_image_write(const struct mn_postings *postings, struct mn_bulk *bulk,
+                              struct mn_bytes key, const uint8_t *image, uint32_t count)
+{
+    struct head head = head_make(postings, image, count);
+    struct mn_bytes value = {head.bytes, sizeof head.bytes};
+    uint8_t *run;
+    enum mn_status status =
+        bulk ? mn_bulk_add_run(bulk, key, value, head.run_bytes, &run)
+             : mn_tree_put_run(postings->view, postings->tree, key, value, head.run_bytes, &run);
+
+    MN_ASSERT(count >= 1 && count <= postings->rows_max);
+    if (status == MN_OK) image_copy(postings, image, count, head.wide, run);
+    return status;
+}
+
+/* ---- keys and chunks ---- */
+
+enum mn_status mn_posting_list_key(const struct mn_list *list, struct mn_buf *key)
+{
+    uint8_t number[4];
+
+    key->len = 0;
+    mn_put_u32_be(number, list->number);
+    enum mn_status status = mn_buf_append(key, list->prefix.data, list->prefix.len);
+    return status == MN_OK ? mn_buf_append(key, number, sizeof number) : status;
+}
+
+static enum mn_status row_key(struct mn_buf *key, size_t list_bytes, int64_t row_id)
+{
+    uint8_t id[MN_ROW_ID_BYTES];
+
+    key->len = list_bytes;
+    mn_row_id_put(id, row_id);
+    return mn_buf_append(key, id, sizeof id);
+}
+
+static enum mn_status chunk_damaged(void)
+{
+    return mn_fail(MN_CORRUPT, "a list of codes of a vector index is damaged");
+}
+
+static enum mn_status chunk_read(const struct mn_postings *postings, const struct mn_item *item,
+                                 struct mn_chunk *chunk)
+{
+    const uint8_t *head = item->value.data;
+    size_t group;
+
+    if (item->value.len != MN_CHUNK_HEAD_BYTES || item->key.len < 4 + MN_ROW_ID_BYTES) {
+        return chunk_damaged();
+    }
+    *chunk = (struct mn_chunk){
+        .list = mn_get_u32_be(item->key.data + item->key.len - 4 - MN_ROW_ID_BYTES),
+        .count = mn_get_u16(head),
+        .wide = mn_get_u16(head + 2) == 1,
+        .high = (int32_t)mn_get_u32(head + 4),
+        .key = item->key,
+        .postings = postings,
+    };
+    group = mn_group_bytes(&postings->form, chunk->wide);
+    chunk->groups = (struct mn_code_groups){
+        .base = item->run.data,
+        .stride = group,
+        .count = (chunk->count + MN_CODE_GROUP - 1) / MN_CODE_GROUP,
+    };
+    if (mn_get_u16(head + 2) > 1 || chunk->count < 1 || chunk->count > MN_POSTING_ROWS_MAX ||
+        item->run.len != chunk->groups.count * group) {
+        return chunk_damaged();
+    }
+    return MN_OK;
+}
+
+static bool key_begins(struct mn_bytes key, const struct mn_buf *prefix)
+{
+    return key.len >= prefix->len &&
+           (prefix->len == 0 || memcmp(key.data, prefix->data, prefix->len) == 0);
+}
+
+/* ---- changing ---- */
+
+enum mn_status mn_shop_open(const struct mn_postings *postings, struct mn_shop *shop)
+{
+    *shop = (struct mn_shop){.postings = postings};
+    size_t bytes = mn_image_bytes(postings);
+    shop->image = mn_alloc_aligned(2 * bytes);
+    if (!shop->image) return mn_fail_nomem();
+    shop->other = shop->image + bytes;
+    return mn_cursor_open(postings->view, postings->tree, &shop->cursor);
+}
+
+void mn_shop_close(struct mn_shop *shop)
+{
+    mn_cursor_close(shop->cursor);
+    mn_release_aligned(shop->image);
+    mn_buf_release(&shop->key);
+    mn_buf_release(&shop->list);
+}
+
+/* The chunk where a row is or belongs; *found false: the list has none whose bound is so low. */
+static enum mn_status shop_find(struct mn_shop *shop, const struct mn_list *list, int64_t row_id,
+                                struct mn_chunk *chunk, bool *found)
+{
+    struct mn_item item;
+    enum mn_status status = mn_posting_list_key(list, &shop->list);
+
+    shop->key.len = 0;
+    if (status == MN_OK) status = mn_buf_append(&shop->key, shop->list.data, shop->list.len);
+    if (status == MN_OK) status = row_key(&shop->key, shop->list.len, row_id);
+    if (status == MN_OK) {
+        status = mn_cursor_seek(shop->cursor, mn_bytes_of(shop->key.data, shop->key.len),
+                                MN_SEEK_LE, found);
+    }
+    if (status != MN_OK || !*found) return status;
+    status = mn_cursor_item(shop->cursor, &item);
+    if (status != MN_OK) return status;
+    *found = key_begins(item.key, &shop->list) && item.key.len == shop->key.len;
+    if (!*found) return MN_OK;
+    shop->key.len = 0;
+    status = mn_buf_append(&shop->key, item.key.data, item.key.len);
+    return status == MN_OK ? chunk_read(shop->postings, &item, chunk) : status;
+}
+
+static struct mn_bytes shop_key(const struct mn_shop *shop)
+{
+    return mn_bytes_of(shop->key.data, shop->key.len);
+}
+
+/* Moves the rows of the image with ids from `bound` on to the other one. */
+static uint32_t image_cut(struct mn_shop *shop, uint32_t *count, int64_t bound, uint8_t *code)
+{
+    const struct mn_postings *postings = shop->postings;
+    struct mn_posting row = {.code = code};
+    struct mn_chunk all = image_chunk(postings, shop->image, *count);
+    uint32_t kept = 0, moved = 0;
+
+    memset(shop->other, 0, mn_image_bytes(postings));
+    for (uint32_t i = 0; i < *count; i++) {
+        mn_chunk_get(&all, i, &row);
+        if (row.row_id >= bound)
+            mn_image_set(postings, shop->other, moved++, &row);
+        else
+            mn_image_set(postings, shop->image, kept++, &row);
+    }
+    memset(code, 0, mn_code_bytes(&postings->form));
+    row = (struct mn_posting){.code = code};
+    for (uint32_t i = kept; i < *count; i++) mn_image_set(postings, shop->image, i, &row);
+    *count = kept;
+    return moved;
+}
+
+static int64_t image_median(struct mn_shop *shop, uint32_t count)
+{
+    struct mn_chunk all = image_chunk(shop->postings, shop->image, count);
+    int64_t ids[MN_POSTING_ROWS_MAX + 1];
+
+    for (uint32_t i = 0; i < count; i++) { /* insertion keeps what is nearly in order cheap */
+        int64_t id = mn_chunk_row(&all, i);
+        uint32_t at = i;
+
+        for (; at > 0 && ids[at - 1] > id; at--) ids[at] = ids[at - 1];
+        ids[at] = id;
+    }
+    return ids[count / 2];
+}
+
+/* A chunk of one row too many becomes two. */
+static enum mn_status image_split(struct mn_shop *shop, uint32_t count, int64_t bound,
+                                  uint8_t *scratch)
+{
+    uint32_t moved = image_cut(shop, &count, bound, scratch);
+    enum mn_status status =
+        mn_image_write(shop->postings, NULL, shop_key(shop), shop->image, count);
+
+    if (status == MN_OK) status = row_key(&shop->key, shop->list.len, bound);
+    if (status != MN_OK) return status;
+    return mn_image_write(shop->postings, NULL, shop_key(shop), shop->other, moved);
+}
+
+enum mn_status mn_shop_put(struct mn_shop *shop, const struct mn_list *list,
+                           const struct mn_posting *row)
+{
+    const struct mn_postings *postings = shop->postings;
+    uint8_t scratch[MN_VECTOR_CODE_MAX];
+    struct mn_chunk chunk;
+    int64_t greatest = INT64_MIN;
+    bool found;
+    enum mn_status status = shop_find(shop, list, row->row_id, &chunk, &found);
+
+    if (status != MN_OK) return status;
+    if (!found) {
+        memset(shop->image, 0, mn_image_bytes(postings));
+        mn_image_set(postings, shop->image, 0, row);
+        status = row_key(&shop->key, shop->list.len, INT64_MIN);
+        if (status != MN_OK) return status;
+        return mn_image_write(postings, NULL, shop_key(shop), shop->image, 1);
+    }
+    for (uint32_t i = 0; i < chunk.count; i++) {
+        int64_t id = mn_chunk_row(&chunk, i);
+
+        if (id == row->row_id) return mn_fail(MN_CORRUPT, "a row is in a list of codes twice");
+        if (id > greatest) greatest = id;
+    }
+    image_read(&chunk, shop->image);
+    mn_image_set(postings, shop->image, chunk.count, row);
+    if (chunk.count < postings->rows_max) {
+        return mn_image_write(postings, NULL, shop_key(shop), shop->image, chunk.count + 1);
+    }
+    return image_split(shop, chunk.count + 1,
+                       row->row_id > greatest ? row->row_id : image_median(shop, chunk.count + 1),
+                       scratch);
+}
+
+/* Joins the image's chunk with the next of its list where both together are small. */
+static enum mn_status shop_join(struct mn_shop *shop, uint32_t *count)
+{
+    const struct mn_postings *postings = shop->postings;
+    uint8_t scratch[MN_VECTOR_CODE_MAX];
+    struct mn_posting row = {.code = scratch};
+    struct mn_chunk next;
+    struct mn_item item;
+    bool found;
+
+    if (*count > postings->rows_max / 4) return MN_OK;
+    enum mn_status status = mn_cursor_next(shop->cursor, &found);
+    if (status == MN_OK && found) status = mn_cursor_item(shop->cursor, &item);
+    if (status != MN_OK || !found || !key_begins(item.key, &shop->list)) return status;
+    status = chunk_read(postings, &item, &next);
+    if (status != MN_OK || *count + next.count > postings->rows_max * 3 / 4) return status;
+    for (uint32_t i = 0; i < next.count; i++) {
+        mn_chunk_get(&next, i, &row);
+        mn_image_set(postings, shop->image, (*count)++, &row);
+    }
+    struct mn_buf key = {0};
+    status = mn_buf_append(&key, item.key.data, item.key.len);
+    if (status == MN_OK) {
+        status =
+            mn_tree_delete(postings->view, postings->tree, mn_bytes_of(key.data, key.len), NULL);
+    }
+    mn_buf_release(&key);
+    return status;
+}
+
+enum mn_status mn_shop_delete(struct mn_shop *shop, const struct mn_list *list, int64_t row_id,
+                              bool *found)
+{
+    const struct mn_postings *postings = shop->postings;
+    uint8_t scratch[MN_VECTOR_CODE_MAX];
+    struct mn_posting row = {.code = scratch};
+    struct mn_chunk chunk;
+    uint32_t at = 0, count;
+    enum mn_status status = shop_find(shop, list, row_id, &chunk, found);
+
+    if (status != MN_OK || !*found) return status;
+    while (at < chunk.count && mn_chunk_row(&chunk, at) != row_id) at++;
+    *found = at < chunk.count;
+    if (!*found) return MN_OK;
+    count = chunk.count - 1;
+    if (count == 0) return mn_tree_delete(postings->view, postings->tree, shop_key(shop), NULL);
+    image_read(&chunk, shop->image);
+    mn_chunk_get(&chunk, count, &row);
+    mn_image_set(postings, shop->image, at, &row);
+    memset(scratch, 0, mn_code_bytes(&postings->form));
+    row = (struct mn_posting){.code = scratch};
+    mn_image_set(postings, shop->image, count, &row);
+    status = shop_join(shop, &count);
+    if (status != MN_OK) return status;
+    return mn_image_write(postings, NULL, shop_key(shop), shop->image, count);
+}
+
+enum mn_status mn_posting_put(const struct mn_postings *postings, const struct mn_list *list,
+                              const struct mn_posting *row)
+{
+    struct mn_shop shop;
+    enum mn_status status = mn_shop_open(postings, &shop);
+
+    if (status == MN_OK) status = mn_shop_put(&shop, list, row);
+    mn_shop_close(&shop);
+    return status;
+}
+
+enum mn_status mn_posting_delete(const struct mn_postings *postings, const struct mn_list *list,
+                                 int64_t row_id, bool *found)
+{
+    struct mn_shop shop;
+    enum mn_status status = mn_shop_open(postings, &shop);
+
+    *found = false;
+    if (status == MN_OK) status = mn_shop_delete(&shop, list, row_id, found);
+    mn_shop_close(&shop);
+    return status;
+}
+
+/* ---- scans ---- */
+
+enum mn_status mn_posting_scan_open(const struct mn_postings *postings,
+                                    struct mn_posting_scan *scan)
+{
+    *scan = (struct mn_posting_scan){.postings = postings};
+    return mn_cursor_open(postings->view, postings->tree, &scan->cursor);
+}
+
+void mn_posting_scan_close(struct mn_posting_scan *scan)
+{
+    mn_cursor_close(scan->cursor);
+    mn_buf_release(&scan->prefix);
+    scan->cursor = NULL;
+}
+
+enum mn_status mn_posting_scan_seek(struct mn_posting_scan *scan, struct mn_bytes prefix,
+                                    const uint32_t *number)
+{
+    struct mn_list list = {prefix, number ? *number : 0};
+    enum mn_status status = mn_posting_list_key(&list, &scan->prefix);
+
+    scan->begun = false;
+    if (!number) scan->prefix.len = prefix.len;
+    return status;
+}
+
+enum mn_status mn_posting_scan_next(struct mn_posting_scan *scan, struct mn_chunk *chunk,
+                                    bool *found)
+{
+    struct mn_bytes prefix = {scan->prefix.data, scan->prefix.len};
+    struct mn_item item;
+    enum mn_status status = scan->begun ? mn_cursor_next(scan->cursor, found)
+                                        : mn_cursor_seek(scan->cursor, prefix, MN_SEEK_GE, found);
+
+    scan->begun = true;
+    if (status != MN_OK || !*found) return status;
+    status = mn_cursor_item(scan->cursor, &item);
+    if (status != MN_OK) return status;
+    *found = key_begins(item.key, &scan->prefix);
+    return *found ? chunk_read(scan->postings, &item, chunk) : MN_OK;
+}
+
+enum mn_status mn_posting_list_length(const struct mn_postings *postings,
+                                      const struct mn_list *list, uint64_t enough, uint64_t *rows)
+{
+    struct mn_posting_scan scan;
+    struct mn_chunk chunk;
+    bool found = true;
+    enum mn_status status = mn_posting_scan_open(postings, &scan);
+
+    *rows = 0;
+    if (status == MN_OK) status = mn_posting_scan_seek(&scan, list->prefix, &list->number);
+    while (status == MN_OK && *rows < enough) {
+        status = mn_posting_scan_next(&scan, &chunk, &found);
+        if (status != MN_OK || !found) break;
+        *rows += chunk.count;
+    }
+    mn_posting_scan_close(&scan);
+    return status;
+}
+
+enum mn_status mn_posting_list_chunks(const struct mn_postings *postings,
+                                      const struct mn_list *list, uint64_t *chunks)
+{
+    struct mn_buf key = {0};
+    uint64_t below = 0;
+    enum mn_status status = mn_posting_list_key(list, &key);
+
+    *chunks = 0;
+    if (status == MN_OK) {
+        status =
+            mn_tree_rank(postings->view, postings->tree, mn_bytes_of(key.data, key.len), &below);
+    }
+    if (status == MN_OK && mn_key_successor(&key)) {
+        status =
+            mn_tree_rank(postings->view, postings->tree, mn_bytes_of(key.data, key.len), chunks);
+    } else if (status == MN_OK) {
+        status = mn_tree_count(postings->view, postings->tree, chunks);
+    }
+    *chunks -= below;
+    mn_buf_release(&key);
+    return status;
+}
+
+enum mn_status mn_posting_list_drop(const struct mn_postings *postings, const struct mn_list *list)
+{
+    struct mn_posting_scan scan;
+    struct mn_chunk chunk;
+    struct mn_buf key = {0};
+    bool found = true;
+    enum mn_status status = mn_posting_scan_open(postings, &scan);
+
+    while (status == MN_OK) {
+        status = mn_posting_scan_seek(&scan, list->prefix, &list->number);
+        if (status == MN_OK) status = mn_posting_scan_next(&scan, &chunk, &found);
+        if (status != MN_OK || !found) break;
+        key.len = 0;
+        status = mn_buf_append(&key, chunk.key.data, chunk.key.len);
+        if (status == MN_OK) {
+            status = mn_tree_delete(postings->view, postings->tree, mn_bytes_of(key.data, key.len),
+                                    NULL);
+        }
+    }
+    mn_buf_release(&key);
+    mn_posting_scan_close(&scan);
+    return status;
+}
+
+/* ---- writing lists ---- */
+
+enum mn_status mn_list_writer_begin(struct mn_list_writer *writer,
+                                    const struct mn_postings *postings, struct mn_bulk *bulk)
+{
+    *writer = (struct mn_list_writer){.postings = postings, .bulk = bulk};
+    writer->image = mn_alloc_aligned(mn_image_bytes(postings));
+    if (!writer->image) return mn_fail_nomem();
+    memset(writer->image, 0, mn_image_bytes(postings));
+    return MN_OK;
+}
+
+void mn_list_writer_release(struct mn_list_writer *writer)
+{
+    mn_release_aligned(writer->image);
+    mn_buf_release(&writer->key);
+}
+
+enum mn_status mn_list_writer_end(struct mn_list_writer *writer)
+{
+    enum mn_status status;
+
+    if (writer->count == 0) return MN_OK;
+    status = row_key(&writer->key, writer->key_list_bytes, writer->first ? INT64_MIN : writer->low);
+    if (status != MN_OK) return status;
+    status = mn_image_write(writer->postings, writer->bulk,
+                            mn_bytes_of(writer->key.data, writer->key.len), writer->image,
+                            writer->count);
+    memset(writer->image, 0, mn_image_bytes(writer->postings));
+    writer->count = 0;
+    writer->first = false;
+    return status;
+}
+
+enum mn_status mn_list_writer_list(struct mn_list_writer *writer, const struct mn_list *list)
+{
+    enum mn_status status = mn_list_writer_end(writer);
+
+    if (status == MN_OK) status = mn_posting_list_key(list, &writer->key);
+    writer->key_list_bytes = writer->key.len;
+    writer->first = true;
+    return status;
+}
+
+enum mn_status mn_list_writer_add(struct mn_list_writer *writer, const struct mn_posting *row)
+{
+    enum mn_status status = MN_OK;
+
+    if (writer->count == writer->postings->rows_max) status = mn_list_writer_end(writer);
+    if (writer->count == 0) writer->low = row->row_id;
+    if (status == MN_OK) mn_image_set(writer->postings, writer->image, writer->count++, row);
+    return status;
+}

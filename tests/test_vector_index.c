@@ -1,0 +1,342 @@
+/*
+ * Tests of the coded vector index through the language: against brute force, while rows come, go
+ * and change, statements fail and transactions are rolled back, in both regimes and with
+ * partitions. The sizes of lists are made small, so that splits and merges are common.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/vector/ann.h"
+#include "index/vector/distance.h"
+#include "mneme.h"
+#include "support/test.h"
+
+enum { DIMS = 12, IDS = 1600, K = 10 };
+
+static mn_db *db;
+static uint64_t seed;
+
+struct row {
+    bool there, has_vector;
+    int64_t part, value;
+    float vector[DIMS];
+};
+
+/* The model: what the transaction sees, and what it goes back to. */
+static struct row now[IDS + 1], saved[IDS + 1], begun[IDS + 1];
+
+static void run(const char *sql)
+{
+    if (mn_exec(db, sql, NULL, NULL) != MN_OK) fail_msg("%s: %s", sql, mn_errmsg(db));
+}
+
+static uint64_t chance(uint64_t n)
+{
+    return test_random(&seed) % n;
+}
+
+static void vector_draw(float *vector)
+{
+    uint64_t kind = chance(20), heap = chance(12);
+
+    for (int i = 0; i < DIMS; i++) {
+        float unit = (float)((double)(test_random(&seed) >> 11) * 0x1p-52 - 1.0);
+
+        /* heaps, so that clusters have sense */
+        vector[i] = (float)((heap * 7 + (uint64_t)i * heap) % 5) - 2 + unit * 0.6f;
+        if (kind == 0) vector[i] = 0;
+        if (kind == 1) vector[i] = (float)((int)(heap % 3) + i % 2);
+        if (kind == 2) vector[i] *= 1e20f;
+        if (kind == 3) vector[i] *= 1e-41f;
+    }
+}
+
+static const char *vector_text(const float *vector)
+{
+    static char text[DIMS * 20];
+    int length = 0;
+
+    for (int i = 0; i < DIMS; i++) {
+        length += snprintf(text + length, sizeof text - (size_t)length, "%s%.9g", i ? "," : "[",
+                           (double)vector[i]);
+    }
+    snprintf(text + length, sizeof text - (size_t)length, "]");
+    return text;
+}
+
+static void row_write(bool update)
+{
+    int64_t id = 1 + (int64_t)chance(IDS);
+    struct row *row = &now[id];
+    char sql[1024];
+
+    if (update && !row->there) return;
+    row->has_vector = chance(15) != 0;
+    vector_draw(row->vector);
+    if (!update || chance(3) == 0) {
+        row->part = (int64_t)chance(3);
+        row->value = (int64_t)chance(100);
+    }
+    row->there = true;
+    snprintf(sql, sizeof sql, "UPSERT INTO t (id, part, value, e) VALUES (%lld, %lld, %lld, %s)",
+             (long long)id, (long long)row->part, (long long)row->value,
+             row->has_vector ? vector_text(row->vector) : "NULL");
+    run(sql);
+}
+
+static void row_delete(void)
+{
+    int64_t id = 1 + (int64_t)chance(IDS);
+    char sql[100];
+
+    snprintf(sql, sizeof sql, "DELETE FROM t WHERE id = %lld", (long long)id);
+    run(sql);
+    now[id].there = false;
+}
+
+/* A statement that changes rows and then fails leaves nothing. */
+static void statement_fail(void)
+{
+    int64_t id = 0;
+
+    for (int64_t i = IDS; i >= 1 && !id; i--) {
+        if (now[i].there) id = i;
+    }
+    if (!id) return;
+    char sql[200];
+    snprintf(sql, sizeof sql,
+             "INSERT INTO t (id, part, value, e) SELECT id + 100000 - 100000 * (id = %lld)::INT, "
+             "part, value, e FROM t",
+             (long long)id);
+    assert_int_not_equal(mn_exec(db, sql, NULL, NULL), MN_OK);
+}
+
+static void id_move(void)
+{
+    int64_t from = 1 + (int64_t)chance(IDS), to = 1 + (int64_t)chance(IDS);
+    char sql[100];
+
+    if (!now[from].there || now[to].there) return;
+    snprintf(sql, sizeof sql, "UPDATE t SET id = %lld WHERE id = %lld", (long long)to,
+             (long long)from);
+    run(sql);
+    now[to] = now[from];
+    now[from].there = false;
+}
+
+/* ---- questions ---- */
+
+struct near {
+    double distance;
+    int64_t id;
+};
+
+static int near_order(const void *a, const void *b)
+{
+    const struct near *x = a, *y = b;
+
+    if (x->distance != y->distance) return x->distance < y->distance ? -1 : 1;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+static bool passes(const struct row *row, int filter, int64_t x)
+{
+    switch (filter) {
+    case 1: return row->part == x % 3;
+    case 2: return row->value < x % 100;
+    case 3: return row->part == x % 3 && row->value >= x % 100;
+    case 4: return row->value == x % 100;
+    default: return true;
+    }
+}
+
+static const char *const filters[] = {"", "WHERE part = $x % 3", "WHERE value < $x % 100",
+                                      "WHERE part = $x % 3 AND value >= $x % 100",
+                                      "WHERE value = $x % 100"};
+
+static size_t brute(enum mn_metric metric, const float *query, int filter, int64_t x,
+                    struct near *out)
+{
+    size_t count = 0;
+
+    for (int64_t id = 1; id <= IDS; id++) {
+        if (!now[id].there || !now[id].has_vector || !passes(&now[id], filter, x)) continue;
+        out[count++] = (struct near){mn_distance(metric, query, now[id].vector, DIMS), id};
+    }
+    qsort(out, count, sizeof *out, near_order);
+    return count;
+}
+
+static uint64_t asked, found_hits, found_wanted;
+
+static void ask(enum mn_metric metric, bool exact)
+{
+    static struct near want[IDS];
+    int filter = (int)chance(5);
+    int64_t x = (int64_t)chance(1000);
+    size_t k = 1 + chance(K), got = 0, hits = 0;
+    float query[DIMS];
+    char sql[300];
+    mn_stmt *stmt;
+
+    do vector_draw(query);
+    while (metric == MN_METRIC_COSINE && mn_vector_norm2(query, DIMS) == 0);
+    size_t passing = brute(metric, query, filter, x, want);
+    snprintf(sql, sizeof sql, "SELECT id, distance FROM t %s NEAREST %zu BY e TO $q METRIC %s %s",
+             filters[filter], k, mn_metric_name(metric), exact ? "EXACT" : "");
+    if (mn_prepare(db, sql, strlen(sql), &stmt, NULL) != MN_OK) fail_msg("%s", mn_errmsg(db));
+    assert_int_equal(mn_bind_vector(stmt, mn_param_index(stmt, "q"), query, DIMS, MN_COPY), MN_OK);
+    if (filter) assert_int_equal(mn_bind_int(stmt, mn_param_index(stmt, "x"), x), MN_OK);
+    size_t wanted = passing < k ? passing : k;
+    int step;
+    while ((step = mn_step(stmt)) == MN_ROW) {
+        int64_t id = mn_col_int(stmt, 0);
+        double distance = mn_col_float(stmt, 1);
+
+        assert_true(got < wanted);
+        if (exact) {
+            if (id != want[got].id || distance != want[got].distance) {
+                fail_msg("%s: place %zu: row %lld at %.17g, want %lld at %.17g", sql, got,
+                         (long long)id, distance, (long long)want[got].id, want[got].distance);
+            }
+        }
+        assert_true(id >= 1 && id <= IDS && now[id].there && passes(&now[id], filter, x));
+        assert_true(distance == mn_distance(metric, query, now[id].vector, DIMS));
+        hits += distance <= want[wanted - 1].distance;
+        got++;
+    }
+    if (step != MN_DONE) fail_msg("%s: %s", sql, mn_errmsg(db));
+    if (got != wanted) fail_msg("%s: %zu rows, %zu pass and %zu are asked", sql, got, passing, k);
+    mn_finalize(stmt);
+    asked++;
+    found_hits += hits;
+    found_wanted += wanted;
+}
+
+static void report(void *context, const char *message)
+{
+    (void)context;
+    print_message("%s\n", message);
+}
+
+static void all_check(void)
+{
+    if (mn_check(db, report, NULL) != MN_OK) fail_msg("check: %s", mn_errmsg(db));
+}
+
+/* ---- the walk ---- */
+
+static void transaction_run(void)
+{
+    int steps = (int)chance(60) + 1;
+    bool savepoint = false;
+
+    memcpy(begun, now, sizeof now);
+    run("BEGIN WRITE");
+    for (int i = 0; i < steps; i++) {
+        switch (chance(12)) {
+        case 0: statement_fail(); break;
+        case 1: id_move(); break;
+        case 2:
+        case 3: row_delete(); break;
+        case 4:
+            run("SAVEPOINT s");
+            memcpy(saved, now, sizeof now);
+            savepoint = true;
+            break;
+        case 5:
+            if (!savepoint) break;
+            run("ROLLBACK TO s");
+            memcpy(now, saved, sizeof now);
+            break;
+        case 6: ask((enum mn_metric)chance(3), chance(2) != 0); break;
+        default: row_write(chance(3) == 0); break;
+        }
+    }
+    if (chance(5) == 0) {
+        run("ROLLBACK");
+        memcpy(now, begun, sizeof now);
+    } else {
+        run("COMMIT");
+    }
+}
+
+static void begin(const char *index)
+{
+    memset(now, 0, sizeof now);
+    seed = test_seed();
+    asked = found_hits = found_wanted = 0;
+    mn_ann_limits = (struct mn_ann_limits){
+        .flat_max = 120, .cluster_max = 32, .cluster_min = 6, .cluster_rows = 20, .few_rows = 4};
+    assert_int_equal(mn_open(NULL, MN_MEMORY, &db), MN_OK);
+    run("CREATE TABLE t (id INT PRIMARY KEY, part INT, value INT, e VECTOR(12))");
+    run(index);
+}
+
+static void walk(const char *index, enum mn_metric metric)
+{
+    begin(index);
+    for (int i = 0; i < 400; i++) row_write(false);
+    for (int round = 0; round < 60; round++) {
+        transaction_run();
+        for (int i = 0; i < 6; i++) ask(metric, i % 2 == 0);
+        if (round % 20 == 19) all_check();
+    }
+    for (int i = 0; i < 1000; i++) ask(metric, false);
+    run("DROP INDEX v");
+    all_check();
+    run(index); /* built over rows */
+    all_check();
+    for (int i = 0; i < 100; i++) ask(metric, i % 2 == 0);
+    run("DELETE FROM t WHERE value < 60");
+    for (int64_t id = 1; id <= IDS; id++) now[id].there = now[id].there && now[id].value >= 60;
+    all_check();
+    for (int i = 0; i < 100; i++) ask(metric, i % 2 == 0);
+    run("DELETE FROM t");
+    memset(now, 0, sizeof now);
+    all_check();
+    ask(metric, true);
+    print_message("%llu questions, recall %.3f\n", (unsigned long long)asked,
+                  (double)found_hits / (double)found_wanted);
+    assert_true((double)found_hits >= 0.9 * (double)found_wanted);
+    assert_int_equal(mn_close(db), MN_OK);
+}
+
+static void model_cosine(void **state)
+{
+    (void)state;
+    walk("CREATE INDEX v ON t (e) USING vector WITH (metric = cosine)", MN_METRIC_COSINE);
+}
+
+static void model_l2(void **state)
+{
+    (void)state;
+    walk("CREATE INDEX v ON t (e) USING vector WITH (metric = l2)", MN_METRIC_L2);
+}
+
+static void model_dot(void **state)
+{
+    (void)state;
+    walk("CREATE INDEX v ON t (e) USING vector WITH (metric = ip)", MN_METRIC_DOT);
+}
+
+static void model_partitions(void **state)
+{
+    (void)state;
+    walk("CREATE INDEX v ON t (e) USING vector WITH (metric = l2, partition = (part))",
+         MN_METRIC_L2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(model_cosine),
+        cmocka_unit_test(model_l2),
+        cmocka_unit_test(model_dot),
+        cmocka_unit_test(model_partitions),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
