@@ -75,6 +75,29 @@ static void word_read(const char *word)
     }
 }
 
+/* What the kernels may choose from; MNEME_KERNEL pins one. */
+static void instructions_print(void)
+{
+    static const char *const names[] = {"avx2",        "fma",   "avx512f", "avx512bw",
+                                        "avx512_vnni", "asimd", "asimddp"};
+    const char *pinned = getenv("MNEME_KERNEL");
+    char line[8192], word[64];
+    FILE *in = fopen("/proc/cpuinfo", "r");
+
+    printf("instruction sets:");
+    while (in && fgets(line, sizeof line, in)) {
+        if (strncmp(line, "flags", 5) != 0 && strncmp(line, "Features", 8) != 0) continue;
+        line[strcspn(line, "\n")] = ' ';
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+            snprintf(word, sizeof word, " %s ", names[i]);
+            if (strstr(line, word)) printf(" %s", names[i]);
+        }
+        break;
+    }
+    if (in) fclose(in);
+    printf("; MNEME_KERNEL: %s\n", pinned ? pinned : "not set, the best is taken");
+}
+
 static void sections_run(int argc, char **argv)
 {
     double began = bench_now_s(), last = began;
@@ -114,6 +137,7 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) word_read(argv[i]);
     bench_must(mkdir(ann_run.results, 0777) == 0 || errno == EEXIST, ann_run.results);
     bench_machine_print(bench_folder());
+    instructions_print();
     printf("mneme %s; peers beside it in rounds that alternate: %d\n", mn_version(),
            ann_run.rounds);
     if (!ann_peers_start()) return 1;

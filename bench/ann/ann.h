@@ -71,6 +71,7 @@ struct ann_table {
     const struct ann_set *set;
     mn_db *db;
     mn_stmt *stmt;
+    double distances[ANN_K]; /* of the last answer */
 };
 
 /* What a row has beside id and v. */

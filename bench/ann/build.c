@@ -58,6 +58,7 @@ void ann_build(struct ann_set *set)
     }
     a = ann_figures_of(ours, ann_run.rounds);
     b = ann_figures_of(theirs, ann_run.rounds);
+    ann_say("| work | peer | mneme | peer | ratio | bar | |\n|---|---|---|---|---|---|---|\n");
     ann_say("| durable build, %s %zu x %zu | hnswlib M16 efC200 in memory | %.2f s (%.2f - %.2f), "
             "processor %.2f s | %.2f s (%.2f - %.2f), processor %.2f s | %s |\n\n",
             set->title, set->rows, set->dims, a.median, a.low, a.high,

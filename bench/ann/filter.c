@@ -362,8 +362,9 @@ void ann_filter(struct ann_set *set)
     job.sqlite = ann_sqlite_make(set);
     job.window = ann_memory(set->queries * sizeof *job.window);
     job.ids = ann_memory(set->queries * ANN_K * sizeof *job.ids);
-    ann_say("%s %zu x %zu; %s; sqlite-vec %s\n\n", set->title, set->rows, set->dims,
-            ann_peers_ask("about"), ann_sqlite_version(job.sqlite));
+    ann_say("%s %zu x %zu, partitions of %zu rows (the flat regime); %s; sqlite-vec %s\n\n",
+            set->title, set->rows, set->dims, set->rows / 100, ann_peers_ask("about"),
+            ann_sqlite_version(job.sqlite));
     ann_say("| rows that pass | mneme | queries/s | peer | queries/s | with a selector made for "
             "each query | ratio | bar | |\n|---|---|---|---|---|---|---|---|---|\n");
     for (int width = 0; width < (ann_run.quick ? 1 : 4); width++) {

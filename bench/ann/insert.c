@@ -71,6 +71,7 @@ void ann_inserts(struct ann_set *set)
     }
     a = ann_figures_of(with, ann_run.rounds);
     b = ann_figures_of(without, ann_run.rounds);
+    ann_say("| work | with the index | without | ratio | bar | |\n|---|---|---|---|---|---|\n");
     ann_say("| durable commits of one row, %s, %zu rows | %.0f/s with the index (%.0f - %.0f) | "
             "%.0f/s without (%.0f - %.0f) | %s |\n",
             set->title, set->rows, a.median, a.low, a.high, b.median, b.low, b.high,
@@ -80,7 +81,7 @@ void ann_inserts(struct ann_set *set)
     ann_say("| written by a commit, KiB: what the file grows by before pages come back | %.1f with "
             "the index, of 40 | %.1f without | %s |\n",
             written, commit_bytes(&plain, first, each) / 1024, ann_verdict(40 / written, 1));
-    ann_say("| grown by a commit, KiB, pages that came back taken off | %.1f | | | | |\n\n",
+    ann_say("| grown by a commit, KiB, pages that came back taken off | %.1f | - | - | - | |\n\n",
             (double)(bench_file_bytes(indexed.path) - file) / 1024 / (double)each);
     ann_table_close(&indexed);
     ann_table_close(&plain);
@@ -135,6 +136,7 @@ void ann_batches(struct ann_set *set)
     }
     a = ann_figures_of(with, ann_run.rounds);
     b = ann_figures_of(without, ann_run.rounds);
+    ann_say("| work | with the index | without | |\n|---|---|---|---|\n");
     ann_say("| durable batches of 1,000 rows, %d of the %zu dimensions of %s, rows/s | %.0f with "
             "the index "
             "(%.0f - %.0f) | %.0f without (%.0f - %.0f) | %.0f a second, bar 20,000: %s |\n\n",
@@ -168,6 +170,7 @@ void ann_size(struct ann_set *set)
     index_make(table.db, set);
     index = (double)ann_index_bytes(&table);
     share = index / vectors;
+    ann_say("| work | index | vectors | share |\n|---|---|---|---|\n");
     ann_say("| the index after its build, %s %zu x %zu | %.2f MB | vectors %.2f MB | %.1f %%, bar "
             "%.0f %%: %s |\n\n",
             set->title, set->rows, set->dims, index / 1e6, vectors / 1e6, share * 100, bar * 100,

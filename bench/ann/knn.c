@@ -16,16 +16,16 @@
 #include "ann/ann.h"
 #include "support/bench.h"
 
-enum { ENGINES_MAX = 7, SETTINGS_MAX = 1000 };
+enum { POINTS_LEAST = 8, ENGINES_MAX = 7, SETTINGS_MAX = 1000 };
 
 static const double wanted_full[] = {.80, .85, .90,  .925, .94,   .95,  .955, .96,
                                      .97, .98, .985, .99,  .9925, .995, .999};
 static const double wanted_quick[] = {.90, .95, .99};
 
 /* 0: what a question without EFFORT gets. */
-static const int efforts[] = {0,   4,   8,   12,  16,   20,   24,   32,   40,  48,  56,
-                              64,  80,  96,  112, 128,  160,  192,  224,  256, 320, 384,
-                              448, 512, 640, 768, 1024, 1536, 2048, 3072, 4096};
+static const int efforts[] = {0,   1,   2,   3,   4,   6,   8,    12,   16,   20,   24,  32,
+                              40,  48,  56,  64,  80,  96,  112,  128,  160,  192,  224, 256,
+                              320, 384, 448, 512, 640, 768, 1024, 1536, 2048, 3072, 4096};
 
 struct engine {
     const char *name;
@@ -113,6 +113,18 @@ static void point_add(struct ann_curve *curve, int setting)
     curve->points[curve->count++].setting = setting;
 }
 
+/* Where few settings answer to all the recalls that are wanted, others make the curve whole: those
+ * that no faster setting beats in recall. */
+static void points_fill(struct ann_curve *curve, const struct tried *tried, int count)
+{
+    for (int i = 0; i < count && curve->count < POINTS_LEAST; i++) {
+        if (fastest_at(tried, count, tried->recall[i]) == i) point_add(curve, i);
+    }
+    for (int i = 0; i < count && curve->count < POINTS_LEAST; i++) {
+        if (tried->recall[i] >= .8) point_add(curve, i);
+    }
+}
+
 static void engine_choose(struct engine *engine, const struct ann_set *set, int32_t *ids)
 {
     struct tried *tried = ann_memory(sizeof *tried);
@@ -130,8 +142,11 @@ static void engine_choose(struct engine *engine, const struct ann_set *set, int3
     for (int i = 0; i < wants; i++) {
         point_add(&engine->chosen, fastest_at(tried, engine->settings, wanted[i]));
     }
-    if (engine->chosen.count == 0)
+    if (!ann_run.quick) points_fill(&engine->chosen, tried, engine->settings);
+    if (engine->chosen.count == 0) {
         point_add(&engine->chosen, fastest_at(tried, engine->settings, 0));
+    }
+    if (engine->table) point_add(&engine->chosen, 0); /* what a question without EFFORT gets */
     free(tried);
 }
 
