@@ -219,7 +219,7 @@ class FaissPq(Faiss):
     took the same form in FAISS 1.13 and later."""
 
     family = "FaissPq"
-    parameters = [(p, factor) for factor in (1, 2, 3, 4, 8, 16) for p in PROBES]
+    parameters = [(p, factor) for factor in (1, 2, 4, 8, 16) for p in PROBES]
 
     def __init__(self, data):
         n, d = lists_of(data), data.dims
