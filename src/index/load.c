@@ -1,10 +1,15 @@
 /*
  * load: many rows at once.
  *
- *   rows whose ids ascend past the table's last     -> the table's tree and slabs, bottom-up, at
- * once from the first row on that does not             -> sorted with the rest, slabs by single
- * puts entries of indexes, both ends of edges          -> sorters, brought into their trees at the
- * end, or whenever they hold LOAD_BYTES
+ *   the first PROBE_ROWS rows       wait in a sorter: do their ids ascend past the table's last?
+ *   they do                         -> they and the rows after them go into the table's tree and
+ *                                      slabs at once, bottom-up
+ *   the first row that does not     -> it and all after it are sorted, slabs by single puts; into
+ *                                      an empty table all of it is built bottom-up at the end
+ *   entries of indexes, edges       -> sorters, brought into their trees at the end, or whenever
+ *                                      they hold LOAD_BYTES
+ *
+ * A table with vectors does not wait: its slabs are built as the rows come.
  */
 #include <inttypes.h>
 
@@ -15,7 +20,7 @@
 #include "index/sorter.h"
 #include "index/vector/ann.h"
 
-enum { LOAD_BYTES = 128 << 20, EDGE_KEY_BYTES = 24, PAIR_BYTES = 16 };
+enum { LOAD_BYTES = 256 << 20, PROBE_ROWS = 64, EDGE_KEY_BYTES = 24, PAIR_BYTES = 16 };
 
 struct mn_rows {
     struct mn_view *view;
@@ -24,6 +29,7 @@ struct mn_rows {
     bool any;        /* there is a row, in the table or the load */
     bool spent;      /* the greatest is the last there can be */
     uint64_t rows, failed_row;
+    bool probing;                  /* the rows so far ascend and wait in out_of_order */
     struct mn_bulk *bulk;          /* of the table's tree, while ids ascend */
     struct mn_slab_bulk **slabs;   /* one a column, NULL where it is no vector */
     struct mn_sorter out_of_order; /* of the table's tree */
@@ -89,6 +95,14 @@ static enum mn_status bulks_begin(struct mn_rows *load)
     return status;
 }
 
+static bool table_has_vectors(const struct mn_table *table)
+{
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (table->columns[i].kind.type == MN_TYPE_VECTOR) return true;
+    }
+    return false;
+}
+
 enum mn_status mn_rows_begin(struct mn_view *view, const struct mn_table *table,
                              struct mn_rows **out)
 {
@@ -120,8 +134,10 @@ enum mn_status mn_rows_begin(struct mn_view *view, const struct mn_table *table,
     if (status == MN_FULL && table->row_id_column >= 0) {
         load->spent = true; /* ids below the last may still be free */
         status = MN_OK;
-    } else if (status == MN_OK) {
+    } else if (status == MN_OK && table_has_vectors(table)) {
         status = bulks_begin(load);
+    } else {
+        load->probing = status == MN_OK;
     }
     if (status != MN_OK) {
         mn_rows_abort(load);
@@ -315,6 +331,16 @@ static enum mn_status vectors_add(struct mn_rows *load, const struct mn_index_en
     return MN_OK;
 }
 
+/* The first rows ascend: they are the beginning of what is built bottom-up. */
+static enum mn_status probe_end(struct mn_rows *load)
+{
+    struct mn_clash clash;
+    enum mn_status status = mn_sorter_flush(&load->out_of_order, load->view, &clash);
+
+    load->probing = false;
+    return status == MN_OK ? bulks_begin(load) : status;
+}
+
 static enum mn_status id_choose(struct mn_rows *load, const struct mn_value *values, int64_t *id)
 {
     int column = load->table->row_id_column;
@@ -325,10 +351,11 @@ static enum mn_status id_choose(struct mn_rows *load, const struct mn_value *val
     } else if (load->spent) {
         return mn_fail(MN_FULL, "%s has used its last row id", load->table->name);
     }
-    if (load->bulk && load->any && (load->spent || *id < load->next_id)) {
+    if (load->any && (load->spent || *id < load->next_id)) {
+        load->probing = false;
         return bulks_end(load, MN_OK);
     }
-    return MN_OK;
+    return load->probing && load->rows == PROBE_ROWS ? probe_end(load) : MN_OK;
 }
 
 static enum mn_status id_keep(struct mn_rows *load, int64_t row_id)

@@ -16,6 +16,7 @@
  * compared key by key.
  */
 enum { WORD = 8, SMALL_RUN = 24, DEPTH_MAX = 32, ROW_BYTES = 8, DIGITS = 256 };
+enum { FETCH_AHEAD = 12 };
 
 struct sorter_entry {
     uint64_t word;     /* of the key, big-endian, zeros past its end */
@@ -41,13 +42,20 @@ enum mn_status mn_sorter_add(struct mn_sorter *sorter, const struct mn_sorted *e
                                 .key_bytes = (uint16_t)entry->key.len,
                                 .value_bytes = (uint32_t)entry->value.len,
                                 .unique_bytes = (uint16_t)entry->unique_bytes};
-    enum mn_status status = mn_buf_append(&sorter->bytes, &entry->row, ROW_BYTES);
+    struct mn_buf *bytes = &sorter->bytes;
+    enum mn_status status = mn_buf_reserve(bytes, ROW_BYTES + entry->key.len + entry->value.len);
+    uint8_t *at;
 
-    if (status == MN_OK) status = mn_buf_append(&sorter->bytes, entry->key.data, entry->key.len);
-    if (status == MN_OK) {
-        status = mn_buf_append(&sorter->bytes, entry->value.data, entry->value.len);
+    if (status != MN_OK) return status;
+    at = bytes->data + bytes->len;
+    mn_put_u64(at, entry->row);
+    if (entry->key.len) memcpy(at + ROW_BYTES, entry->key.data, entry->key.len);
+    if (entry->value.len) {
+        memcpy(at + ROW_BYTES + entry->key.len, entry->value.data, entry->value.len);
     }
-    return status == MN_OK ? mn_buf_append(&sorter->entries, &made, sizeof made) : status;
+    status = mn_buf_append(&sorter->entries, &made, sizeof made);
+    if (status == MN_OK) bytes->len += ROW_BYTES + entry->key.len + entry->value.len;
+    return status;
 }
 
 static const uint8_t *key_at(const struct sorter_entry *entry)
@@ -240,15 +248,30 @@ static enum mn_status tree_clashes(struct mn_cursor *cursor, const struct sorter
     return status;
 }
 
+/* Sorted entries lie anywhere: their bytes are asked for in time. */
+static void entry_fetch(const struct sorter_entry *entries, size_t count, size_t i)
+{
+    if (i >= count) return;
+    __builtin_prefetch(entries[i].at);
+    __builtin_prefetch(entries[i].at + 64);
+    __builtin_prefetch(entries[i].at + 128);
+}
+
 static enum mn_status entries_append(const struct sorter_entry *entries, size_t count,
-                                     struct mn_view *view, uint64_t tree)
+                                     struct mn_view *view, struct mn_sorter *sorter,
+                                     struct mn_clash *clash)
 {
     struct mn_bulk *bulk;
-    enum mn_status status = mn_bulk_begin(view, tree, &bulk), ended;
+    enum mn_status status = mn_bulk_begin(view, sorter->tree, &bulk), ended;
 
     if (status != MN_OK) return status;
     for (size_t i = 0; status == MN_OK && i < count; i++) {
-        status = mn_bulk_add(bulk, entry_key(&entries[i]), entry_value(&entries[i]));
+        entry_fetch(entries, count, i + FETCH_AHEAD);
+        if (i > 0 && entries_clash(&entries[i - 1], &entries[i])) {
+            status = clash_report(&entries[i], clash);
+        } else {
+            status = mn_bulk_add(bulk, entry_key(&entries[i]), entry_value(&entries[i]));
+        }
     }
     ended = mn_bulk_end(bulk);
     return status == MN_OK ? ended : status;
@@ -263,9 +286,10 @@ static enum mn_status entries_merge(const struct sorter_entry *entries, size_t c
 
     for (size_t i = 0; status == MN_OK && i < count; i++) {
         const struct sorter_entry *entry = &entries[i];
-        bool clashes = false;
+        bool clashes = i > 0 && entries_clash(&entries[i - 1], entry);
 
-        if (entry->unique_bytes > 0 && entry->unique_bytes < entry->key_bytes) {
+        entry_fetch(entries, count, i + FETCH_AHEAD);
+        if (!clashes && entry->unique_bytes > 0 && entry->unique_bytes < entry->key_bytes) {
             status = tree_clashes(cursor, entry, &clashes);
         }
         if (status == MN_OK && !clashes) {
@@ -289,11 +313,6 @@ enum mn_status mn_sorter_flush(struct mn_sorter *sorter, struct mn_view *view,
     if (sorter->entries.len == 0) return MN_OK;
     status = entries_sort(sorter, &entries, &count);
     if (status != MN_OK) return status;
-    for (size_t i = 1; i < count; i++) {
-        if (entries_clash(&entries[i - 1], &entries[i])) {
-            return clash_report(&entries[i], clash);
-        }
-    }
     status = tree_is_below(view, sorter->tree, entry_key(&entries[0]), &below);
     if (status == MN_OK && below && entries[0].unique_bytes > 0 &&
         entries[0].unique_bytes < entries[0].key_bytes) {
@@ -301,7 +320,7 @@ enum mn_status mn_sorter_flush(struct mn_sorter *sorter, struct mn_view *view,
                                mn_bytes_of(key_at(&entries[0]), entries[0].unique_bytes), &below);
     }
     if (status != MN_OK) return status;
-    status = below ? entries_append(entries, count, view, sorter->tree)
+    status = below ? entries_append(entries, count, view, sorter, clash)
                    : entries_merge(entries, count, view, sorter, clash);
     if (status == MN_OK) sorter->entries.len = sorter->bytes.len = 0;
     return status;

@@ -43,6 +43,7 @@
 enum {
     MAP_BYTES_MIN = 1 << 20,
     ZERO_CHUNK = 1 << 16,
+    WRITE_BEHIND_BYTES = 512 << 10, /* a write that large is begun at once */
     LOCK_NAP_MIN_US = 20,
     LOCK_NAP_MAX_US = 2000
 };
@@ -406,6 +407,7 @@ static enum mn_status posix_pwritev(struct mn_file *base, uint64_t offset,
                                     const struct mn_slice *slices, size_t count)
 {
     struct iovec pieces[MN_SLICES_MAX];
+    uint64_t from = offset;
     size_t first = 0;
 
     if (base->forked) return refuse_forked();
@@ -433,6 +435,12 @@ static enum mn_status posix_pwritev(struct mn_file *base, uint64_t offset,
             pieces[first].iov_base = (uint8_t *)pieces[first].iov_base + wrote;
             pieces[first].iov_len -= (size_t)wrote;
         }
+    }
+    /* A large write is a piece of a still larger commit: the device may begin with it now. Advice:
+     * it waits for nothing, and what fails is told by the sync. */
+    if (offset - from >= WRITE_BEHIND_BYTES) {
+        (void)sync_file_range(self(base)->fd, (off_t)from, (off_t)(offset - from),
+                              SYNC_FILE_RANGE_WRITE);
     }
     return MN_OK;
 }
