@@ -326,9 +326,27 @@ static enum mn_status item_read(struct mn_cursor *c, struct mn_item *item)
     return status;
 }
 
+/* An entry with an inline value and a run behind it, and no tail: what a slab of vectors is. */
+static bool leaf_run(const struct mn_node *leaf, uint32_t index, struct mn_bytes *suffix,
+                     struct mn_bytes *value, struct mn_run *run)
+{
+    const uint8_t *slot =
+        leaf->page + MN_PAGE_HEADER + 4 * ((size_t)mn_node_count(leaf->page) + index);
+    const uint8_t *at = leaf->page + leaf->size - mn_get_u16(slot);
+    uint16_t length = mn_get_u16(slot + 2);
+
+    if ((length & (MN_CELL_RUN | MN_CELL_TAIL)) != MN_CELL_RUN) return false;
+    *suffix = mn_bytes_of(at, length & MN_SUFFIX_MASK);
+    at += suffix->len;
+    *value = mn_bytes_of(at + 2, mn_get_u16(at));
+    *run = mn_run_unpack(at + 2 + value->len);
+    return value->len > 0;
+}
+
 enum mn_status mn_cursor_item(struct mn_cursor *cursor, struct mn_item *item)
 {
     struct mn_bytes suffix;
+    struct mn_run run;
 
     *item = (struct mn_item){{NULL, 0}, {NULL, 0}, {NULL, 0}};
     if (!cursor->placed) return mn_fail(MN_MISUSE, "the cursor stands on no entry");
@@ -346,6 +364,14 @@ enum mn_status mn_cursor_item(struct mn_cursor *cursor, struct mn_item *item)
         if (mn_node_plain(&leaf, cursor->path.step[cursor->path.depth - 1].index, &suffix,
                           &item->value)) {
             return key_join(cursor, &leaf, suffix, &item->key);
+        }
+        if (leaf_run(&leaf, cursor->path.step[cursor->path.depth - 1].index, &suffix, &item->value,
+                     &run)) {
+            enum mn_status status = key_join(cursor, &leaf, suffix, &item->key);
+
+            if (status == MN_OK) status = mn_run_read(cursor->view, &run, &item->run.data);
+            item->run.len = run.size_bytes;
+            return status;
         }
     }
     return item_read(cursor, item);

@@ -264,6 +264,7 @@ static enum mn_status search_run(struct op_vector_scan *scan, struct mn_exec *ex
     } else if (status == MN_OK && !served && scan->search) {
         status = slabs_visit(scan, exec, slabs);
     }
+    if (status == MN_OK && scan->search) status = mn_search_settle(scan->search);
     if (status == MN_OK && scan->search) {
         uint64_t shown, scored;
 

@@ -544,6 +544,7 @@ static enum mn_status seek_run(struct seek *seek)
         if (status != MN_OK) return status;
         if (!flat) {
             status = lists_scan(seek);
+            if (status == MN_OK) status = mn_search_settle(seek->scorer);
             /* a cap on the distance may have left too few: only the whole can tell */
             bool capped = seek->query->search.within < INFINITY;
             if (status != MN_OK || !capped || mn_search_full(seek->scorer)) return status;

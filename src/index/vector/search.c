@@ -1,6 +1,10 @@
 /*
  * search: estimates in f32, proofs by their error, scores in double.
  *
+ * A score costs as much as estimating dozens of vectors, so it is put off: what passes the gate is
+ * kept with the bounds of its distance, the upper bounds of the best k narrow the gate as scores
+ * would, and at the end hardly more than k vectors are scored.
+ *
  * How wrong an estimate can be (u = 2^-24, n dimensions): a kernel adds n/4 + 16 terms one after
  * another at the most, each step rounding twice, so that with g = 2 u (n/4 + 16)
  *
@@ -16,22 +20,44 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "index/vector/kernel.h"
 
-enum { BATCH = 256 };
+enum { BATCH = 1024, SPANS_MAX = 64, LATER_MAX = 256, LATER_K_MAX = 64 };
 
 /* Squares below this have lost bits to f32's underflow, or come close to it. */
 static const double SQUARE_LEAST = 1e-30;
+
+/* Vectors of a batch that lie side by side. */
+struct span {
+    const float *base;
+    size_t stride, count;
+};
+
+/* A vector that may be among the best, to be scored when it is clear that nothing rules it out. */
+struct later {
+    double least; /* its distance is not below this */
+    int64_t id;
+    const float *vector;
+};
 
 struct mn_search {
     struct mn_search_options options;
     const struct mn_kernels *kernels;
     struct mn_topk topk;
     double query_norm2;
+    double query_norm;
     double error;     /* g above */
     float *query;     /* for the kernels: under cosine of length 1, else as given */
     double norm_like; /* a length that stored vectors have: scales the bound of dot */
     uint64_t shown, scored;
+    size_t batch_count, span_count; /* shown and not yet judged */
+    size_t later_count, most_count, most_worst;
+    struct span spans[SPANS_MAX];
+    struct later later[LATER_MAX];
+    double
+        most[LATER_K_MAX]; /* k distances that so many vectors do not exceed; the worst of them */
+    int64_t ids[BATCH];
     float estimates[BATCH], norms2[BATCH];
 };
 
@@ -72,7 +98,7 @@ enum mn_status mn_search_open(const struct mn_search_options *options, struct mn
 
     s = mn_alloc(sizeof *s);
     if (!s) return mn_fail_nomem();
-    memset(s, 0, offsetof(struct mn_search, estimates));
+    memset(s, 0, offsetof(struct mn_search, spans));
     s->query = mn_alloc_aligned(options->dims * sizeof *s->query);
     if (!s->query) {
         mn_dealloc(s);
@@ -85,6 +111,7 @@ enum mn_status mn_search_open(const struct mn_search_options *options, struct mn
     s->options = *options;
     s->kernels = mn_kernels();
     s->query_norm2 = norm2;
+    s->query_norm = sqrt(norm2);
     s->error = 0x1p-23 * (options->dims / 4.0 + 16);
     mn_topk_init(&s->topk, options->k, options->tie, options->tie_context);
     *search = s;
@@ -101,12 +128,18 @@ void mn_search_release(struct mn_search *search)
 
 double mn_search_reach(const struct mn_search *s)
 {
-    if (!mn_topk_full(&s->topk) || s->topk.count == 0) return s->options.within;
-    return fmin(s->options.within, s->topk.heap[0].distance);
+    double reach = s->options.within;
+
+    if (mn_topk_full(&s->topk) && s->topk.count > 0) reach = fmin(reach, s->topk.heap[0].distance);
+    if (s->most_count > 0 && s->most_count == s->options.k) {
+        reach = fmin(reach, s->most[s->most_worst]);
+    }
+    return reach;
 }
 
 bool mn_search_full(const struct mn_search *search)
 {
+    MN_ASSERT(search->span_count == 0 && search->later_count == 0);
     return mn_topk_full(&search->topk);
 }
 
@@ -114,6 +147,8 @@ void mn_search_forget(struct mn_search *search)
 {
     search->topk.count = 0;
     search->shown = search->scored = 0;
+    search->batch_count = search->span_count = 0;
+    search->later_count = search->most_count = 0;
 }
 
 static struct gate gate_make(const struct mn_search *s)
@@ -124,8 +159,7 @@ static struct gate gate_make(const struct mn_search *s)
     case MN_METRIC_L2:
         if (reach < 0) return (struct gate){.limit = -1};
         return (struct gate){.limit = reach * reach * (1 + 2 * g) + SQUARE_LEAST};
-    case MN_METRIC_DOT:
-        return (struct gate){.limit = -reach, .slope = g * sqrt(s->query_norm2) / 2};
+    case MN_METRIC_DOT: return (struct gate){.limit = -reach, .slope = g * s->query_norm / 2};
     case MN_METRIC_COSINE: break;
     }
     double cosine = 1 - reach - 4 * g; /* the query's and the norm's rounding are in it */
@@ -149,6 +183,26 @@ static inline bool gate_lets_in(const struct mn_search *s, struct gate gate, siz
     return !(e * fabs(e) < gate.limit * norm2 && norm2 < INFINITY) || norm2 < SQUARE_LEAST;
 }
 
+/* One more vector is known not to be farther than this. */
+static void most_offer(struct mn_search *s, double most)
+{
+    size_t k = (size_t)s->options.k;
+
+    if (s->options.k > LATER_K_MAX || isnan(most)) return;
+    if (s->most_count < k) {
+        s->most[s->most_count++] = most;
+        if (s->most_count < k) return;
+    } else if (most < s->most[s->most_worst]) {
+        s->most[s->most_worst] = most;
+    } else {
+        return;
+    }
+    s->most_worst = 0;
+    for (size_t i = 1; i < k; i++) {
+        if (s->most[i] > s->most[s->most_worst]) s->most_worst = i;
+    }
+}
+
 static enum mn_status candidate_score(struct mn_search *s, int64_t id, const float *vector)
 {
     double distance = mn_distance(s->options.metric, s->options.query, vector, s->options.dims);
@@ -158,14 +212,78 @@ static enum mn_status candidate_score(struct mn_search *s, int64_t id, const flo
     return mn_topk_offer(&s->topk, distance, id);
 }
 
-static void rows_estimate(struct mn_search *s, const struct mn_kernel_rows *rows)
+/* Scores those of the candidates that nothing has ruled out by now. */
+static enum mn_status later_settle(struct mn_search *s)
+{
+    double reach = mn_search_reach(s);
+
+    for (size_t i = 0; i < s->later_count; i++) {
+        enum mn_status status = MN_OK;
+
+        if (s->later[i].least <= reach) {
+            status = candidate_score(s, s->later[i].id, s->later[i].vector);
+            reach = mn_search_reach(s);
+        }
+        if (status != MN_OK) return status;
+    }
+    s->later_count = 0;
+    return MN_OK;
+}
+
+/* Between what the distance of estimate `i` lies; false where the estimate does not say. */
+static bool estimate_bounds(const struct mn_search *s, size_t i, double *least, double *most)
+{
+    double e = (double)s->estimates[i], g = s->error, norm2, error;
+
+    switch (s->options.metric) {
+    case MN_METRIC_L2:
+        if (!(e < INFINITY)) return false;
+        *least = sqrt(fmax(0, e * (1 - 2 * g) - SQUARE_LEAST));
+        *most = sqrt(e * (1 + 2 * g) + SQUARE_LEAST);
+        return true;
+    case MN_METRIC_DOT:
+        norm2 = (double)s->norms2[i];
+        error = g * s->query_norm / 2 * (norm2 / s->norm_like + s->norm_like);
+        if (!(fabs(e) < INFINITY && error < INFINITY) || norm2 < SQUARE_LEAST) return false;
+        *least = -e - error;
+        *most = -e + error;
+        return true;
+    case MN_METRIC_COSINE: break;
+    }
+    norm2 = (double)s->norms2[i];
+    if (!(fabs(e) < INFINITY && norm2 < INFINITY) || norm2 < SQUARE_LEAST) return false;
+    *least = 1 - e / sqrt(norm2) - 4 * g;
+    *most = 1 - e / sqrt(norm2) + 4 * g;
+    return true;
+}
+
+/* Vector `i` has passed the gate. */
+static enum mn_status candidate_take(struct mn_search *s, size_t i, int64_t id, const float *vector)
+{
+    double least, most;
+
+    if (s->options.k > LATER_K_MAX || !estimate_bounds(s, i, &least, &most)) {
+        return candidate_score(s, id, vector);
+    }
+    if (s->later_count == LATER_MAX) {
+        enum mn_status status = later_settle(s);
+        if (status != MN_OK) return status;
+    }
+    s->later[s->later_count++] = (struct later){least, id, vector};
+    most_offer(s, most);
+    return MN_OK;
+}
+
+/* Estimates from place `at` of the batch on. */
+static void rows_estimate(struct mn_search *s, const struct mn_kernel_rows *rows, size_t at)
 {
     if (s->options.metric == MN_METRIC_L2) {
-        s->kernels->l2sq_rows(s->query, rows, s->estimates);
+        s->kernels->l2sq_rows(s->query, rows, s->estimates + at);
         return;
     }
-    s->kernels->cosine_rows(s->query, rows, s->estimates, s->norms2);
-    if (s->norm_like == 0 && s->norms2[0] > 0) s->norm_like = sqrt((double)s->norms2[0]);
+    s->kernels->cosine_rows(s->query, rows, s->estimates + at, s->norms2 + at);
+    if (s->norm_like > 0) return;
+    if (s->norms2[at] > 0) s->norm_like = sqrt((double)s->norms2[at]);
     if (!(s->norm_like > 0 && s->norm_like < INFINITY)) s->norm_like = 1;
 }
 
@@ -202,34 +320,65 @@ static bool batch_lets_in(const struct mn_search *s, struct gate gate, size_t co
     return any;
 }
 
-static enum mn_status batch_show(struct mn_search *s, const struct mn_slab_block *block,
-                                 size_t begin, size_t count)
+/*
+ * Slabs are collected, then estimated one directly behind the other, then judged together: whatever
+ * else is done between two slabs keeps the processor from reading the next one ahead.
+ */
+static enum mn_status batch_judge(struct mn_search *s)
+{
+    struct gate gate = gate_make(s);
+    size_t count = s->batch_count, at = 0;
+
+    for (size_t n = 0; n < s->span_count; n++) {
+        const struct span *span = &s->spans[n];
+        struct mn_kernel_rows rows = {span->base, span->stride, span->count, s->options.dims};
+
+        rows_estimate(s, &rows, at);
+        at += span->count;
+    }
+    bool any = count > 0 && batch_lets_in(s, gate, count);
+    at = 0;
+
+    for (size_t n = 0; any && n < s->span_count; n++) {
+        const struct span *span = &s->spans[n];
+
+        for (size_t i = 0; i < span->count; i++, at++) {
+            if (!gate_lets_in(s, gate, at)) continue;
+            enum mn_status status =
+                candidate_take(s, at, s->ids[at], span->base + i * span->stride);
+            if (status != MN_OK) return status;
+            gate = gate_make(s);
+        }
+    }
+    s->batch_count = s->span_count = 0;
+    return MN_OK;
+}
+
+static void batch_add(struct mn_search *s, const struct mn_slab_block *block, size_t begin,
+                      size_t count)
 {
     const float *base = block->base + begin * block->stride;
-    struct mn_kernel_rows rows = {base, block->stride, count, s->options.dims};
+    int64_t *ids = s->ids + s->batch_count;
 
-    rows_estimate(s, &rows);
-    struct gate gate = gate_make(s);
-    if (!batch_lets_in(s, gate, count)) return MN_OK;
-    for (size_t i = 0; i < count; i++) {
-        if (!gate_lets_in(s, gate, i)) continue;
-        int64_t id = mn_slab_block_row(block, begin + i);
-        enum mn_status status = candidate_score(s, id, base + i * block->stride);
-        if (status != MN_OK) return status;
-        gate = gate_make(s);
-    }
-    return MN_OK;
+    for (size_t i = 0; i < count; i++) ids[i] = mn_slab_block_row(block, begin + i);
+    s->spans[s->span_count++] = (struct span){base, block->stride, count};
+    s->batch_count += count;
 }
 
 enum mn_status mn_search_block(struct mn_search *search, const struct mn_slab_block *block)
 {
     search->shown += block->count;
     if (search->options.k == 0) return MN_OK;
-    for (size_t begin = 0; begin < block->count; begin += BATCH) {
-        size_t left = block->count - begin;
-        enum mn_status status = batch_show(search, block, begin, left < BATCH ? left : BATCH);
+    for (size_t begin = 0; begin < block->count;) {
+        size_t left = block->count - begin, room = BATCH - search->batch_count;
+        size_t count = left < BATCH ? left : BATCH;
 
-        if (status != MN_OK) return status;
+        if (count > room || search->span_count == SPANS_MAX) {
+            enum mn_status status = batch_judge(search);
+            if (status != MN_OK) return status;
+        }
+        batch_add(search, block, begin, count);
+        begin += count;
     }
     return MN_OK;
 }
@@ -240,9 +389,10 @@ enum mn_status mn_search_gathered(struct mn_search *search, const int64_t *ids,
 {
     enum { AHEAD = 4, LINE_FLOATS = 16 };
     struct mn_search *s = search;
-    struct gate gate = gate_make(s);
 
     if (s->options.k == 0) return MN_OK;
+    MN_ASSERT(s->span_count == 0);
+    struct gate gate = gate_make(s);
     for (size_t i = 0; i < count; i++) {
         if (i + AHEAD < count && vectors[i + AHEAD]) {
             const float *next = vectors[i + AHEAD];
@@ -252,18 +402,26 @@ enum mn_status mn_search_gathered(struct mn_search *search, const int64_t *ids,
         }
         if (!vectors[i]) continue;
         struct mn_kernel_rows row = {vectors[i], s->options.dims, 1, s->options.dims};
-        rows_estimate(s, &row);
+        rows_estimate(s, &row, 0);
         s->shown++;
         if (!gate_lets_in(s, gate, 0)) continue;
-        enum mn_status status = candidate_score(s, ids[i], vectors[i]);
+        enum mn_status status = candidate_take(s, 0, ids[i], vectors[i]);
         if (status != MN_OK) return status;
         gate = gate_make(s);
     }
     return MN_OK;
 }
 
+enum mn_status mn_search_settle(struct mn_search *search)
+{
+    enum mn_status status = batch_judge(search);
+
+    return status == MN_OK ? later_settle(search) : status;
+}
+
 const struct mn_near *mn_search_finish(struct mn_search *search, size_t *count)
 {
+    MN_ASSERT(search->span_count == 0 && search->later_count == 0);
     mn_topk_sort(&search->topk);
     *count = search->topk.count;
     return search->topk.heap;

@@ -31,6 +31,11 @@ struct mn_search;
 enum mn_status mn_search_open(const struct mn_search_options *options, struct mn_search **search);
 void mn_search_release(struct mn_search *search); /* NULL is harmless */
 
+/*
+ * Vectors are shown, and judged at some later time, together with others: they must stay where they
+ * are until mn_search_settle, which is called when all have been shown.
+ */
+
 /* Shows all vectors of a slab; their ids are row ids. */
 enum mn_status mn_search_block(struct mn_search *search, const struct mn_slab_block *block);
 
@@ -38,12 +43,14 @@ enum mn_status mn_search_block(struct mn_search *search, const struct mn_slab_bl
 enum mn_status mn_search_gathered(struct mn_search *search, const int64_t *ids,
                                   const float *const *vectors, size_t count);
 
+enum mn_status mn_search_settle(struct mn_search *search);
+
 /* The nearest, best first, count of them; valid until the release. Nothing can be shown after. */
 const struct mn_near *mn_search_finish(struct mn_search *search, size_t *count);
 
-/* The greatest distance that can still be of use: of the worst kept, or the cap. */
+/* The greatest distance that can still be of use: of the worst kept or known of, or the cap. */
 double mn_search_reach(const struct mn_search *search);
-/* True when k are kept. */
+/* True when k are kept; asked after mn_search_settle. */
 bool mn_search_full(const struct mn_search *search);
 /* Begins anew: nothing was shown. */
 void mn_search_forget(struct mn_search *search);

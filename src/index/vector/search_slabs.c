@@ -15,6 +15,7 @@ enum mn_status mn_search_slabs(struct mn_search *search, const struct mn_slabs *
         status = mn_slab_scan_next(scan, &block, &found);
         if (status == MN_OK && found) status = mn_search_block(search, &block);
     }
+    if (status == MN_OK) status = mn_search_settle(search);
     mn_slab_scan_close(scan);
     return status;
 }

@@ -51,8 +51,8 @@ enum mn_status mn_slab_delete(const struct mn_slabs *slabs, int64_t row_id, bool
 size_t mn_slab_stride(uint32_t dims);
 
 /*
- * Reading many. A scan gives the slabs in row id order; every pointer in a block is valid until the
- * next call on the scan or the next write to the tree.
+ * Reading many. A scan gives the slabs in row id order; the vectors of a block are valid until the
+ * next write to the tree or the end of the view, its list of rows until the next call on the scan.
  */
 struct mn_slab_block {
     int64_t first;       /* row id of vector 0 */

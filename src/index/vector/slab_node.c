@@ -41,7 +41,7 @@ size_t mn_slabs_run_bytes(const struct mn_slabs *slabs, size_t count)
 {
     size_t page = mn_view_page_size(slabs->view);
 
-    return (count * mn_slabs_stride_bytes(slabs) + page - 1) / page * page;
+    return (count * mn_slabs_stride_bytes(slabs) + page - 1) & ~(page - 1);
 }
 
 void mn_slab_key_write(uint8_t key[MN_SLAB_KEY_BYTES], int64_t row_id)
@@ -119,7 +119,8 @@ enum mn_status mn_slab_read(const struct mn_slabs *slabs, const struct mn_item *
     if (item->value.data[0] > 1 || item->value.data[1]) {
         return mn_slab_damaged(slab->key, "an unknown kind of list");
     }
-    if (slab->count < 1 || slab->count > mn_slabs_rows_max(slabs)) {
+    if (slab->count < 1 || slab->count > MN_SLAB_ROWS ||
+        (slab->count > 1 && slab->count * mn_slabs_stride_bytes(slabs) > SLAB_BYTES)) {
         return mn_slab_damaged(slab->key, "the count of vectors is out of bounds");
     }
     if (slab->run_bytes != mn_slabs_run_bytes(slabs, slab->count)) {
