@@ -7,6 +7,10 @@
 #include "base/alloc.h"
 #include "query/parse.h"
 
+/* The handle whose last call on this thread found no memory for a session: the thread's own record
+ * is then what there is to tell. 0: none. */
+static _Thread_local uint64_t sessionless;
+
 struct mn_session *mn_enter(struct mn_db *db)
 {
     struct mn_session *session;
@@ -16,6 +20,7 @@ struct mn_session *mn_enter(struct mn_db *db)
         return NULL;
     }
     session = mn_session_get(db);
+    sessionless = session ? 0 : db->id;
     if (session) mn_error_clear();
     return session;
 }
@@ -41,8 +46,10 @@ int mn_leave(struct mn_session *session, enum mn_status status)
 
 static const struct mn_error *error_of(struct mn_db *db)
 {
-    const struct mn_session *session = db ? mn_session_get(db) : NULL;
+    const struct mn_session *session;
 
+    if (!db || sessionless == db->id) return mn_error_last();
+    session = mn_session_get(db);
     return session ? &session->error : mn_error_last();
 }
 

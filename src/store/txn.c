@@ -376,14 +376,17 @@ static enum mn_status write_pages(struct mn_view *view)
     return MN_OK;
 }
 
-/* The view and the turn are given back. */
+/* The view and the turn are given back. What goes wrong with that is nobody's answer: the caller is
+ * told how the commit went. */
 static void write_end(struct mn_view *view)
 {
     struct mn_store *store = view->store;
+    struct mn_error told = *mn_error_last();
 
     mn_view_release(view);
     writer_clear(&store->writer, store);
     writer_unlock(store);
+    *mn_error_last() = told;
 }
 
 enum mn_status mn_write_commit(struct mn_view *view, uint64_t *version)
