@@ -213,6 +213,14 @@ MN_API int mn_backup(mn_db *db, const char *path, const mn_backup_options *optio
 MN_API int mn_restore(const char *backup, const char *path, const mn_backup_options *options,
                       mn_progress_fn progress, void *context);
 
+/* Makes a new database of what is sound in a damaged file: of every table each row whose pages
+ * are whole, under its old row id, with all indexes. The damaged file is only read, and nobody may
+ * have it open. report is told a line for each table and what else was lost. MN_OK: everything was
+ * there. MN_CORRUPT: the new file is there, but something was lost. Any other code: no file was
+ * made. report and progress may be NULL. */
+MN_API int mn_recover(const char *damaged, const char *path, mn_report_fn report,
+                      mn_progress_fn progress, void *context);
+
 /* Ends what runs on the handle, in any thread, with MN_INTERRUPT; what is begun later is not
  * touched. From any thread and from signal handlers. */
 MN_API void mn_interrupt(mn_db *db);

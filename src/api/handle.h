@@ -18,4 +18,7 @@ int mn_leave(struct mn_session *session, enum mn_status status);
 enum mn_status mn_db_open_os(const char *path, const mn_options *options, struct mn_os *os,
                              struct mn_db **db);
 
+/* transfer.c: the name is taken. */
+bool mn_file_is_there(const char *path);
+
 #endif

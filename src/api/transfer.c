@@ -54,7 +54,7 @@ static enum mn_status view_write(struct mn_view *from, const char *path, struct 
     return status == MN_OK ? end : status;
 }
 
-static bool file_is_there(const char *path)
+bool mn_file_is_there(const char *path)
 {
     struct mn_os *os = mn_os_posix();
     struct mn_file *file;
@@ -66,7 +66,7 @@ static bool file_is_there(const char *path)
 
 static enum mn_status view_copy(struct mn_view *from, const char *path, struct transfer *t)
 {
-    if (!file_is_there(path)) return view_write(from, path, t);
+    if (!mn_file_is_there(path)) return view_write(from, path, t);
     mn_fail(MN_EXISTS, "%s is there already", path);
     return mn_hint("remove it first, or take another name");
 }

@@ -37,6 +37,13 @@ static struct mn_root root_unpack(uint64_t tree, const uint8_t *at)
                             .height = mn_get_u16(at + MN_REF_BYTES + 6)};
 }
 
+bool mn_root_decode(uint64_t tree, struct mn_bytes value, struct mn_root *root)
+{
+    if (value.len != ROOT_BYTES) return false;
+    *root = root_unpack(tree, value.data);
+    return true;
+}
+
 static bool root_find(struct mn_view *view, uint64_t tree, struct mn_root *root)
 {
     uint32_t count;

@@ -13,6 +13,8 @@
 enum mn_status mn_root_get(struct mn_view *view, uint64_t tree, struct mn_root *root);
 /* Keeps it in the slot, moving another tree's root to the master tree where there is no room. */
 enum mn_status mn_root_set(struct mn_view *view, const struct mn_root *root);
+/* The root as the master tree keeps it; false: these are not the bytes of one. */
+bool mn_root_decode(uint64_t tree, struct mn_bytes value, struct mn_root *root);
 /* The tree has no root any more. */
 enum mn_status mn_root_remove(struct mn_view *view, uint64_t tree);
 /* Places every dirty node of every tree, children first. Nodes in hand are stale after it. */

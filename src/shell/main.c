@@ -16,6 +16,7 @@ static const char usage_text[] =
     "       mneme backup FILE TO            a copy of the newest version, while others write\n"
     "       mneme restore FROM FILE         the backup's checked copy, as a new FILE\n"
     "       mneme compact FILE              full pages and a shorter file, while others work\n"
+    "       mneme recover FILE TO           what is sound of a damaged FILE, as a new one\n"
     "\n"
     "FILE is made if it is not there; without FILE the database is in memory.\n"
     "\n"
@@ -270,12 +271,13 @@ static const struct tool tools[] = {
     {"restore", 2, false, false, "restore FROM FILE"},
     {"diff", 3, false, true, "diff FILE V1 V2"},
     {"compact", 1, true, false, "compact FILE"},
-    {"recover", 2, false, true, "recover FILE TO"},
+    {"recover", 2, false, false, "recover FILE TO"},
 };
 
 static int tool_run(struct shell *shell, const struct tool *tool, const char **words)
 {
     if (strcmp(tool->name, "restore") == 0) return tool_restore(shell, words[0], words[1]);
+    if (strcmp(tool->name, "recover") == 0) return tool_recover(shell, words[0], words[1]);
     shell->path = words[0];
     bool writes = strcmp(tool->name, "compact") == 0;
     int status = shell_open(shell, writes ? 0 : MN_READONLY);

@@ -154,5 +154,6 @@ int tool_stat(struct shell *shell);
 int tool_backup(struct shell *shell, const char *to);
 int tool_restore(struct shell *shell, const char *from, const char *to);
 int tool_compact(struct shell *shell);
+int tool_recover(struct shell *shell, const char *from, const char *to);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * tool: check, stat, backup, restore, compact.
+ * tool: check, stat, backup, restore, compact, recover.
  */
 #include "shell.h"
 
@@ -84,6 +84,15 @@ int tool_compact(struct shell *shell)
 {
     progress_begin();
     int code = mn_exec(shell->db, "PRAGMA compact", compact_print, shell);
+    if (code != MN_OK) return tool_fail(shell, code);
+    progress_end();
+    return 0;
+}
+
+int tool_recover(struct shell *shell, const char *from, const char *to)
+{
+    progress_begin();
+    int code = mn_recover(from, to, finding_print, progress_count, shell);
     if (code != MN_OK) return tool_fail(shell, code);
     progress_end();
     return 0;

@@ -243,6 +243,11 @@ uint64_t mn_digest_word(const struct mn_store *store, uint64_t page, const uint8
 /* Pages that the file has whole. */
 enum mn_status mn_file_pages(struct mn_store *store, uint64_t *pages);
 
+/* ---- open.c ---- */
+
+/* The file and nothing of what is in it: for salvage. */
+enum mn_status mn_store_open_bare(const struct mn_store_options *options, struct mn_store **out);
+
 /* ---- pins.c ---- */
 
 enum mn_status mn_pin_acquire(struct mn_store *store, struct mn_pin **pin);
@@ -256,6 +261,8 @@ enum mn_status mn_pins_list(struct mn_store *store, uint64_t base, struct mn_wri
 enum mn_status mn_store_refuse_forked(void);
 void mn_view_init(struct mn_view *view, struct mn_store *store);
 void mn_view_release(struct mn_view *view);
+/* Copies that the view handed out are gone. */
+void mn_view_forget_copies(struct mn_view *view);
 /* Checks checksum, number, kind and birth of a page image against the pointer that led to it. */
 enum mn_status mn_page_verify(const struct mn_view *view, struct mn_ref ref, uint8_t kind,
                               const uint8_t *bytes);

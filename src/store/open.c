@@ -314,6 +314,23 @@ enum mn_status mn_store_open(const struct mn_store_options *options, struct mn_s
     return MN_OK;
 }
 
+enum mn_status mn_store_open_bare(const struct mn_store_options *options, struct mn_store **out)
+{
+    struct mn_store *store;
+    enum mn_status status = store_new(options, &store);
+
+    *out = NULL;
+    if (status) return status;
+    status = store->os->ops->open(store->os, options->path, MN_OPEN_READONLY, &store->file);
+    store->ro_descriptor = true;
+    if (status) {
+        store_free(store);
+        return status;
+    }
+    *out = store;
+    return MN_OK;
+}
+
 void mn_store_set_busy_ms(struct mn_store *store, int64_t busy_ms)
 {
     __atomic_store_n(&store->busy_ms, busy_ms > 0 ? busy_ms : 0, __ATOMIC_RELAXED);

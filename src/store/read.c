@@ -29,7 +29,7 @@ void mn_view_init(struct mn_view *view, struct mn_store *store)
     view->front.page_shift = store->page_shift;
 }
 
-static void copies_release(struct mn_view *view)
+void mn_view_forget_copies(struct mn_view *view)
 {
     for (size_t i = 0; i < view->copy_capacity; i++) mn_release_aligned(view->copies[i].bytes);
     mn_dealloc(view->copies);
@@ -42,7 +42,7 @@ void mn_view_release(struct mn_view *view)
     struct mn_store *store = view->store;
 
     if (store->hooks.view_end) store->hooks.view_end(view, view->user);
-    copies_release(view);
+    mn_view_forget_copies(view);
     mn_dealloc(view);
 }
 

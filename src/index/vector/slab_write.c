@@ -279,6 +279,10 @@ static enum mn_status row_remove(const struct mn_slabs *slabs, struct workshop *
     if (status != MN_OK) return status;
     draft_add(slabs, &w->draft, &w->slab, w->copy);
     draft_remove(&w->draft, position);
+    /* Consecutive ids need no list, and a gap may make one that is too long: then it parts them. */
+    if (!draft_fits(slabs, w->draft.ids, w->draft.count)) {
+        return draft_split(slabs, w->slab.key, &w->draft, position);
+    }
     status = slab_write(slabs, w->slab.key, &w->draft, 0, w->draft.count);
     mn_release_aligned(w->copy);
     w->copy = NULL;
