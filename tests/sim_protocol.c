@@ -11,410 +11,19 @@
  *   MNEME_TEST_DEEP=1                    larger budgets
  */
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "store/inside.h"
-#include "support/explore.h"
+#include "support/protocol.h"
 #include "support/test.h"
 
 enum { RUNS_USUAL = 1200, RUNS_DEEP = 200000, RANDOM_USUAL = 100, RANDOM_DEEP = 10000 };
-enum { FILE_BYTES = 40 << 10, IMAGES = 8, BUSY_MS = 1000 };
-
-/*
- * Scripts are words, a process each: what it does and how often.
- *
- *   W  opens, reads, changes and commits     R  opens, looks twice at each snapshot
- *   A  the same, and aborts                  V  a reader whose descriptor cannot write
- *   T  a reading thread of the process of the word before
- *
- * c behind it: the file is made if it is not there; u: pages are read as copies, never mapped.
- */
-struct script {
-    char kind;
-    unsigned times;
-    unsigned flags; /* of mn_store_open */
-};
-
-struct config {
-    const char *name;
-    uint32_t page_size;
-    unsigned before; /* commits in the file when it begins; 0: there is no file */
-    uint64_t grow;   /* smallest step of growth, 0: all that will be needed */
-    unsigned cut; /* commits after which the file may be cut; then every third has a long value */
-    const char *first, *later; /* scripts until the power goes, and after each time it did */
-    struct budget usual, deep;
-};
-
-/* Budgets: departures of preemption, kill, failed sync, lock waited for in vain, power loss. */
-static const struct config configs[] = {
-    {"open", 512, 4, 0, 0, "W1 R1", "R1", {2, 1, 0, 1, 0}, {3, 2, 0, 1, 1}},
-    {"create", 512, 0, 0, 0, "W1c W1c", "R1c", {2, 1, 0, 0, 1}, {3, 1, 0, 1, 1}},
-    {"readers", 512, 4, 0, 0, "R2 W3", "", {2, 0, 0, 0, 0}, {4, 1, 0, 0, 0}},
-    {"copies", 512, 4, 0, 0, "R2u W3", "", {2, 0, 0, 0, 0}, {3, 1, 0, 0, 0}},
-    {"threads", 512, 4, 0, 0, "W3 T2", "", {2, 1, 0, 0, 0}, {3, 1, 0, 0, 0}},
-    {"ring", 512, 4, 0, 0, "R1 W6", "", {2, 0, 0, 0, 0}, {3, 1, 0, 0, 0}},
-    {"two", 512, 4, 0, 0, "W1 W1", "W1", {2, 1, 0, 0, 0}, {3, 1, 0, 1, 1}},
-    {"three", 512, 4, 0, 0, "R1 W1 W1", "W1", {1, 1, 0, 0, 0}, {2, 1, 0, 1, 1}},
-    {"abort", 512, 4, 0, 0, "A2 W1", "W1", {2, 1, 0, 0, 0}, {3, 1, 0, 1, 1}},
-    {"crash", 512, 4, 0, 0, "W2", "W1", {0, 0, 0, 0, 2}, {0, 0, 0, 0, 3}},
-    {"pages", 4096, 4, 0, 0, "W2", "W1", {0, 0, 0, 0, 2}, {0, 0, 0, 0, 2}},
-    {"grow", 512, 1, 2048, 0, "W3", "W1", {0, 0, 0, 0, 1}, {0, 1, 1, 0, 1}},
-    {"cut", 512, 5, 4096, 1, "R1 W4", "", {2, 0, 0, 0, 0}, {3, 1, 0, 0, 0}},
-    {"cut-open", 512, 5, 4096, 1, "W4 V1 R1", "", {1, 1, 0, 0, 0}, {3, 1, 0, 0, 0}},
-    {"cut-crash", 512, 5, 4096, 1, "W4", "W2", {0, 0, 1, 0, 1}, {0, 1, 1, 0, 2}},
-    {"recover", 512, 4, 0, 0, "W1", "W1 W1", {1, 1, 0, 0, 1}, {2, 1, 0, 1, 1}},
-    {"settle", 512, 4, 0, 0, "W1 W1", "R1", {0, 1, 0, 0, 1}, {2, 1, 0, 0, 1}},
-    {"fail", 512, 4, 0, 0, "W2 W1", "W1", {1, 0, 1, 0, 0}, {2, 1, 1, 0, 1}},
-    {"fail2", 512, 4, 0, 0, "W3", "W1", {0, 0, 2, 0, 1}, {1, 0, 2, 0, 1}},
-    {"visit", 512, 4, 0, 0, "V2 W3", "", {1, 1, 0, 0, 0}, {3, 1, 0, 1, 0}},
-    {"visit-crash", 512, 4, 0, 0, "W1", "V2 W1", {1, 0, 0, 0, 1}, {2, 1, 0, 0, 1}},
-    {"visit-fail", 512, 4, 0, 0, "W1 V2", "V1 W1", {1, 0, 1, 0, 0}, {2, 1, 1, 0, 1}},
-};
-enum { CONFIGS = sizeof configs / sizeof configs[0] };
-
-struct image {
-    uint32_t page_size;
-    unsigned commits, cut;
-    uint64_t grow;
-    uint8_t *bytes;
-    uint64_t size;
-    struct ghost ghost;
-};
-
-static struct {
-    const struct config *config;
-    struct ghost ghost;
-    struct image images[IMAGES];
-    unsigned image_count;
-    struct script scripts[STEPS_FIBERS];
-} model;
-
-/* ---- what scripts may be told ---- */
-
-static bool gone(const struct fiber *fiber)
-{
-    return fiber && fiber_is_dead(fiber);
-}
-
-/* A call may fail so, for a reason that the schedule made; then the script gives up what it was at.
- */
-static void tolerate(struct fiber *fiber, enum mn_status status, const char *what)
-{
-    if (gone(fiber)) return;
-    if (fiber) fiber_note(fiber, status);
-    if (status == MN_IOERR && model.ghost.sync_failed && fiber) return;
-    if (status == MN_BUSY && fiber_was_late(fiber)) return;
-    ghost_fail(&model.ghost, "%s: %s: %s", what, mn_status_name(status), mn_error_last()->message);
-}
-
-static struct mn_store *open_file(struct fiber *fiber, unsigned flags, uint32_t page_size)
-{
-    struct mn_store_options options = {.path = STEPS_PATH,
-                                       .flags = flags,
-                                       .page_size = page_size,
-                                       .busy_ms = fiber ? BUSY_MS : 0,
-                                       .map_bytes = STEPS_FILE_BYTES,
-                                       .grow_bytes =
-                                           model.config->grow ? model.config->grow : FILE_BYTES,
-                                       .cut_commits = model.config->cut,
-                                       .os = steps_os(),
-                                       .hooks = raw_hooks};
-    struct mn_store *store = NULL;
-    enum mn_status status = mn_store_open(&options, &store);
-
-    if (status) tolerate(fiber, status, "open");
-    return store;
-}
-
-static void close_file(struct fiber *fiber, struct mn_store *store)
-{
-    enum mn_status status;
-
-    if (fiber) fiber_own(fiber)->store = NULL;
-    if (!store) return;
-    status = mn_store_close(store);
-    if (status) tolerate(fiber, status, "close");
-}
-
-/* ---- scripts ---- */
-
-static unsigned process_number(const struct fiber *fiber)
-{
-    return fiber ? fiber_process(fiber_number(fiber)) : 0;
-}
-
-/* False: this handle is of no more use. */
-static bool change(struct fiber *fiber, struct mn_view *view, struct raw_model *content)
-{
-    struct raw_model before = *content;
-    enum mn_status status = MN_OK;
-    uint64_t version = 0;
-
-    (void)ghost_commit(&model.ghost, mn_view_version(view), model.config->cut > 0, content);
-    for (unsigned i = 0; i < RAW_LEAVES && !status; i++) {
-        if (content->leaf[i] != before.leaf[i]) status = raw_set(view, i, content->leaf[i]);
-    }
-    if (!status && content->run[0] != before.run[0]) {
-        status = raw_set_run(view, 0, content->run[0], content->run_bytes[0]);
-    }
-    if (status) {
-        mn_write_abort(view);
-    } else {
-        status = mn_write_commit(view, &version);
-    }
-    if (gone(fiber)) return false;
-    if (fiber) fiber_note(fiber, status);
-    ghost_committed(&model.ghost, status, version);
-    if (status == MN_UNCERTAIN && model.ghost.sync_failed) return false;
-    if (status) tolerate(fiber, status, "commit");
-    return status == MN_OK;
-}
-
-static bool write_once(struct fiber *fiber, struct mn_store *store, bool no_change)
-{
-    struct raw_model content;
-    struct mn_view *view;
-    enum mn_status status = mn_write_begin(store, 0, &view);
-
-    if (status) {
-        tolerate(fiber, status, "begin to write");
-        return false;
-    }
-    status = raw_read(view, &content);
-    if (status) tolerate(fiber, status, "read before writing");
-    if (!status && !gone(fiber)) {
-        ghost_write(&model.ghost, process_number(fiber), view->writer->base.version, &content);
-        if (!no_change) return change(fiber, view, &content);
-        fiber_pause(fiber);
-    }
-    mn_write_abort(view);
-    if (status || gone(fiber)) return false;
-    ghost_write_end(&model.ghost);
-    return true;
-}
-
-/* Two looks at one snapshot, with everything that others do in between. */
-static bool read_once(struct fiber *fiber, struct mn_store *store)
-{
-    unsigned number = fiber ? fiber_number(fiber) : STEPS_FIBERS - 1;
-    unsigned floor = ghost_floor(&model.ghost);
-    struct raw_model content;
-    struct mn_view *view;
-    enum mn_status status = mn_view_begin_read(store, &view);
-
-    if (status) {
-        tolerate(fiber, status, "begin to read");
-        return false;
-    }
-    for (int look = 0; look < 2 && !status && !gone(fiber); look++) {
-        status = raw_read(view, &content);
-        if (status) tolerate(fiber, status, "read");
-        if (status || gone(fiber)) break;
-        if (fiber) fiber_note(fiber, content.leaf[0]);
-        (void)ghost_read(&model.ghost, number, floor, mn_view_version(view), &content);
-        fiber_pause(fiber);
-    }
-    if (!gone(fiber)) ghost_read_end(&model.ghost, number);
-    mn_view_end(view);
-    return !status && !gone(fiber);
-}
-
-static void body_writer(struct fiber *fiber, void *context)
-{
-    const struct script *script = context;
-    struct mn_store *store = NULL;
-
-    for (unsigned i = 0; i < script->times && !gone(fiber); i++) {
-        if (!store) store = open_file(fiber, script->flags, model.config->page_size);
-        if (!store) return;
-        fiber_own(fiber)->store = store;
-        if (write_once(fiber, store, script->kind == 'A')) continue;
-        fiber_await(fiber, fiber_is_alone);
-        close_file(fiber, store);
-        store = NULL;
-    }
-    fiber_await(fiber, fiber_is_alone);
-    close_file(fiber, store);
-}
-
-static void body_reader(struct fiber *fiber, void *context)
-{
-    const struct script *script = context;
-    struct mn_store *store = open_file(fiber, script->flags, model.config->page_size);
-
-    if (!store) return;
-    fiber_own(fiber)->store = store;
-    for (unsigned i = 0; i < script->times; i++) {
-        if (!read_once(fiber, store)) break;
-    }
-    close_file(fiber, store);
-}
-
-static bool handle_is_there(const struct fiber *fiber)
-{
-    return fiber_own(fiber)->store || fiber_is_dead(fiber) || fiber_is_alone(fiber);
-}
-
-static void body_sibling(struct fiber *fiber, void *context)
-{
-    const struct script *script = context;
-
-    fiber_await(fiber, handle_is_there);
-    if (gone(fiber) || !fiber_own(fiber)->store) return;
-    for (unsigned i = 0; i < script->times; i++) {
-        if (!read_once(fiber, fiber_own(fiber)->store)) break;
-    }
-}
-
-/* ---- lives of the machine ---- */
-
-static fiber_body body_of(char kind)
-{
-    switch (kind) {
-    case 'W':
-    case 'A': return body_writer;
-    case 'R':
-    case 'V': return body_reader;
-    case 'T': return body_sibling;
-    default: fail_msg("no script %c", kind); return NULL;
-    }
-}
-
-static void start(const char *words)
-{
-    unsigned process = 0;
-
-    for (unsigned i = 0; *words; i++) {
-        struct script *script = &model.scripts[i];
-        char *end;
-
-        assert_true(i < STEPS_FIBERS);
-        script->kind = *words;
-        script->times = (unsigned)strtoul(words + 1, &end, 10);
-        script->flags = script->kind == 'V' ? MN_STORE_READONLY : 0;
-        for (; *end && *end != ' '; end++) {
-            script->flags |= *end == 'c' ? MN_STORE_CREATE : MN_STORE_UNTRUSTED;
-        }
-        if (i && script->kind != 'T') process++;
-        steps_start(process, body_of(script->kind), script);
-        words = *end ? end + 1 : end;
-    }
-}
-
-static void machine_new(void)
-{
-    struct mn_os *os = mn_sim_new(1, STEPS_FILE_BYTES);
-
-    assert_non_null(os);
-    steps_use(os);
-    ghost_init(&model.ghost);
-}
-
-/* A file with so many commits, made by the engine and known to the ghost; made once. */
-static const struct image *image_of(const struct config *config)
-{
-    struct image *image = model.images;
-    struct mn_store *store;
-
-    for (unsigned i = 0; i < model.image_count; i++, image++) {
-        if (image->page_size == config->page_size && image->commits == config->before &&
-            image->grow == config->grow && image->cut == config->cut) {
-            return image;
-        }
-    }
-    assert_true(model.image_count < IMAGES);
-    model.image_count++;
-    machine_new();
-    store = open_file(NULL, MN_STORE_CREATE, config->page_size);
-    for (unsigned i = 0; i < config->before && store; i++) (void)write_once(NULL, store, false);
-    close_file(NULL, store);
-    if (model.ghost.violation[0]) fail_msg("%s", model.ghost.violation);
-    image->page_size = config->page_size;
-    image->commits = config->before;
-    image->grow = config->grow;
-    image->cut = config->cut;
-    image->size = mn_sim_size(steps_os(), STEPS_PATH);
-    image->bytes = malloc(image->size);
-    assert_non_null(image->bytes);
-    assert_int_equal(mn_sim_peek(steps_os(), STEPS_PATH, 0, image->bytes, image->size), MN_OK);
-    image->ghost = model.ghost;
-    mn_sim_free(steps_os());
-    return image;
-}
-
-static void begin(void *context)
-{
-    const struct config *config = context;
-    const struct image *image = NULL;
-
-    model.config = config;
-    if (config->before) image = image_of(config);
-    machine_new();
-    if (image) {
-        assert_int_equal(mn_sim_put(steps_os(), STEPS_PATH, image->bytes, image->size), MN_OK);
-        model.ghost = image->ghost;
-    }
-    start(config->first);
-}
-
-static void again(void *context, unsigned life)
-{
-    const struct config *config = context;
-
-    (void)life;
-    start(config->later);
-}
-
-/* Alone with the file: it opens on what must be there, is sound, takes a commit and keeps it. */
-static void judge(void *context)
-{
-    struct mn_store *store;
-
-    (void)context;
-    model.ghost.sync_failed = false;
-    if (!mn_sim_inode(steps_os(), STEPS_PATH)) { /* it was never named */
-        if (ghost_floor(&model.ghost)) ghost_fail(&model.ghost, "the file is gone");
-        return;
-    }
-    store = open_file(NULL, 0, 0);
-    if (store && read_once(NULL, store)) {
-        if (raw_check(store)) ghost_fail(&model.ghost, "the check finds faults");
-        if (write_once(NULL, store, false)) (void)read_once(NULL, store);
-    }
-    close_file(NULL, store);
-    if (model.ghost.violation[0]) return;
-    store = open_file(NULL, MN_STORE_READONLY, 0);
-    if (store) (void)read_once(NULL, store);
-    close_file(NULL, store);
-}
-
-/* ---- tests ---- */
-
-static void wrote(void *context, unsigned process, uint64_t offset, const struct mn_slice *slices,
-                  size_t count)
-{
-    (void)process;
-    ghost_wrote(context, steps_os(), offset, slices, count);
-}
-
-static struct subject subject_of(const struct config *config, bool deep)
-{
-    return (struct subject){.name = config->name,
-                            .budget = deep ? config->deep : config->usual,
-                            .ghost = &model.ghost,
-                            .begin = begin,
-                            .again = again,
-                            .judge = judge,
-                            .context = (void *)(uintptr_t)config};
-}
 
 /* Explores one configuration and says what was done; false: something was found. */
 static bool config_explore(const struct config *config, uint64_t runs_max, uint64_t random_runs)
 {
-    struct subject subject = subject_of(config, test_is_deep());
+    struct subject subject = protocol_subject(config, test_is_deep());
     struct explored found;
     clock_t began = clock();
 
@@ -444,9 +53,9 @@ static void every_schedule_keeps_the_guarantees(void **state)
     unsigned bad = 0;
 
     (void)state;
-    for (unsigned i = 0; i < CONFIGS; i++) {
-        if (!is_wanted(&configs[i], wanted)) continue;
-        bad += !config_explore(&configs[i], test_is_deep() ? RUNS_DEEP : RUNS_USUAL,
+    for (unsigned i = 0; i < protocol_config_count; i++) {
+        if (!is_wanted(&protocol_configs[i], wanted)) continue;
+        bad += !config_explore(&protocol_configs[i], test_is_deep() ? RUNS_DEEP : RUNS_USUAL,
                                test_is_deep() ? RANDOM_DEEP : RANDOM_USUAL);
     }
     assert_int_equal(bad, 0);
@@ -458,10 +67,10 @@ static void replays_a_token(void **state)
     unsigned count = 0;
 
     (void)state;
-    for (unsigned i = 0; i < CONFIGS; i++) {
-        struct subject subject = subject_of(&configs[i], true);
+    for (unsigned i = 0; i < protocol_config_count; i++) {
+        struct subject subject = protocol_subject(&protocol_configs[i], true);
 
-        if (!is_wanted(&configs[i], token)) continue;
+        if (!is_wanted(&protocol_configs[i], token)) continue;
         count++;
         assert_true(explore_replay(&subject, strchr(token, ':') + 1));
     }
@@ -470,7 +79,6 @@ static void replays_a_token(void **state)
 
 int main(void)
 {
-    static const struct steps_watch watch = {.wrote = wrote, .context = &model.ghost};
     const struct CMUnitTest all[] = {
         cmocka_unit_test(every_schedule_keeps_the_guarantees),
     };
@@ -480,7 +88,7 @@ int main(void)
 
     const char *token = getenv("MNEME_PROTOCOL");
 
-    steps_init(&watch);
+    protocol_init();
     return token && strchr(token, ':') ? cmocka_run_group_tests(one, NULL, NULL)
                                        : cmocka_run_group_tests(all, NULL, NULL);
 }

@@ -103,7 +103,6 @@ static enum mn_status adopt(enum mn_status status, struct mn_file **out)
 
     if (status) return status;
     steps.real = file->ops;
-    steps.file_ops.size = steps.real->size;
     steps.file_ops.drop_cached = steps.real->drop_cached;
     steps.file_ops.map = steps.real->map;
     steps.file_ops.advise_random = steps.real->advise_random;
@@ -244,6 +243,15 @@ static enum mn_status wrapped_sync(struct mn_file *file)
     return status;
 }
 
+static enum mn_status wrapped_size(struct mn_file *file, uint64_t *size_bytes)
+{
+    struct fiber *fiber = stop_at(STEP_SIZE, (struct mn_range){0, 0});
+    enum mn_status status = steps.real->size(file, size_bytes);
+
+    note(fiber, status ? status : *size_bytes);
+    return status;
+}
+
 static enum mn_status wrapped_resize(struct mn_file *file, uint64_t size_bytes)
 {
     struct fiber *fiber = stop_at(STEP_RESIZE, (struct mn_range){0, size_bytes});
@@ -302,6 +310,7 @@ void steps_init(const struct steps_watch *watch)
                                           .read_device = wrapped_read_device,
                                           .pwritev = wrapped_pwritev,
                                           .sync = wrapped_sync,
+                                          .size = wrapped_size,
                                           .resize = wrapped_resize,
                                           .lock = wrapped_lock,
                                           .lock_query = wrapped_lock_query};
@@ -532,9 +541,9 @@ static const char *place(struct mn_range at, char *text, size_t size)
 
 void step_describe(const struct step *step, char *text, size_t size)
 {
-    static const char *const names[] = {"start", "open",        "close", "lock", "query",
-                                        "read",  "read device", "write", "sync", "resize",
-                                        "name",  "pause",       "await"};
+    static const char *const names[] = {"start",  "open",      "close",       "lock",  "query",
+                                        "read",   "read size", "read device", "write", "sync",
+                                        "resize", "name",      "pause",       "await"};
     static const char *const kinds[] = {"release", "share", "lock"};
     char where[64];
 
@@ -548,6 +557,7 @@ void step_describe(const struct step *step, char *text, size_t size)
     case STEP_WRITE:
         snprintf(text, size, "%s %s", names[step->op], place(step->at, where, sizeof where));
         break;
+    case STEP_SIZE:
     case STEP_START:
     case STEP_OPEN:
     case STEP_CLOSE:

@@ -29,6 +29,7 @@ enum step_op {
     STEP_LOCK,
     STEP_QUERY,
     STEP_READ,
+    STEP_SIZE,
     STEP_DEVICE,
     STEP_WRITE,
     STEP_SYNC,
