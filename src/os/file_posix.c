@@ -53,6 +53,7 @@ struct posix_file {
     int fd, direct; /* -1: none */
     bool direct_refused;
     bool unnamed;    /* made by create and not yet published */
+    bool linked;     /* it was seen under a name; atomic */
     char *path;      /* the wanted name, while unnamed */
     char *temp_path; /* the temporary name */
     uint8_t *map;
@@ -312,13 +313,25 @@ static void posix_close(struct mn_file *base)
 
 /* ---- bytes ---- */
 
+/*
+ * Every transaction asks for the size when it begins, so here it shows that the file has lost its
+ * name: what is written to it would be gone with the last handle. A file system that counts no
+ * links at all is believed.
+ */
 static enum mn_status posix_size(struct mn_file *base, uint64_t *size_bytes)
 {
+    struct posix_file *file = self(base);
     struct stat about;
 
     *size_bytes = 0;
     if (base->forked) return refuse_forked();
-    if (fstat(self(base)->fd, &about) != 0) return system_failed("cannot ask for the size", NULL);
+    if (fstat(file->fd, &about) != 0) return system_failed("cannot ask for the size", NULL);
+    if (about.st_nlink > 0) {
+        __atomic_store_n(&file->linked, true, __ATOMIC_RELAXED);
+    } else if (__atomic_load_n(&file->linked, __ATOMIC_RELAXED)) {
+        (void)mn_fail(MN_IOERR, "the file was removed, or another one was put in its place");
+        return mn_hint("close every handle of it and open it again");
+    }
     *size_bytes = (uint64_t)about.st_size;
     return MN_OK;
 }
