@@ -1,5 +1,5 @@
 #!/bin/sh
-# coverage: how many lines of src/store and src/btree the corpora of image and ops run by themselves.
+# coverage: how much of src/store and src/btree the corpora of image and ops run by themselves.
 #
 #   sh fuzz/coverage.sh [RUNS]
 #
