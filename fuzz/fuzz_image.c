@@ -88,7 +88,7 @@ static bool page_is_whole(const uint8_t *page, uint64_t number, uint64_t secret)
 /* Every place in the image where the 12 bytes of a pointer to a whole page stand. */
 static void places_find(uint64_t secret)
 {
-    for (uint32_t p = 6 * UNIT / PAGE; p < image_size / PAGE; p++) {
+    for (uint32_t p = 3 * UNIT / PAGE; p < image_size / PAGE; p++) {
         const uint8_t *page = image + p * PAGE, *at = image;
         uint8_t ref[MN_REF_BYTES];
 
@@ -134,7 +134,7 @@ static void repair(uint8_t *bytes)
         }
     }
     for (unsigned i = 0; i < MN_META_SLOTS; i++) {
-        uint8_t *slot = bytes + (2 + i) * UNIT;
+        uint8_t *slot = bytes + (i < 2 ? 11 + 2 * i : i - 1) * UNIT;
 
         if (mn_get_u64(slot) == 0) continue;
         slot[108] |= MN_META_LARGE; /* the digest is not looked at then */

@@ -127,12 +127,24 @@ typedef struct mn_load mn_load; /* rows on their way into a table, of the thread
  * thread that is inside the library; may not call the library. */
 typedef void (*mn_log_fn)(void *context, int code, const char *message);
 
+/*
+ * When a commit is on the device. Whatever the mode, the death of a process costs at most the
+ * commit in flight, and a file is never a mixture of two commits.
+ */
+enum {
+    MN_SYNC_FULL = 0, /* when it returns */
+    MN_SYNC_LAZY = 1, /* at a checkpoint: in a commit 200 ms or 1 MiB after the last one, mn_sync,
+                         mn_close. Power loss goes back to a commit between that and the last */
+    MN_SYNC_OFF = 2   /* at mn_sync, or when a commit makes the file grow. Power loss goes back to
+                         then, or damages the file, which is told as MN_CORRUPT */
+};
+
 /* Zeroed but for size it means the defaults. Later versions add fields at the end. */
 typedef struct mn_options {
     size_t size;           /* sizeof(mn_options) */
     unsigned flags;        /* as mn_open */
     unsigned page_size;    /* of a new file: 512 to 65536, a power of two; 0: 4096 */
-    unsigned sync;         /* when a commit is on the device: 0, when it returns */
+    unsigned sync;         /* MN_SYNC_FULL, _LAZY or _OFF */
     int busy_ms;           /* how long a writer waits for its turn; 0: 5000, negative: not at all */
     uint64_t memory_limit; /* bytes one statement may take; 0: 256 MiB */
     mn_log_fn log;         /* NULL: none */
@@ -188,10 +200,15 @@ MN_API int mn_open(const char *path, unsigned flags, mn_db **db);
 MN_API int mn_open_with(const char *path, const mn_options *options, mn_db **db);
 
 /* MN_MISUSE while a statement, snapshot or load of it lives; the open transaction of a thread is
- * rolled back. */
+ * rolled back. MN_UNCERTAIN: it is closed, but commits with MN_SYNC_LAZY did not reach the device.
+ */
 MN_API int mn_close(mn_db *db);
 
-/* Waits until every commit that returned is on the device. */
+/*
+ * A checkpoint: when it returns MN_OK, every commit that returned before is on the device. MN_BUSY
+ * as for a writer. MN_UNCERTAIN: the device refused; the file is read on, and written again once
+ * all handles of it were closed. With MN_SYNC_FULL there is nothing to do.
+ */
 MN_API int mn_sync(mn_db *db);
 
 /* Reads every page, tree and index of the newest version; each finding is reported, and MN_CORRUPT

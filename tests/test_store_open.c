@@ -169,14 +169,52 @@ static void a_bad_page_size_is_misuse(void **state)
     }
 }
 
-static void other_sync_modes_come_later(void **state)
+static uint64_t durable_now(struct mn_store *store, bool newest)
 {
-    struct mn_store_options options = {.sync = MN_SYNC_LAZY};
+    struct mn_store_stats stats;
+
+    ok(mn_store_stat(store, &stats));
+    return newest ? stats.version : stats.durable;
+}
+
+/* Nothing but mn_store_sync, a commit some time after the last durable one, and close. */
+static void a_lazy_handle_makes_its_commits_durable_when_it_says(void **state)
+{
+    struct mn_os *os = mn_sim_new(test_seed(), 0);
+    struct mn_store_options options = {.path = "test",
+                                       .flags = MN_STORE_CREATE,
+                                       .sync = MN_STORE_LAZY,
+                                       .lazy_us = INT64_MAX,
+                                       .os = os,
+                                       .hooks = raw_hooks};
     struct mn_store *store;
+    uint64_t before;
 
     (void)state;
-    assert_int_equal(mn_store_open(&options, &store), MN_UNSUPPORTED);
-    assert_non_null(strstr(mn_error_last()->message, "come later"));
+    ok(mn_store_open(&options, &store));
+    before = durable_now(store, false);
+    for (unsigned i = 0; i < 4; i++) commit_leaf(store, i, i + 1);
+    assert_int_equal(durable_now(store, false), before);
+    assert_int_equal(durable_now(store, true), before + 4);
+    ok(mn_store_sync(store));
+    assert_int_equal(durable_now(store, false), before + 4);
+    mn_store_set_sync(store, MN_STORE_OFF);
+    commit_leaf(store, 0, 9);
+    assert_int_equal(durable_now(store, false), before + 4);
+    mn_store_set_sync(store, MN_STORE_FULL);
+    commit_leaf(store, 0, 10);
+    assert_int_equal(durable_now(store, false), before + 6);
+    mn_store_set_sync(store, MN_STORE_LAZY);
+    commit_leaf(store, 0, 11);
+    ok(mn_store_close(store));
+    assert_int_equal(mn_sim_pending(os, "test"), 1); /* the notice */
+    options.lazy_us = 1;
+    ok(mn_store_open(&options, &store));
+    os->ops->sleep_us(os, 100);
+    commit_leaf(store, 1, 12);
+    assert_int_equal(durable_now(store, false), durable_now(store, true));
+    ok(mn_store_close(store));
+    mn_sim_free(os);
 }
 
 static void an_exclusive_handle_is_alone(void **state)
@@ -581,7 +619,7 @@ int main(void)
         cmocka_unit_test(a_file_that_is_not_ours_is_refused),
         cmocka_unit_test(a_newer_format_is_told_from_damage),
         cmocka_unit_test(a_bad_page_size_is_misuse),
-        cmocka_unit_test(other_sync_modes_come_later),
+        cmocka_unit_test(a_lazy_handle_makes_its_commits_durable_when_it_says),
         cmocka_unit_test(an_exclusive_handle_is_alone),
         cmocka_unit_test(readonly_reads_with_and_without_a_writer),
         cmocka_unit_test(a_private_reader_finds_what_recovery_would),

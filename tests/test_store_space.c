@@ -14,6 +14,8 @@
 
 enum { PAGES = 700, FIRST = 6 };
 
+static const struct mn_layout layout = {FIRST, FIRST, FIRST, FIRST};
+
 struct naive {
     uint8_t free[PAGES * 2];
     uint64_t page_count;
@@ -48,7 +50,7 @@ static void allocation_takes_the_lowest_run_that_fits(void **state)
     uint64_t random = test_seed() * 3 + 1;
 
     (void)state;
-    assert_int_equal(mn_space_reset(&space, FIRST, PAGES), MN_OK);
+    assert_int_equal(mn_space_reset(&space, &layout, PAGES), MN_OK);
     for (int i = 0; i < 60000; i++) {
         uint64_t pages = 1 + test_random(&random) % (i % 10 ? 5 : 90), got = 0, want = 0;
 
@@ -90,7 +92,7 @@ static void a_page_is_free_when_no_pin_lies_in_its_life(void **state)
     for (int round = 0; round < 300; round++) {
         size_t count = 0;
 
-        assert_int_equal(mn_space_reset(&space, FIRST, PAGES), MN_OK);
+        assert_int_equal(mn_space_reset(&space, &layout, PAGES), MN_OK);
         for (uint64_t v = 1; v < 20; v++) {
             if (test_random(&random) % 2) pins[count++] = v;
         }
@@ -293,7 +295,7 @@ static void a_commit_never_takes_the_slot_of_the_durable_or_published(void **sta
 
             if (stale) assert_true(took_stale);
             if (!took_stale && ring.version[i] != durable && ring.version[i] != published) {
-                assert_true(ring.version[slot] <= ring.version[i]);
+                assert_true(slot <= i);
             }
         }
     }

@@ -296,15 +296,16 @@ static void every_used_page_is_verified(void **state)
 {
     struct world w = world_new();
     struct mn_store_stats stats;
-    uint64_t random = test_seed(), reported = 0, used, first = 6 * 4096 / 512;
+    uint64_t random = test_seed(), reported = 0, used, unit = 4096 / 512;
 
     (void)state;
     ok(mn_store_stat(w.store, &stats));
-    used = stats.page_count - first - stats.free_pages - stats.pending_pages;
-    for (uint64_t page = first; page < stats.page_count; page++) {
+    used = stats.page_count - 6 * unit - stats.free_pages - stats.pending_pages;
+    for (uint64_t page = 3 * unit; page < stats.page_count; page++) {
         uint64_t at = page * 512 + forest_below(&random, 512);
         struct mn_view *view;
 
+        if (page >= 11 * unit && page < 14 * unit) continue; /* the ring */
         ok(mn_store_close(w.store));
         byte_flip(&w, at);
         world_open(&w);

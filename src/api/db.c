@@ -21,8 +21,8 @@ static enum mn_status options_check(const mn_options *options)
     if (options->flags & ~flags_known) {
         return mn_fail(MN_MISUSE, "unknown flags 0x%x", options->flags & ~flags_known);
     }
-    if (options->sync != 0) {
-        return mn_fail(MN_UNSUPPORTED, "sync modes other than full come later");
+    if (options->sync > MN_SYNC_OFF) {
+        return mn_fail(MN_MISUSE, "options->sync is %u: there are 0, 1 and 2", options->sync);
     }
     return MN_OK;
 }
@@ -43,6 +43,7 @@ static enum mn_status db_open(struct mn_db *db, const char *path, const mn_optio
 {
     struct mn_store_options store = {.page_size = options->page_size,
                                      .flags = store_flags(options->flags),
+                                     .sync = (enum mn_sync_mode)options->sync,
                                      .os = os,
                                      .hooks = mn_tree_hooks()};
     bool memory = (options->flags & MN_MEMORY) || !path || strcmp(path, ":memory:") == 0;
@@ -134,12 +135,11 @@ int mn_close(mn_db *db)
     return (int)status;
 }
 
-/* Every commit that returned is on the device already: sync is full. */
 int mn_sync(mn_db *db)
 {
     struct mn_session *session = mn_enter(db);
 
-    return session ? mn_leave(session, MN_OK) : (int)mn_error_last()->code;
+    return session ? mn_leave(session, mn_store_sync(db->store)) : (int)mn_error_last()->code;
 }
 
 struct report {
@@ -213,7 +213,8 @@ int mn_stat(mn_db *db, mn_stats *stats)
     if (status == MN_OK) {
         size_t size = stats->size < sizeof full ? stats->size : sizeof full;
 
-        full.version = full.durable_version = store.version;
+        full.version = store.version;
+        full.durable_version = store.durable;
         full.page_size = store.page_size;
         full.page_count = store.page_count;
         full.free_pages = store.free_pages;

@@ -20,6 +20,7 @@
 #include "base/assert.h"
 #include "btree/inside.h"
 
+enum { BUSY_HEIGHT = 3 }; /* a node with that many levels below and at it has few siblings */
 enum { ROOT_BYTES = MN_REF_BYTES + 6 + 2, COUNTER_NEXT_TREE = 0, COUNTER_TURN = 1 };
 
 static void root_pack(uint8_t at[ROOT_BYTES], const struct mn_root *root)
@@ -278,7 +279,8 @@ static enum mn_status children_seal(struct mn_view *view, struct mn_node *node, 
     return status;
 }
 
-enum mn_status mn_node_seal(struct mn_view *view, struct mn_ref *ref, uint32_t height)
+static enum mn_status node_seal(struct mn_view *view, struct mn_ref *ref, uint32_t height,
+                                bool root)
 {
     struct mn_node node = {NULL, mn_view_page_size(view), view};
     uint8_t kind = height == 1 ? MN_PAGE_LEAF : MN_PAGE_BRANCH;
@@ -288,7 +290,14 @@ enum mn_status mn_node_seal(struct mn_view *view, struct mn_ref *ref, uint32_t h
     MN_ASSERT(height > 0);
     status = mn_page_edit(view, ref, kind, &node.page);
     if (status == MN_OK) status = children_seal(view, &node, height);
-    return status == MN_OK ? mn_page_place(view, ref) : status;
+    if (status != MN_OK) return status;
+    if (root) return mn_page_place_near(view, ref, MN_IS_ROOT);
+    return mn_page_place_near(view, ref, height >= BUSY_HEIGHT ? MN_NEAR_ROOT : MN_NEAR_NOTHING);
+}
+
+enum mn_status mn_node_seal(struct mn_view *view, struct mn_ref *ref, uint32_t height)
+{
+    return node_seal(view, ref, height, false);
 }
 
 /* Places the dirty trees whose roots lie in the master tree's own dirty leaves. */
@@ -311,7 +320,7 @@ static enum mn_status master_seal(struct mn_view *view, struct mn_ref *ref, uint
             uint8_t *value = (uint8_t *)(uintptr_t)cell.payload.data + 2;
             struct mn_root root = root_unpack(0, value);
 
-            status = mn_node_seal(view, &root.ref, root.height);
+            status = node_seal(view, &root.ref, root.height, true);
             root_pack(value, &root);
         }
     }
@@ -329,13 +338,13 @@ enum mn_status mn_forest_seal(struct mn_view *view)
     memcpy(roots, inside, count * sizeof *roots);
     for (uint32_t i = 0; status == MN_OK && i < count; i++) {
         if (roots[i].tree == MN_TREE_MASTER || !mn_ref_is_dirty(roots[i].ref)) continue;
-        status = mn_node_seal(view, &roots[i].ref, roots[i].height);
+        status = node_seal(view, &roots[i].ref, roots[i].height, true);
         if (status == MN_OK) status = mn_view_root_set(view, &roots[i]);
     }
     if (status == MN_OK && root_find(view, MN_TREE_MASTER, &master) &&
         mn_ref_is_dirty(master.ref)) {
         status = master_seal(view, &master.ref, master.height);
-        if (status == MN_OK) status = mn_node_seal(view, &master.ref, master.height);
+        if (status == MN_OK) status = node_seal(view, &master.ref, master.height, true);
         if (status == MN_OK) status = mn_view_root_set(view, &master);
     }
     for (uint32_t i = 0; scratch && i < 64; i++) scratch->changes[i]++;

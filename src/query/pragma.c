@@ -133,6 +133,9 @@ static enum mn_status check_run(struct mn_stmt *stmt)
     return status == MN_OK && findings == 0 ? mn_statement_keep(stmt, &ok) : status;
 }
 
+static const char *const sync_names[] = {
+    [MN_STORE_FULL] = "full", [MN_STORE_LAZY] = "lazy", [MN_STORE_OFF] = "off"};
+
 static enum mn_status pragma_get(struct mn_stmt *stmt, enum pragma which)
 {
     struct mn_exec *exec = &stmt->exec;
@@ -145,7 +148,12 @@ static enum mn_status pragma_get(struct mn_stmt *stmt, enum pragma which)
         if (mn_is_null(&value)) value = mn_int(0);
         break;
     case PRAGMA_INTEGRITY_CHECK: return check_run(stmt);
-    case PRAGMA_SYNC: value = mn_text("full", 4); break;
+    case PRAGMA_SYNC: {
+        const char *name = sync_names[mn_store_get_sync(stmt->db->store)];
+
+        value = mn_text(name, strlen(name));
+        break;
+    }
     case PRAGMA_MEMORY_LIMIT: value = mn_int((int64_t)atomic_load(&stmt->db->memory_limit)); break;
     case PRAGMA_PAGE_SIZE: value = mn_int(mn_view_page_size(exec->view)); break;
     case PRAGMA_BUSY_MS: value = mn_int(atomic_load(&stmt->db->busy_ms)); break;
@@ -170,10 +178,13 @@ static enum mn_status pragma_set(struct mn_stmt *stmt, enum pragma which)
     switch (which) {
     case PRAGMA_USER_VERSION: return mn_setting_put(stmt->exec.view, "user_version", &ast->value);
     case PRAGMA_SYNC:
-        if (ast->value.size == 4 && memcmp(ast->value.p, "full", 4) == 0) return MN_OK;
-        if ((ast->value.size == 4 && memcmp(ast->value.p, "lazy", 4) == 0) ||
-            (ast->value.size == 3 && memcmp(ast->value.p, "off", 3) == 0)) {
-            return mn_comes_later(ast->value_span, "PRAGMA sync other than full");
+        for (size_t i = 0; i < sizeof sync_names / sizeof *sync_names; i++) {
+            if (ast->value.size != strlen(sync_names[i]) ||
+                memcmp(ast->value.p, sync_names[i], ast->value.size) != 0) {
+                continue;
+            }
+            mn_store_set_sync(stmt->db->store, (enum mn_sync_mode)i);
+            return MN_OK;
         }
         return range_error(ast, "is full, lazy or off");
     case PRAGMA_MEMORY_LIMIT:

@@ -44,8 +44,8 @@ bool mn_store_check_mark(struct mn_store_check *check, uint64_t page, uint64_t p
     const struct mn_view *view = check->view;
     char text[120];
 
-    if (page < view->store->first_page || page >= view->page_limit ||
-        pages > view->page_limit - page) {
+    if (page >= view->page_limit || pages > view->page_limit - page ||
+        !mn_layout_holds(&view->store->layout, page, pages)) {
         fault(check, page, "a pointer names a page outside the version");
         return false;
     }
@@ -171,8 +171,10 @@ enum mn_status mn_store_check_end(struct mn_store_check *check, uint64_t *faults
     uint64_t leaks = 0;
     char text[120];
 
-    for (uint64_t p = view->store->first_page; check->space_known && p < view->page_limit; p++) {
-        if (check->marks[p] || mn_space_is_free(&check->space, p, 1)) continue;
+    for (uint64_t p = 0; check->space_known && p < view->page_limit; p++) {
+        if (!mn_layout_holds(&view->store->layout, p, 1) || check->marks[p] ||
+            mn_space_is_free(&check->space, p, 1))
+            continue;
         if (leaks++ >= LEAKS_NAMED) continue;
         snprintf(text, sizeof text, "page %" PRIu64 " counts as used but nothing reaches it", p);
         fault(check, p, text);
@@ -221,7 +223,7 @@ static enum mn_status stat_view(struct mn_view *view, struct mn_store_stats *sta
     if (!status) status = mn_space_load(view, meta, &space, &dead);
     if (!status) status = view->store->file->ops->size(view->store->file, &stats->file_bytes);
     if (!status) {
-        stats->version = meta->version;
+        stats->version = stats->durable = meta->version;
         stats->page_size = view->store->page_size;
         stats->page_count = meta->page_count;
         stats->pending_pages = pending_pages(pins, &space, &dead);
@@ -249,6 +251,13 @@ enum mn_status mn_store_stat(struct mn_store *store, struct mn_store_stats *stat
     status = mn_view_begin_read(store, &view);
     if (status) return status;
     status = stat_view(view, stats);
+    if (!status && store->present) {
+        struct mn_notice notice;
+        bool good = false;
+
+        status = mn_notice_read(store, &notice, &good);
+        if (!status && good && notice.durable < stats->version) stats->durable = notice.durable;
+    }
     mn_view_end(view);
     return status;
 }

@@ -5,7 +5,8 @@
  *   settle.c  what a crash or a kill left          read.c   views of readers; a page on first touch
  *   txn.c     begin, commit, abort                 node.c   dirty nodes, savepoints
  *   place.c   room in the file, queue of writes    log.c    the log of the space map
- *   shrink.c  giving room back
+ *   shrink.c  giving room back                     wing.c   the pages beside the slot
+ *   lazy.c    published before it is durable
  *
  * Locks: `mutex` guards pins, the cached slots and the private mode; `turn` guards who writes. What
  * is under `writer` belongs to the one who has the turn and holds no lock.
@@ -26,14 +27,17 @@
 
 enum {
     MN_SLOT_BYTES = 4096,     /* read and written of a slot, whatever the unit */
-    MN_UNITS_FIXED = 6,       /* superblock, notice, four slots */
+    MN_SLOT_HEAD = 32,        /* of a slot: hash, magic, version, parent */
+    MN_WING_PAGES = 16,       /* of one commit, at most */
     MN_LARGE_BYTES = 1 << 20, /* a commit of more is synced twice */
+    MN_LAZY_US = 200000,      /* a lazy commit so long after the last durable one is durable */
     MN_LOG_LIMIT = 256 << 10, /* a longer log makes a checkpoint */
     MN_GROW_MIN = 1 << 20,    /* smallest step of growth, unless an option says otherwise */
     MN_GROW_MAX = 256 << 20,
     MN_CHAIN_PAYLOAD_AT =
         48,                 /* log and space pages: header, pointer to the one before, bytes used */
     MN_CHAIN_MAX = 1 << 24, /* pages in a chain, at most */
+    MN_SMALL_PAGES = 32,    /* nodes of a commit that is placed with care for each piece */
     MN_RUNS_KEPT = 16,      /* the newest runs are never written early */
     MN_POOL_MAX = 1024      /* page buffers kept between transactions */
 };
@@ -77,6 +81,7 @@ struct mn_node {
     uint64_t epoch;      /* when it was last made writable */
     struct mn_run place; /* where it lies in the file, if data is NULL */
     bool lent;           /* dropped, and a tree points to its place now */
+    bool busy;           /* the page it replaces was only a few versions old */
     uint8_t kind, state;
 };
 
@@ -104,6 +109,15 @@ struct mn_queue {
     uint64_t bytes;
 };
 
+/* Pages that are written with the slot. */
+struct mn_wing {
+    uint32_t slot;         /* which this commit will write */
+    uint64_t from, to;     /* pages of its wing; empty: none */
+    uint32_t count, roots; /* pages that wait; busy roots of this commit */
+    uint64_t offsets[MN_WING_PAGES];
+    struct mn_slice pieces[MN_WING_PAGES]; /* buffers of one page */
+};
+
 struct mn_buffer {
     uint8_t *bytes;
     uint64_t size_bytes;
@@ -112,6 +126,13 @@ struct mn_buffer {
 /* Digest word of a page written by this transaction. */
 struct mn_digest {
     uint64_t page, hash;
+};
+
+/* The pages that the slot of `version` answers for, with their digest words. */
+struct mn_digests {
+    uint64_t version; /* 0: not known */
+    struct mn_digest *list;
+    size_t count, capacity;
 };
 
 /* Everything of the transaction being made; lives in the store, so that its memory is used again.
@@ -135,7 +156,9 @@ struct mn_writer {
     struct mn_extents taken, given;
     struct mn_extents reserve; /* room for nodes, taken and not yet handed out */
     size_t reserve_at;
+    uint64_t cursor; /* where the last small commit found single pages */
     struct mn_queue queue;
+    struct mn_wing wing;
     struct mn_buffer *buffers; /* in the queue, to be recycled once it is written */
     size_t buffer_count, buffer_capacity;
     struct mn_digest *digests;
@@ -147,7 +170,14 @@ struct mn_writer {
     bool digest_void; /* a page was placed and left again: no digest can name what is there */
     bool grew;        /* the file grew: its size must be durable before a slot relies on it */
     bool pack, checkpoint, cut; /* asked for by mn_view_pack, _checkpoint and _cut */
+    uint64_t durable;           /* the newest durable version, as the notice says */
+    int64_t synced_us;          /* when this handle last made a version durable */
+    bool make_durable;          /* this commit, whatever the mode is */
+    struct mn_digests unsynced; /* (D, base] */
     struct mn_ring ring;
+    /* `base` and `ring` are what this handle last committed, and these the heads of the slots. */
+    bool known;
+    uint8_t heads[MN_META_SLOTS][MN_SLOT_HEAD];
     uint64_t *pins;
     size_t pin_count, pin_capacity;
 };
@@ -169,11 +199,14 @@ struct mn_store {
     bool readonly;      /* opened so, or forced by a feature bit */
     bool ro_descriptor; /* the descriptor cannot write: private mode may be needed */
     struct mn_store_hooks hooks;
+    enum mn_sync_mode sync; /* atomic */
+    int64_t lazy_us;
     uint64_t dirty_limit;
     int64_t busy_ms;
     struct mn_superblock superblock;
     uint32_t page_size, page_shift;
-    uint64_t unit, first_page;
+    uint64_t unit;
+    struct mn_layout layout;
 
     const uint8_t *map; /* NULL: read copies */
     uint64_t map_pages;
@@ -224,9 +257,12 @@ struct mn_view {
 /* ---- settle.c: the notice, the ring, the choice ---- */
 
 uint64_t mn_slot_offset(const struct mn_store *store, uint32_t slot);
+uint64_t mn_notice_offset(const struct mn_store *store);
 /* False: the check word is wrong. */
 bool mn_notice_parse(const struct mn_store *store, const uint8_t *bytes, struct mn_notice *notice);
 enum mn_status mn_notice_read(struct mn_store *store, struct mn_notice *notice, bool *good);
+/* The same from the map where that shows a whole one. */
+enum mn_status mn_notice_now(struct mn_store *store, struct mn_notice *notice, bool *good);
 enum mn_status mn_notice_write(struct mn_store *store, const struct mn_notice *notice);
 /* What the notice says, for a reader: from the map where there is one, read again while it is torn.
  */
@@ -238,6 +274,8 @@ enum mn_status mn_ring_read(struct mn_store *store, struct mn_ring *ring, uint64
 enum mn_status mn_choose(struct mn_store *store, struct mn_meta *chosen);
 /* PROTOCOL's SETTLE; the caller holds P exclusively, or W with dur == pub. */
 enum mn_status mn_settle(struct mn_store *store, struct mn_meta *chosen);
+/* Does the device have that version's slot, and all that it answers for? */
+enum mn_status mn_version_on_device(struct mn_store *store, uint64_t version, bool *whole);
 /* Digest word of one page's bytes. */
 uint64_t mn_digest_word(const struct mn_store *store, uint64_t page, const uint8_t *bytes);
 /* Pages that the file has whole. */
@@ -305,7 +343,23 @@ enum mn_status mn_queue_flush(struct mn_view *view);
 /* Completes header and checksum of a page of the store's own or a node, and queues it. */
 enum mn_status mn_page_seal(struct mn_view *view, uint64_t page, uint8_t *buffer, uint64_t *sum64);
 /* Gives a node or run its place and queues it; its memory is gone, `place` is set. */
-enum mn_status mn_node_place(struct mn_view *view, struct mn_node *node);
+enum mn_status mn_node_place(struct mn_view *view, struct mn_node *node, enum mn_nearness nearness);
+
+/* ---- wing.c ---- */
+
+/* Is a page of that birth rewritten often? */
+bool mn_wing_is_busy(const struct mn_writer *writer, uint64_t birth);
+/* Chooses slot and wing of the commit; *busy nodes of it will go there. */
+enum mn_status mn_wing_begin(struct mn_view *view, uint64_t small_pages, uint64_t *busy);
+/* The free page of the wing that is nearest to the slot, or to those for roots (G3). False: there
+ * is none. */
+bool mn_wing_take(struct mn_view *view, bool root, uint64_t *page);
+/* The buffer waits there; it is the store's from now on. */
+void mn_wing_add(struct mn_view *view, uint64_t page, uint8_t *bytes);
+bool mn_wing_holds(const struct mn_view *view, uint64_t page, uint64_t pages);
+/* Writes what waits, and the slot's bytes unless NULL, in as few pieces as they have places. */
+enum mn_status mn_wing_flush(struct mn_view *view, const uint8_t *slot);
+void mn_wing_clear(struct mn_writer *writer, struct mn_store *store);
 
 /* ---- shrink.c ---- */
 
@@ -313,6 +367,25 @@ enum mn_status mn_node_place(struct mn_view *view, struct mn_node *node);
 void mn_shrink_after_commit(struct mn_store *store);
 /* Bytes that a file of so many pages keeps when it is cut: whole pieces of at most 64 KiB. */
 uint64_t mn_shrink_round(const struct mn_store *store, uint64_t pages);
+
+/* ---- lazy.c ---- */
+
+/* The pages that a slot answers for, ascending. MN_CORRUPT: its tail does not say, or too many. */
+enum mn_status mn_answers_for(const struct mn_store *store, const struct mn_meta *meta,
+                              struct mn_extents *pages);
+/* writer->unsynced becomes that of the commit being made. MN_CORRUPT: it cannot be known. */
+enum mn_status mn_unsynced_follow(struct mn_store *store);
+/* The digest over the list, which is sorted. */
+uint64_t mn_digests_word(struct mn_digests *list);
+/* One sync; with `others` the version is then read back past the cache. */
+enum mn_status mn_barrier(struct mn_store *store, uint64_t version, bool others);
+/* PROTOCOL's CHECKPOINT of the newest version; the caller holds W. MN_UNCERTAIN: SYNC FAILED. */
+enum mn_status mn_checkpoint(struct mn_store *store, uint64_t version);
+/*
+ * PROTOCOL's SYNC FAILED: nothing is tried again, nothing is published, this handle writes no more.
+ * The message of the thread is the cause. MN_UNCERTAIN.
+ */
+enum mn_status mn_sync_failed(struct mn_store *store, uint64_t version);
 
 /* ---- log.c ---- */
 
@@ -326,7 +399,7 @@ enum mn_status mn_log_write(struct mn_view *view, struct mn_manifest *manifest);
 
 /* ---- txn.c ---- */
 
-/* An empty commit of the last handle: the version before is known to be durable from then on. */
+/* An empty, durable commit of the last handle. */
 enum mn_status mn_write_farewell(struct mn_store *store);
 
 #endif

@@ -44,7 +44,9 @@ static enum mn_status load_free(struct mn_space *space, uint64_t start, uint64_t
 {
     pages = clip(space, start, pages);
     if (pages == 0) return MN_OK;
-    if (start < space->first) return out_of_place(space, start, "is fixed and cannot be free");
+    if (!mn_layout_holds(&space->layout, start, pages)) {
+        return out_of_place(space, start, "is fixed and cannot be free");
+    }
     if (mn_space_next_free(space, start) < start + pages) {
         return out_of_place(space, mn_space_next_free(space, start), "is freed twice");
     }
@@ -156,10 +158,14 @@ enum mn_status mn_space_load(struct mn_view *view, const struct mn_meta *meta,
 {
     struct mn_deaths pages = {0};
     struct mn_buf bytes = {0};
-    enum mn_status status = mn_space_reset(space, view->store->first_page, meta->page_count);
+    enum mn_status status = mn_space_reset(space, &view->store->layout, meta->page_count);
 
     if (!status && meta->checkpoint.page == 0) {
-        status = load_free(space, space->first, space->page_count - space->first);
+        status = load_free(space, space->layout.first, space->layout.ring - space->layout.first);
+        if (!status) {
+            status = load_free(space, space->layout.ring_end,
+                               space->page_count - space->layout.ring_end);
+        }
     } else if (!status) {
         status = mn_chain_read(view, meta->checkpoint, MN_PAGE_SPACE, &bytes, &pages);
         if (!status) status = load_checkpoint(&bytes, space, dead);
@@ -246,7 +252,8 @@ static enum mn_status follow_bytes(const uint8_t *at, const uint8_t *end, struct
         for (size_t i = 0; i < manifest.born.count && !status; i++) {
             const struct mn_extent *one = &manifest.born.list[i];
 
-            if (one->start < space->first || one->start + one->pages > limit) {
+            if (!mn_layout_holds(&space->layout, one->start, one->pages) ||
+                one->start + one->pages > limit) {
                 status = out_of_place(space, one->start, "lies outside the file");
             }
         }
@@ -396,7 +403,7 @@ static enum mn_status checkpoint_encode(struct mn_writer *writer, struct mn_buf 
     for (size_t i = 0; i < taken.count; i++) {
         mn_space_free(space, taken.list[i].start, taken.list[i].pages);
     }
-    for (uint64_t at = mn_space_next_free(space, space->first); at < end && !status;) {
+    for (uint64_t at = mn_space_next_free(space, space->layout.first); at < end && !status;) {
         uint64_t stop = mn_space_next_used(space, at);
 
         status = mn_extents_add(&free, at, (stop < end ? stop : end) - at);

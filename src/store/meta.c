@@ -45,6 +45,37 @@ static_assert(AT_ROOTS + ROOT_BYTES * MN_ROOTS_INLINE == AT_TAIL,
               "roots end where the tail begins");
 static_assert(AT_TAIL + MN_META_TAIL == MN_META_BYTES, "the tail ends the slot");
 
+enum { WING_UNITS = 8, UNITS_BEFORE = 3, RING_UNITS = 3 };
+
+static uint64_t unit_of(uint32_t page_size)
+{
+    return page_size > MN_META_BYTES ? page_size : MN_META_BYTES;
+}
+
+struct mn_layout mn_meta_layout(uint32_t page_size)
+{
+    uint64_t unit = unit_of(page_size), wing = page_size > MN_META_BYTES ? 0 : WING_UNITS;
+    struct mn_layout layout = {.first = UNITS_BEFORE * unit / page_size};
+
+    layout.ring = layout.first + wing * unit / page_size;
+    layout.ring_end = layout.ring + RING_UNITS * unit / page_size;
+    layout.plain = layout.ring_end + wing * unit / page_size;
+    return layout;
+}
+
+uint64_t mn_meta_slot_at(uint32_t page_size, uint32_t slot)
+{
+    uint64_t unit = unit_of(page_size);
+
+    if (slot >= 2) return (slot - 1) * unit;
+    return mn_meta_layout(page_size).ring * page_size + (slot == 0 ? 0 : 2 * unit);
+}
+
+uint64_t mn_meta_notice_at(uint32_t page_size)
+{
+    return mn_meta_layout(page_size).ring * page_size + unit_of(page_size);
+}
+
 static uint64_t checksum(const uint8_t *bytes, uint64_t secret)
 {
     return mn_hash(bytes + AT_MAGIC, MN_META_BYTES - AT_MAGIC, secret);
@@ -172,14 +203,14 @@ uint64_t mn_meta_claim(const uint8_t *bytes)
     return mn_get_u64(bytes + AT_MAGIC) == META_MAGIC ? mn_get_u64(bytes + AT_VERSION) : 0;
 }
 
-enum mn_status mn_meta_validate(const struct mn_meta *meta, uint64_t first_page,
+enum mn_status mn_meta_validate(const struct mn_meta *meta, uint64_t least_pages,
                                 uint64_t file_pages)
 {
     if (meta->flags & ~(uint32_t)MN_META_KNOWN_FLAGS) {
         return mn_fail(MN_VERSION, "version %" PRIu64 " uses slot flags unknown to this build",
                        meta->version);
     }
-    if (meta->page_count < first_page || meta->page_count >= MN_PAGE_DIRTY ||
+    if (meta->page_count < least_pages || meta->page_count >= MN_PAGE_DIRTY ||
         meta->parent >= meta->version || meta->durable >= meta->version) {
         return mn_fail(MN_CORRUPT, "the meta slot of version %" PRIu64 " contradicts itself",
                        meta->version);
@@ -206,16 +237,13 @@ uint64_t mn_ring_newest(const struct mn_ring *ring)
 uint32_t mn_ring_choose(const struct mn_ring *ring, uint64_t durable, uint64_t published)
 {
     uint32_t best = MN_META_SLOTS;
-    uint64_t best_rank = 0;
 
     for (uint32_t i = 0; i < MN_META_SLOTS; i++) {
         uint64_t version = ring->version[i];
-        uint64_t rank = version > published ? 0 : version;
 
-        if (version != 0 && (version == durable || version == published)) continue;
-        if (best < MN_META_SLOTS && rank >= best_rank) continue;
-        best = i;
-        best_rank = rank;
+        if (version == 0 || version > published) return i;
+        if (version == durable || version == published) continue;
+        if (best == MN_META_SLOTS) best = i;
     }
     MN_ASSERT(best < MN_META_SLOTS);
     return best;

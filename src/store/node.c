@@ -231,6 +231,7 @@ enum mn_status mn_page_edit(struct mn_view *view, struct mn_ref *ref, uint8_t ki
     if (status) return status;
     *page = view->writer->nodes[number].data;
     memcpy(*page, bytes, like.size_bytes);
+    view->writer->nodes[number].busy = mn_wing_is_busy(view->writer, death.birth);
     status = clean_die(view, death);
     if (status) {
         /* The created entry, if there is one, is the newest: take both back. */
@@ -285,13 +286,14 @@ enum mn_status mn_node_load(struct mn_view *view, struct mn_node *node)
 
 /* The node's bytes go to the file; while an undo entry may want them they are found at their place.
  */
-static enum mn_status node_hand_over(struct mn_view *view, uint32_t number, struct mn_run *place)
+static enum mn_status node_hand_over(struct mn_view *view, uint32_t number,
+                                     enum mn_nearness nearness, struct mn_run *place)
 {
     struct mn_writer *writer = view->writer;
     struct mn_node *node = &writer->nodes[number];
     enum mn_status status = MN_OK;
 
-    if (node->data) status = mn_node_place(view, node);
+    if (node->data) status = mn_node_place(view, node, nearness);
     if (status) return status;
     *place = node->place;
     node->lent = true;
@@ -300,7 +302,8 @@ static enum mn_status node_hand_over(struct mn_view *view, uint32_t number, stru
     return status;
 }
 
-enum mn_status mn_page_place(struct mn_view *view, struct mn_ref *ref)
+static enum mn_status page_place(struct mn_view *view, struct mn_ref *ref,
+                                 enum mn_nearness nearness)
 {
     struct mn_node *node;
     struct mn_run place;
@@ -308,9 +311,22 @@ enum mn_status mn_page_place(struct mn_view *view, struct mn_ref *ref)
 
     if (status || !mn_ref_is_dirty(*ref)) return status;
     status = mn_node_find(view, ref->page, &node);
-    if (!status) status = node_hand_over(view, (uint32_t)(ref->page & ~MN_PAGE_DIRTY), &place);
+    if (!status) {
+        status = node_hand_over(view, (uint32_t)(ref->page & ~MN_PAGE_DIRTY), nearness, &place);
+    }
     if (!status) *ref = (struct mn_ref){place.page, place.sum64 & MN_MASK48};
     return status;
+}
+
+enum mn_status mn_page_place(struct mn_view *view, struct mn_ref *ref)
+{
+    return page_place(view, ref, MN_NEAR_NOTHING);
+}
+
+enum mn_status mn_page_place_near(struct mn_view *view, struct mn_ref *ref,
+                                  enum mn_nearness nearness)
+{
+    return page_place(view, ref, nearness);
 }
 
 /* ---- runs ---- */
@@ -327,7 +343,7 @@ static enum mn_status runs_spill(struct mn_view *view)
         struct mn_node *node = &writer->nodes[writer->spill_at];
 
         if (node->state == MN_NODE_LIVE && node->run_bytes && node->data) {
-            status = mn_node_place(view, node);
+            status = mn_node_place(view, node, MN_NEAR_NOTHING);
         }
         if (!status) writer->spill_at++;
     }
@@ -428,9 +444,9 @@ enum mn_status mn_run_drop(struct mn_view *view, const struct mn_run *run)
         return status ? status : node_drop(view, (uint32_t)(run->page & ~MN_PAGE_DIRTY));
     }
     death.pages = mn_run_pages(view, run->size_bytes);
-    if (run->page < view->store->first_page || run->size_bytes >= MN_PAGE_DIRTY ||
-        death.pages == 0 || run->page + death.pages > view->page_limit ||
-        run->birth > view->meta->version) {
+    if (run->size_bytes >= MN_PAGE_DIRTY || death.pages == 0 ||
+        !mn_layout_holds(&view->store->layout, run->page, death.pages) ||
+        run->page + death.pages > view->page_limit || run->birth > view->meta->version) {
         return mn_fail(MN_CORRUPT, "a run at page %" PRIu64 " lies outside the file", run->page);
     }
     return clean_die(view, death);
@@ -444,7 +460,10 @@ enum mn_status mn_run_place(struct mn_view *view, struct mn_run *run)
 
     if (status || !(run->page & MN_PAGE_DIRTY)) return status;
     status = run_find(view, run, &node);
-    if (!status) status = node_hand_over(view, (uint32_t)(run->page & ~MN_PAGE_DIRTY), &place);
+    if (!status) {
+        status =
+            node_hand_over(view, (uint32_t)(run->page & ~MN_PAGE_DIRTY), MN_NEAR_NOTHING, &place);
+    }
     if (!status) *run = place;
     return status;
 }

@@ -49,7 +49,7 @@ static enum mn_status first_slot(const struct mn_store *store, uint8_t *bytes)
     if (!meta) return mn_fail_nomem();
     meta->version = 1;
     meta->time_us = store->superblock.created_us;
-    meta->page_count = store->first_page;
+    meta->page_count = store->layout.plain;
     mn_meta_copy_superblock(meta, &store->superblock);
     status = mn_manifest_encode(&manifest, &own);
     if (!status) {
@@ -65,7 +65,7 @@ static enum mn_status first_slot(const struct mn_store *store, uint8_t *bytes)
 static enum mn_status file_write_new(struct mn_store *store, struct mn_file *file)
 {
     uint8_t *bytes = mn_zalloc(MN_META_BYTES);
-    uint64_t fixed = MN_UNITS_FIXED * store->unit;
+    uint64_t fixed = store->layout.plain << store->page_shift;
     uint64_t size = fixed > store->grow_bytes ? fixed : store->grow_bytes;
     enum mn_status status = bytes ? MN_OK : mn_fail_nomem();
 
@@ -96,7 +96,7 @@ static void layout_set(struct mn_store *store, uint32_t page_size)
     store->page_size = page_size;
     store->page_shift = (uint32_t)__builtin_ctz(page_size);
     store->unit = page_size > MN_SLOT_BYTES ? page_size : MN_SLOT_BYTES;
-    store->first_page = MN_UNITS_FIXED * store->unit >> store->page_shift;
+    store->layout = mn_meta_layout(page_size);
 }
 
 /* Written without a name, synced, then named: nobody ever sees half a file. */
@@ -172,7 +172,7 @@ static enum mn_status superblock_read(struct mn_store *store, const char *path)
     if (status) return status;
     layout_set(store, store->superblock.page_size);
     status = store->file->ops->size(store->file, &size);
-    if (!status && size < MN_UNITS_FIXED * store->unit) {
+    if (!status && size < store->layout.plain << store->page_shift) {
         status =
             mn_fail(MN_CORRUPT, "the file is cut: %" PRIu64 " bytes are less than its ring", size);
     }
@@ -266,6 +266,9 @@ static enum mn_status store_new(const struct mn_store_options *options, struct m
     store->grow_bytes = options->grow_bytes ? options->grow_bytes : MN_GROW_MIN;
     store->log_limit = options->log_bytes_max ? options->log_bytes_max : MN_LOG_LIMIT;
     store->cut_commits = options->cut_commits;
+    store->sync = options->sync;
+    store->lazy_us = options->lazy_us ? options->lazy_us : MN_LAZY_US;
+    store->writer.synced_us = options->os ? options->os->ops->tick_us(options->os) : 0;
     if (!store->os && !options->path) {
         store->os = mn_sim_memory();
         store->own_os = true;
@@ -290,9 +293,6 @@ enum mn_status mn_store_open(const struct mn_store_options *options, struct mn_s
     enum mn_status status;
 
     *out = NULL;
-    if (options->sync != MN_SYNC_FULL) {
-        return mn_fail(MN_UNSUPPORTED, "sync = lazy and sync = off come later");
-    }
     status = store_new(options, &store);
     if (status) return status;
     wanted.flags = store->flags;
@@ -345,7 +345,7 @@ static uint64_t free_tail(struct mn_store *store)
     uint64_t pages = 0, version = store->writer.next.version;
 
     if (space->version != version || mn_space_repin(space, &version, 1)) return 0;
-    while (space->page_count - pages > space->first &&
+    while (space->page_count - pages > space->layout.plain &&
            mn_space_is_free(space, space->page_count - pages - 1, 1)) {
         pages++;
     }
@@ -363,7 +363,8 @@ static void tail_cut(struct mn_store *store)
     struct mn_range presence = mn_lock_byte(MN_LOCK_PRESENCE);
     uint64_t tail, used = store->writer.next.page_count << store->page_shift;
 
-    if (!store->wrote || store->poisoned) return;
+    if (!store->wrote || store->poisoned || store->writer.durable != store->writer.next.version)
+        return;
     if (file->ops->lock(file, mn_lock_byte(MN_LOCK_SETTLE), MN_LOCK_EXCLUSIVE, 0)) return;
     if (file->ops->lock(file, presence, MN_LOCK_EXCLUSIVE, 0) == MN_OK) {
         uint64_t version = 0;
@@ -379,9 +380,25 @@ static void tail_cut(struct mn_store *store)
     (void)file->ops->lock(file, mn_lock_byte(MN_LOCK_SETTLE), MN_LOCK_NONE, 0);
 }
 
+/* What is not durable yet, unless somebody else writes: he, or the next to close, will see to it.
+ */
+static enum mn_status close_checkpoint(struct mn_store *store)
+{
+    enum mn_status status;
+
+    if (store->readonly || store->poisoned || !store->wrote || store->own_os ||
+        mn_store_get_sync(store) == MN_STORE_OFF) {
+        return MN_OK;
+    }
+    mn_store_set_busy_ms(store, 0);
+    status = mn_store_sync(store);
+    return status == MN_UNCERTAIN ? MN_UNCERTAIN : MN_OK;
+}
+
 enum mn_status mn_store_close(struct mn_store *store)
 {
     uint64_t views;
+    enum mn_status status;
 
     if (!store) return MN_OK;
     if (store->file->forked) { /* its locks and transactions are the parent's */
@@ -395,9 +412,10 @@ enum mn_status mn_store_close(struct mn_store *store)
         return mn_fail(MN_MISUSE, "%" PRIu64 " transactions are still open",
                        views + (store->writing ? 1 : 0));
     }
+    status = close_checkpoint(store);
     if (!store->own_os) tail_cut(store);
     store_free(store);
-    return MN_OK;
+    return status;
 }
 
 /* The newest version there is: by the notice, or in private mode as recovery would choose it. */
@@ -434,7 +452,8 @@ enum mn_status mn_store_wait(struct mn_store *store, uint64_t version, int64_t w
         if (!present) step = PRIVATE_POLL_US;
         if (step > left) step = left;
         if (store->map && present) {
-            store->file->ops->wait(store->file, store->map + store->unit, (uint32_t)version, step);
+            store->file->ops->wait(store->file, store->map + mn_notice_offset(store),
+                                   (uint32_t)version, step);
         } else {
             store->os->ops->sleep_us(store->os, step);
         }

@@ -75,7 +75,7 @@ static enum mn_status pin_load(struct mn_store *store, struct mn_pin *pin)
 
     if (status || pin->meta.version == 0) return status;
     status = mn_file_pages(store, &file_pages);
-    return status ? status : mn_meta_validate(&pin->meta, store->first_page, file_pages);
+    return status ? status : mn_meta_validate(&pin->meta, store->layout.plain, file_pages);
 }
 
 /* One try of BEGIN READ 2 to 5; *pin is NULL where the version went away meanwhile. */
@@ -318,6 +318,9 @@ enum mn_status mn_pins_list(struct mn_store *store, uint64_t base, struct mn_wri
     writer->pin_count = 0;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     status = list_add(writer, base);
+    if (!status && writer->durable && writer->durable < base) {
+        status = list_add(writer, writer->durable);
+    }
     if (!status) status = list_others(store, base, writer);
     pthread_mutex_lock(&store->mutex);
     for (size_t i = 0; i < store->pin_count && !status; i++) {

@@ -16,7 +16,7 @@
 #include "store/inside.h"
 
 enum { GROW_SHARE = 8, QUEUE_BYTES = 1 << 20 };
-enum { SMALL_PAGES = 32, SLACK_PAGES = 64, SLACK_SHARE = 32 };
+enum { SLACK_PAGES = 64, SLACK_SHARE = 32 };
 enum { ROOMY_PAGES = 32, ROOMY_SHARE = 16 };
 
 /* ---- growth ---- */
@@ -70,7 +70,8 @@ static enum mn_status room_append(struct mn_view *view, uint64_t pages, uint64_t
     uint64_t end = space->page_count, tail = end;
     enum mn_status status;
 
-    while (tail > space->first && end - tail < pages && mn_space_is_free(space, tail - 1, 1)) {
+    while (tail > space->layout.plain && end - tail < pages &&
+           mn_space_is_free(space, tail - 1, 1)) {
         tail--;
     }
     status = file_grow(view, tail + pages);
@@ -145,7 +146,7 @@ static bool room_is_cheap(const struct mn_view *view, uint64_t pages)
     uint64_t slack = space->page_count / SLACK_SHARE;
 
     if (slack < SLACK_PAGES) slack = SLACK_PAGES;
-    return pages <= SMALL_PAGES && space->free_pages < slack &&
+    return pages <= MN_SMALL_PAGES && space->free_pages - space->wing_pages < slack &&
            (space->page_count + pages) << view->store->page_shift <= view->store->file_bytes;
 }
 
@@ -153,7 +154,7 @@ static bool room_is_cheap(const struct mn_view *view, uint64_t pages)
  */
 static uint64_t place_end(const struct mn_space *space)
 {
-    uint64_t held = space->page_count - space->free_pages;
+    uint64_t held = space->page_count - (space->free_pages - space->wing_pages);
 
     return held + held / ROOMY_SHARE + ROOMY_PAGES;
 }
@@ -181,8 +182,14 @@ static bool reserve_free(const struct mn_view *view, uint64_t most, bool whole,
     if (view->writer->pack) return mn_space_alloc_some(space, most, got);
     if (space->page_count > place_end(space)) return reserve_low(space, most, got);
     got->pages = most;
-    if (whole && mn_space_alloc(space, most, &got->start)) return true;
-    return !room_is_cheap(view, most) && mn_space_alloc_some(space, most, got);
+    if (whole && most > 1 && mn_space_alloc(space, most, &got->start)) return true;
+    if (room_is_cheap(view, most)) return false;
+    if (most > MN_SMALL_PAGES) return mn_space_alloc_some(space, most, got);
+    /* What is left of free pages is strewn over the file: those of one commit, and of the next,
+     * shall at least be near each other. */
+    if (!mn_space_alloc_near(space, view->writer->cursor, most, got)) return false;
+    view->writer->cursor = got->start + got->pages;
+    return true;
 }
 
 /* One piece of the reserve: `most` pages, or fewer where `whole` is not asked for or not to be had.
@@ -224,7 +231,7 @@ enum mn_status mn_room_reserve(struct mn_view *view, uint64_t pages)
     for (bool first = true; pages > 0 && !status; first = false) {
         struct mn_extent got = {0, 0};
 
-        status = reserve_piece(view, pages, first || pages <= SMALL_PAGES, &got);
+        status = reserve_piece(view, pages, first || pages <= MN_SMALL_PAGES, &got);
         pages -= got.pages;
     }
     return status;
@@ -299,25 +306,48 @@ enum mn_status mn_queue_add(struct mn_view *view, uint64_t page, uint8_t *buffer
 
 /* ---- pages and nodes ---- */
 
-enum mn_status mn_page_seal(struct mn_view *view, uint64_t page, uint8_t *buffer, uint64_t *sum64)
+static uint64_t header_seal(const struct mn_view *view, uint64_t page, uint8_t *buffer)
 {
+    uint64_t sum64;
+
     mn_put_u48(buffer + 8, view->meta->version);
     mn_put_u48(buffer + 16, page);
     buffer[23] = 0;
-    *sum64 = mn_page_sum(view->store, buffer);
-    mn_put_u64(buffer, *sum64);
+    sum64 = mn_page_sum(view->store, buffer);
+    mn_put_u64(buffer, sum64);
+    return sum64;
+}
+
+enum mn_status mn_page_seal(struct mn_view *view, uint64_t page, uint8_t *buffer, uint64_t *sum64)
+{
+    *sum64 = header_seal(view, page, buffer);
     return mn_queue_add(view, page, buffer, view->store->page_size);
 }
 
-enum mn_status mn_node_place(struct mn_view *view, struct mn_node *node)
+/* A busy node near its root: its bytes wait beside the slot. */
+static enum mn_status wing_place(struct mn_view *view, struct mn_node *node, struct mn_run *place)
+{
+    enum mn_status status;
+
+    place->sum64 = header_seal(view, place->page, node->data);
+    status = digest_add(view, place->page, node->data, 1);
+    if (!status) mn_wing_add(view, place->page, node->data);
+    return status;
+}
+
+enum mn_status mn_node_place(struct mn_view *view, struct mn_node *node, enum mn_nearness nearness)
 {
     struct mn_writer *writer = view->writer;
     struct mn_run place = {.birth = view->meta->version, .size_bytes = node->run_bytes};
     uint64_t pages = node->size_bytes >> view->store->page_shift;
-    enum mn_status status = mn_room_take(view, pages, &place.page);
+    bool wing = nearness != MN_NEAR_NOTHING && node->busy &&
+                mn_wing_take(view, nearness == MN_IS_ROOT, &place.page);
+    enum mn_status status = wing ? MN_OK : mn_room_take(view, pages, &place.page);
 
     if (status) return status;
-    if (node->run_bytes) {
+    if (wing) {
+        status = wing_place(view, node, &place);
+    } else if (node->run_bytes) {
         place.sum64 = mn_run_sum(view->store, &place, node->data);
         status = mn_queue_add(view, place.page, node->data, node->size_bytes);
     } else {

@@ -65,7 +65,7 @@ static enum mn_status view_pin(struct mn_view *view)
     if (view->front.mapped_pages > store->map_pages) view->front.mapped_pages = store->map_pages;
     /* The slot was checked against the size when it was read; the file may have been cut since. */
     status = mn_file_pages(store, &file_pages);
-    return status ? status : mn_meta_validate(view->meta, store->first_page, file_pages);
+    return status ? status : mn_meta_validate(view->meta, store->layout.plain, file_pages);
 }
 
 enum mn_status mn_view_begin_read(struct mn_store *store, struct mn_view **out)
@@ -219,8 +219,8 @@ enum mn_status mn_page_verify(const struct mn_view *view, struct mn_ref ref, uin
 /* (R3) */
 static enum mn_status bounds_check(const struct mn_view *view, uint64_t page, uint64_t pages)
 {
-    if (page >= view->store->first_page && page < view->page_limit &&
-        pages <= view->page_limit - page) {
+    if (page < view->page_limit && pages <= view->page_limit - page &&
+        mn_layout_holds(&view->store->layout, page, pages)) {
         return MN_OK;
     }
     return mn_fail(MN_CORRUPT,
@@ -234,6 +234,7 @@ static enum mn_status flush_for(struct mn_view *view, uint64_t page, uint64_t pa
     const struct mn_queue *queue;
 
     if (!view->writer) return MN_OK;
+    if (mn_wing_holds(view, page, pages)) return mn_wing_flush(view, NULL);
     queue = &view->writer->queue;
     if (page >= queue->start + queue->pages || page + pages <= queue->start) return MN_OK;
     return mn_queue_flush(view);

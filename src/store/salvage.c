@@ -43,7 +43,7 @@ static void layout_take(struct mn_salvage *s, uint32_t page_size)
     store->superblock.page_size = store->page_size = page_size;
     store->page_shift = (uint32_t)__builtin_ctz(page_size);
     store->unit = page_size > MN_SLOT_BYTES ? page_size : MN_SLOT_BYTES;
-    store->first_page = MN_UNITS_FIXED * store->unit >> store->page_shift;
+    store->layout = mn_meta_layout(page_size);
 }
 
 static bool page_size_fits(uint64_t size)
@@ -57,9 +57,11 @@ static bool secret_in_slots(struct mn_salvage *s)
     struct mn_superblock *superblock = &s->store->superblock;
     uint8_t bytes[MN_META_BYTES];
 
-    for (uint64_t unit = MN_SLOT_BYTES; unit <= MN_PAGE_SIZE_MAX; unit *= 2) {
+    for (uint32_t size = MN_SLOT_BYTES; size <= MN_PAGE_SIZE_MAX; size *= 2) {
         for (uint32_t i = 0; i < MN_META_SLOTS; i++) {
-            bytes_read(s->store, (struct mn_range){(2 + i) * unit, sizeof bytes}, bytes);
+            struct mn_range at = {mn_meta_slot_at(size, i), sizeof bytes};
+
+            bytes_read(s->store, at, bytes);
             if (!mn_meta_secret(bytes, &superblock->secret) ||
                 !mn_meta_decode(bytes, superblock->secret, &s->meta) ||
                 !page_size_fits(s->meta.page_size)) {
@@ -184,7 +186,7 @@ static enum mn_status pages_scan(struct mn_salvage *s, uint8_t *buffer)
     uint64_t each = SCAN_BYTES >> store->page_shift, newest = 0;
     enum mn_status status = MN_OK;
 
-    for (uint64_t at = store->first_page; at < s->facts.pages && status == MN_OK; at += each) {
+    for (uint64_t at = store->layout.first; at < s->facts.pages && status == MN_OK; at += each) {
         uint64_t start = at << store->page_shift;
 
         bytes_read(store, (struct mn_range){start, SCAN_BYTES}, buffer);

@@ -17,7 +17,12 @@ enum { NOTICE_TRIES = 1000, NOTICE_NAP_US = 50, CLAIM_REACH = 1000 };
 
 uint64_t mn_slot_offset(const struct mn_store *store, uint32_t slot)
 {
-    return (2 + slot) * store->unit;
+    return mn_meta_slot_at(store->page_size, slot);
+}
+
+uint64_t mn_notice_offset(const struct mn_store *store)
+{
+    return mn_meta_notice_at(store->page_size);
 }
 
 enum mn_status mn_file_pages(struct mn_store *store, uint64_t *pages)
@@ -49,7 +54,7 @@ bool mn_notice_parse(const struct mn_store *store, const uint8_t *bytes, struct 
 enum mn_status mn_notice_read(struct mn_store *store, struct mn_notice *notice, bool *good)
 {
     uint8_t bytes[MN_NOTICE_BYTES];
-    struct mn_range at = {store->unit, MN_NOTICE_BYTES};
+    struct mn_range at = {mn_notice_offset(store), MN_NOTICE_BYTES};
     enum mn_status status = mn_file_read(store->file, bytes, at, "the notice");
 
     *good = !status && mn_notice_parse(store, bytes, notice);
@@ -64,17 +69,23 @@ enum mn_status mn_notice_write(struct mn_store *store, const struct mn_notice *n
     mn_put_u64(bytes + 8, notice->durable);
     mn_put_u64(bytes + 16, notice->failed);
     mn_put_u64(bytes + 24, notice_check(store, notice));
-    return mn_file_write(store->file, store->unit, bytes, sizeof bytes);
+    return mn_file_write(store->file, mn_notice_offset(store), bytes, sizeof bytes);
 }
 
 static bool notice_mapped(struct mn_store *store, struct mn_notice *notice)
 {
-    const uint64_t *words = (const uint64_t *)(const void *)(store->map + store->unit);
+    const uint64_t *words = (const uint64_t *)(const void *)(store->map + mn_notice_offset(store));
 
     notice->published = __atomic_load_n(&words[0], __ATOMIC_ACQUIRE);
     notice->durable = __atomic_load_n(&words[1], __ATOMIC_ACQUIRE);
     notice->failed = __atomic_load_n(&words[2], __ATOMIC_ACQUIRE);
     return __atomic_load_n(&words[3], __ATOMIC_ACQUIRE) == notice_check(store, notice);
+}
+
+enum mn_status mn_notice_now(struct mn_store *store, struct mn_notice *notice, bool *good)
+{
+    *good = store->map && notice_mapped(store, notice);
+    return *good ? MN_OK : mn_notice_read(store, notice, good);
 }
 
 enum mn_status mn_notice_published(struct mn_store *store, uint64_t *version)
@@ -95,7 +106,7 @@ enum mn_status mn_notice_published(struct mn_store *store, uint64_t *version)
         if (i > NOTICE_TRIES / 4) store->os->ops->sleep_us(store->os, NOTICE_NAP_US);
     }
     (void)mn_fail(MN_CORRUPT, "page %" PRIu64 ", the notice, is damaged",
-                  store->unit >> store->page_shift);
+                  mn_notice_offset(store) >> store->page_shift);
     return mn_hint("close every handle of the file and open it again");
 }
 
@@ -116,16 +127,11 @@ enum mn_status mn_ring_read(struct mn_store *store, struct mn_ring *ring, uint64
     enum mn_status status = MN_OK;
 
     meta->version = 0;
-    if (store->unit == MN_SLOT_BYTES) { /* the slots lie side by side */
-        struct mn_range at = {mn_slot_offset(store, 0), sizeof bytes};
-
-        status = mn_file_read(store->file, bytes, at, "the ring of slots");
-    }
     for (uint32_t i = 0; i < MN_META_SLOTS && !status; i++) {
         struct mn_range at = {mn_slot_offset(store, i), MN_SLOT_BYTES};
         uint8_t *slot = bytes + (size_t)i * MN_SLOT_BYTES;
 
-        if (store->unit != MN_SLOT_BYTES) status = mn_file_read(store->file, slot, at, "a slot");
+        status = mn_file_read(store->file, slot, at, "a slot");
         ring->version[i] = !status && slot_parse(store, slot, &one) ? one.version : 0;
         if (!status && ring->version[i] == 0) claims[i] = mn_meta_claim(slot);
         if (wanted && ring->version[i] == wanted) *meta = one;
@@ -184,21 +190,6 @@ static struct mn_range extent_range(const struct mn_store *store, const struct m
                              extent->pages << store->page_shift};
 }
 
-/* The slot's own manifest: the last entry of its tail. Empty with MN_META_OWN_LOG. */
-static enum mn_status own_manifest(const struct mn_meta *meta, struct mn_manifest *manifest)
-{
-    const uint8_t *at = meta->tail, *end = meta->tail + meta->tail_bytes;
-    enum mn_status status = MN_OK;
-
-    manifest->version = 0;
-    while (at < end && !status) status = mn_manifest_decode(&at, end, manifest);
-    if (!status && manifest->version != meta->version) {
-        status = mn_fail(MN_CORRUPT, "the slot of version %" PRIu64 " lacks its manifest",
-                         meta->version);
-    }
-    return status;
-}
-
 /*
  * Are the pages that the slot vouches for on the device? A large commit's were synced before its
  * slot. A mismatch is an answer (*whole = false); only a failing device or memory is an error.
@@ -215,11 +206,8 @@ static enum mn_status manifest_holds(struct mn_store *store, const struct mn_met
         *whole = true;
         return MN_OK;
     }
-    status = own_manifest(meta, manifest);
-    if (status == MN_CORRUPT ||
-        mn_extents_pages(&manifest->born) << store->page_shift > MN_LARGE_BYTES) {
-        return MN_OK;
-    }
+    status = mn_answers_for(store, meta, &manifest->born);
+    if (status == MN_CORRUPT) return MN_OK;
     for (size_t i = 0; i < manifest->born.count && !status; i++) {
         const struct mn_extent *extent = &manifest->born.list[i];
         struct device_piece piece = {0};
@@ -332,6 +320,23 @@ static enum mn_status chosen_agree(struct mn_store *store, uint32_t slot,
     return status;
 }
 
+enum mn_status mn_version_on_device(struct mn_store *store, uint64_t version, bool *whole)
+{
+    struct mn_meta *metas = mn_alloc(MN_META_SLOTS * sizeof *metas);
+    struct mn_manifest manifest = {0};
+    enum mn_status status = metas ? slots_read(store, metas) : mn_fail_nomem();
+
+    *whole = false;
+    for (uint32_t i = 0; i < MN_META_SLOTS && !status; i++) {
+        if (metas[i].version == version) {
+            status = manifest_holds(store, &metas[i], &manifest, whole);
+        }
+    }
+    mn_manifest_release(&manifest);
+    mn_dealloc(metas);
+    return status;
+}
+
 static enum mn_status newest_whole(struct mn_store *store, struct mn_meta *chosen)
 {
     struct mn_meta *metas = mn_alloc(MN_META_SLOTS * sizeof *metas);
@@ -353,7 +358,7 @@ static enum mn_status newest_whole(struct mn_store *store, struct mn_meta *chose
             break;
         }
         /* A file grows durably before a slot says so: a whole slot that does not fit is damage. */
-        status = mn_meta_validate(&metas[slot], store->first_page, file_pages);
+        status = mn_meta_validate(&metas[slot], store->layout.plain, file_pages);
         if (!status) status = manifest_holds(store, &metas[slot], &manifest, &whole);
         if (!status && whole) {
             *chosen = metas[slot];
@@ -375,7 +380,7 @@ static enum mn_status newest_whole(struct mn_store *store, struct mn_meta *chose
 static enum mn_status accusation(struct mn_store *store, enum mn_status found,
                                  struct mn_meta *chosen)
 {
-    struct mn_range at = {store->unit, MN_NOTICE_BYTES};
+    struct mn_range at = {mn_notice_offset(store), MN_NOTICE_BYTES};
     struct mn_meta *metas = mn_alloc(MN_META_SLOTS * sizeof *metas);
     struct device_piece piece = {0};
     struct mn_notice notice;
@@ -392,7 +397,7 @@ static enum mn_status accusation(struct mn_store *store, enum mn_status found,
                     notice.durable);
         for (uint32_t i = 0; i < MN_META_SLOTS; i++) {
             if (metas[i].version != notice.durable) continue;
-            status = mn_meta_validate(&metas[i], store->first_page, file_pages);
+            status = mn_meta_validate(&metas[i], store->layout.plain, file_pages);
             if (!status) *chosen = metas[i];
             break;
         }

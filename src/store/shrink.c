@@ -40,7 +40,7 @@ enum mn_status mn_view_room(struct mn_view *view, struct mn_room *room)
     *room = (struct mn_room){0};
     if (status) return status;
     room->page_count = writer->space.page_count;
-    room->free_pages = writer->space.free_pages;
+    room->free_pages = writer->space.free_pages - writer->space.wing_pages;
     room->pending_pages = writer->space.pending_pages;
     room->file_bytes = view->store->file_bytes;
     return MN_OK;

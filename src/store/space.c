@@ -38,13 +38,14 @@ enum mn_status mn_space_extend(struct mn_space *space, uint64_t page_count)
     return MN_OK;
 }
 
-enum mn_status mn_space_reset(struct mn_space *space, uint64_t first, uint64_t page_count)
+enum mn_status mn_space_reset(struct mn_space *space, const struct mn_layout *layout,
+                              uint64_t page_count)
 {
     buckets_clear(space);
     if (space->free) memset(space->free, 0, space->words * sizeof *space->free);
-    space->version = space->free_pages = space->page_count = 0;
-    space->first = first;
-    for (size_t i = 0; i < MN_SPACE_HINTS; i++) space->hints[i] = first;
+    space->version = space->free_pages = space->page_count = space->wing_pages = 0;
+    space->layout = *layout;
+    for (size_t i = 0; i < MN_SPACE_HINTS; i++) space->hints[i] = layout->plain;
     return mn_space_extend(space, page_count);
 }
 
@@ -83,7 +84,8 @@ bool mn_space_is_free(const struct mn_space *space, uint64_t start, uint64_t pag
 
 bool mn_space_is_used(const struct mn_space *space, uint64_t start, uint64_t pages)
 {
-    if (start < space->first || start > space->page_count || pages > space->page_count - start) {
+    if (start > space->page_count || pages > space->page_count - start ||
+        !mn_layout_holds(&space->layout, start, pages)) {
         return false;
     }
     return next_bit(space, start, 0) >= start + pages;
@@ -99,11 +101,30 @@ static uint64_t word_mask(uint64_t at, uint64_t end, uint64_t *next)
     return mask;
 }
 
+/*
+ * Only runs that hold a page of [start, end) are new: they begin at most n - 1 pages before it, not
+ * before the free pages around it do, and are not longer than these.
+ */
+static void hints_lower(struct mn_space *space, uint64_t start, uint64_t end)
+{
+    uint64_t least = space->layout.plain, stop = end, from = start;
+
+    if (start - least > MN_SPACE_HINTS) least = start - MN_SPACE_HINTS;
+    while (from > least && (space->free[(from - 1) / 64] >> ((from - 1) % 64) & 1)) from--;
+    if (end - from < MN_SPACE_HINTS) stop = next_bit(space, end, UINT64_MAX);
+    for (uint64_t n = 0; n < MN_SPACE_HINTS; n++) {
+        uint64_t low = start - from >= n ? start - n : from;
+
+        if (n > stop - from && n + 1 < MN_SPACE_HINTS) continue;
+        if (low < space->hints[n]) space->hints[n] = low;
+    }
+}
+
 void mn_space_free(struct mn_space *space, uint64_t start, uint64_t pages)
 {
     uint64_t end = start + pages;
 
-    MN_ASSERT(start >= space->first && end <= space->page_count);
+    MN_ASSERT(mn_layout_holds(&space->layout, start, pages) && end <= space->page_count);
     for (uint64_t at = start, next; at < end; at = next) {
         uint64_t mask = word_mask(at, end, &next);
 
@@ -111,11 +132,10 @@ void mn_space_free(struct mn_space *space, uint64_t start, uint64_t pages)
         space->free[at / 64] |= mask;
     }
     space->free_pages += pages;
-    /* A run of n pages that now fits begins at most n - 1 pages before. */
-    for (uint64_t n = 0; n < MN_SPACE_HINTS; n++) {
-        uint64_t low = start > space->first + n ? start - n : space->first;
-
-        if (low < space->hints[n]) space->hints[n] = low;
+    if (start < space->layout.plain) {
+        space->wing_pages += pages;
+    } else {
+        hints_lower(space, start, end);
     }
 }
 
@@ -131,6 +151,7 @@ void mn_space_take(struct mn_space *space, uint64_t start, uint64_t pages)
         space->free[at / 64] &= ~mask;
     }
     space->free_pages -= pages;
+    if (start < space->layout.plain) space->wing_pages -= pages;
 }
 
 /* ---- allocation ---- */
@@ -172,11 +193,25 @@ bool mn_space_alloc_some(struct mn_space *space, uint64_t most, struct mn_extent
     return true;
 }
 
+bool mn_space_alloc_near(struct mn_space *space, uint64_t page, uint64_t most,
+                         struct mn_extent *got)
+{
+    uint64_t end;
+
+    if (page < space->layout.plain) page = space->layout.plain;
+    got->start = next_bit(space, page, 0);
+    if (got->start >= space->page_count) return mn_space_alloc_some(space, most, got);
+    end = next_bit(space, got->start, UINT64_MAX);
+    got->pages = end - got->start < most ? end - got->start : most;
+    mn_space_take(space, got->start, got->pages);
+    return true;
+}
+
 void mn_space_trim(struct mn_space *space, uint64_t least)
 {
     uint64_t end = space->page_count;
 
-    if (least < space->first) least = space->first;
+    if (least < space->layout.plain) least = space->layout.plain;
     while (end > least) {
         uint64_t word = space->free[(end - 1) / 64] << (63 - (end - 1) % 64);
         uint64_t ones = word == UINT64_MAX ? 64 : (uint64_t)__builtin_clzll(~word);

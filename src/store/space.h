@@ -1,7 +1,10 @@
 /*
  * space: which pages are free, for the one writer.
  *
- *   page:    0 ........ first | used | free | used | pending | free | used ... page_count
+ *   page:    0 .. first | wing | ring | wing | plain: used | free | pending | used ... page_count
+ *
+ * The ring's pages lie in the middle of a few others, the wings, which only mn_space_take gives
+ * out, by number: what is often rewritten shall lie beside the slot that is written with it.
  *
  * A page is used (some page of the newest version), free (a bit in a map), or pending: dead, but
  * inside the lifetime [birth, death) of a page image that a pinned version still reads.
@@ -19,6 +22,17 @@
 
 enum { MN_SPACE_HINTS = 65 };
 
+/* Which pages a file has for data: from first on, without those of the ring. */
+struct mn_layout {
+    uint64_t first, ring, ring_end, plain; /* page numbers */
+};
+
+/* Are these pages for data, as far as the layout goes? */
+static inline bool mn_layout_holds(const struct mn_layout *layout, uint64_t start, uint64_t pages)
+{
+    return start >= layout->first && (start >= layout->ring_end || start + pages <= layout->ring);
+}
+
 struct mn_bucket {
     uint64_t pin;
     struct mn_deaths deaths;
@@ -26,18 +40,21 @@ struct mn_bucket {
 
 struct mn_space {
     uint64_t version;
-    uint64_t first, page_count;
+    struct mn_layout layout;
+    uint64_t page_count;
     uint64_t *free; /* bit i of word i / 64 */
     size_t words;
-    uint64_t free_pages, pending_pages;
-    uint64_t hints[MN_SPACE_HINTS]; /* no free run of n pages begins before hints[n] */
-    struct mn_bucket *buckets;      /* by pin, ascending */
+    uint64_t free_pages, pending_pages; /* the free ones of the wings count too */
+    uint64_t wing_pages;                /* free ones in the wings */
+    uint64_t hints[MN_SPACE_HINTS];     /* no free run of n pages begins before hints[n] */
+    struct mn_bucket *buckets;          /* by pin, ascending */
     size_t bucket_count, bucket_capacity;
 };
 
 void mn_space_release(struct mn_space *space);
 /* An empty map: nothing free, nothing pending, page_count pages. */
-enum mn_status mn_space_reset(struct mn_space *space, uint64_t first, uint64_t page_count);
+enum mn_status mn_space_reset(struct mn_space *space, const struct mn_layout *layout,
+                              uint64_t page_count);
 /* Raises page_count; the new pages are used. */
 enum mn_status mn_space_extend(struct mn_space *space, uint64_t page_count);
 
@@ -56,7 +73,10 @@ bool mn_space_alloc(struct mn_space *space, uint64_t pages, uint64_t *start);
 /* Takes the lowest free pages there are, at most `most` of them, contiguous. False: nothing is
  * free. */
 bool mn_space_alloc_some(struct mn_space *space, uint64_t most, struct mn_extent *got);
-/* Lowers page_count past free pages at the end, but not below `least`. */
+/* The same from `page` on, and around the end of the file. */
+bool mn_space_alloc_near(struct mn_space *space, uint64_t page, uint64_t most,
+                         struct mn_extent *got);
+/* Lowers page_count past free pages at the end, but not below `least` nor the plain pages. */
 void mn_space_trim(struct mn_space *space, uint64_t least);
 
 /* Pages that died now wait for `pin`. */

@@ -40,7 +40,12 @@ enum mn_store_flags {
     MN_STORE_UNNAMED = 16   /* with CREATE: a new file that gets its name by mn_store_publish */
 };
 
-enum mn_sync_mode { MN_SYNC_FULL = 0, MN_SYNC_LAZY = 1, MN_SYNC_OFF = 2 };
+/* When a commit that returned is on the device. */
+enum mn_sync_mode {
+    MN_STORE_FULL = 0, /* then */
+    MN_STORE_LAZY = 1, /* at a checkpoint: see mn_store_sync */
+    MN_STORE_OFF = 2   /* when the system likes; power loss may damage what is newer than a sync */
+};
 
 /* What happens to savepoints, told to the layer above after the store has done its part. */
 enum mn_savepoint_event { MN_SAVEPOINT_BEGUN, MN_SAVEPOINT_ROLLED_BACK, MN_SAVEPOINT_RELEASED };
@@ -65,6 +70,7 @@ struct mn_store_options {
     unsigned flags;     /* enum mn_store_flags */
     uint32_t page_size; /* of a new file; 0: MN_PAGE_SIZE_DEFAULT */
     enum mn_sync_mode sync;
+    int64_t lazy_us; /* from one lazy checkpoint to the next, at most; 0: 200 ms */
     int64_t busy_ms; /* how long to wait for the writer's place; 0: not at all */
     uint64_t
         dirty_limit_bytes;  /* memory for dirty nodes before runs are written early; 0: 256 MiB */
@@ -84,25 +90,36 @@ struct mn_root {
     uint32_t height;
 };
 
-/*
- * MN_NOTFOUND, MN_NOTADB, MN_VERSION, MN_CORRUPT, MN_BUSY, MN_READONLY_DB, MN_IOERR, MN_NOMEM. With
- * sync other than full: MN_UNSUPPORTED.
- */
+/* MN_NOTFOUND, MN_NOTADB, MN_VERSION, MN_CORRUPT, MN_BUSY, MN_READONLY_DB, MN_IOERR, MN_NOMEM. */
 enum mn_status mn_store_open(const struct mn_store_options *options, struct mn_store **out);
 /*
  * Gives a file made with MN_STORE_UNNAMED its name, durably, with all that was committed to it.
  * Closed without it, the file is gone. MN_EXISTS: the name is taken, and stays what it was.
  */
 enum mn_status mn_store_publish(struct mn_store *store);
-/* All views must have ended: else MN_MISUSE, and the store stays open. */
+/*
+ * All views must have ended: else MN_MISUSE, and the store stays open. MN_UNCERTAIN: it is closed,
+ * but what was committed with sync = lazy could not be made durable.
+ */
 enum mn_status mn_store_close(struct mn_store *store);
 /* Whether the file may have vector indexes with codes: those of the first builds may not. */
 bool mn_store_has_codes(const struct mn_store *store);
 /* Changes how long later writers wait. */
 void mn_store_set_busy_ms(struct mn_store *store, int64_t busy_ms);
+/* Of the commits from now on. */
+void mn_store_set_sync(struct mn_store *store, enum mn_sync_mode mode);
+enum mn_sync_mode mn_store_get_sync(const struct mn_store *store);
+/*
+ * A checkpoint: all versions that were published are durable when it returns. A handle whose mode
+ * is lazy makes one by itself when it is closed and in a commit, at latest 200 ms after the last or
+ * when 1 MiB was written since; no other time, for there is no thread that would. MN_BUSY,
+ * MN_IOERR; MN_UNCERTAIN: the sync failed, and nobody writes to the file until all have closed it.
+ */
+enum mn_status mn_store_sync(struct mn_store *store);
 
 struct mn_store_stats {
     uint64_t version;    /* newest published */
+    uint64_t durable;    /* newest known to be durable */
     uint64_t file_bytes; /* size of the file */
     uint64_t page_size;
     uint64_t page_count;    /* pages below the high-water mark, the fixed ones included */
@@ -251,6 +268,11 @@ enum mn_status mn_page_drop(struct mn_view *view, struct mn_ref ref, uint8_t kin
  * time. A ref that is clean already is left as it is.
  */
 enum mn_status mn_page_place(struct mn_view *view, struct mn_ref *ref);
+/* How likely is it that the next commits will rewrite the node too? */
+enum mn_nearness { MN_NEAR_NOTHING, MN_NEAR_ROOT, MN_IS_ROOT };
+/* The same for a node of which that is known. */
+enum mn_status mn_page_place_near(struct mn_view *view, struct mn_ref *ref,
+                                  enum mn_nearness nearness);
 
 /* ---- room, for a writer that compacts ---- */
 

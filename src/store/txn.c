@@ -78,27 +78,83 @@ static void writer_unlock(struct mn_store *store)
 
 /* ---- begin ---- */
 
+/*
+ * Nobody committed, or tried to, since this handle did: a slot that was written since has another
+ * head. Then the ring need not be read and proven again.
+ */
+static bool base_is_known(const struct mn_store *store, const struct mn_notice *notice)
+{
+    const struct mn_writer *writer = &store->writer;
+
+    if (!writer->known || !store->map || notice->published != writer->base.version) {
+        return false;
+    }
+    for (uint32_t i = 0; i < MN_META_SLOTS; i++) {
+        if (memcmp(store->map + mn_slot_offset(store, i), writer->heads[i], MN_SLOT_HEAD) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* After a commit: what it made is the base of the next. */
+static void base_remember(struct mn_store *store)
+{
+    struct mn_writer *writer = &store->writer;
+
+    if (!store->map) return;
+    for (uint32_t i = 0; i < MN_META_SLOTS; i++) {
+        memcpy(writer->heads[i], store->map + mn_slot_offset(store, i), MN_SLOT_HEAD);
+    }
+    writer->ring.version[writer->wing.slot] = writer->next.version;
+    writer->base = writer->next;
+    writer->known = true;
+}
+
+/*
+ * A slot is newer than what is published: its writer was killed, or its sync failed. Where nobody
+ * reads what may not be durable, recovery decides; else nothing that was published may be taken
+ * back, so the newest version is made durable, or nobody writes any more.
+ */
+static enum mn_status doubt_settle(struct mn_store *store, const struct mn_notice *notice)
+{
+    struct mn_writer *writer = &store->writer;
+    enum mn_status status;
+
+    writer->space.version = 0;
+    if (notice->durable == notice->published) {
+        status = mn_settle(store, &writer->base);
+        writer->durable = writer->base.version;
+    } else {
+        uint64_t newest = mn_ring_newest(&writer->ring);
+
+        status = mn_checkpoint(store, newest);
+        if (!status && store->map) {
+            store->file->ops->wake(store->file, store->map + mn_notice_offset(store));
+        }
+        writer->base.version = newest;
+    }
+    if (status) return status;
+    return mn_ring_read(store, &writer->ring, writer->base.version, &writer->base);
+}
+
 /* The published version's slot, after whatever a killed or failed writer left was settled. */
 static enum mn_status base_find(struct mn_store *store, struct mn_writer *writer)
 {
     struct mn_notice notice;
     bool good = false;
-    enum mn_status status = mn_notice_read(store, &notice, &good);
+    enum mn_status status = mn_notice_now(store, &notice, &good);
 
     if (!status && (!good || notice.failed)) {
         (void)mn_fail(MN_IOERR, "an earlier sync failed, so nobody may write to the file");
         return mn_hint("close every handle of the file and open it again");
     }
+    writer->durable = notice.durable;
+    if (!status && base_is_known(store, &notice)) return MN_OK;
+    writer->known = false;
     if (!status) status = mn_ring_read(store, &writer->ring, notice.published, &writer->base);
-    if (!status && notice.durable != notice.published) {
-        return mn_fail(MN_UNSUPPORTED, "the file is being written without syncs: that comes later");
-    }
     if (!status && mn_ring_newest(&writer->ring) > notice.published) {
-        status = mn_settle(store, &writer->base);
-        if (!status) {
-            status = mn_ring_read(store, &writer->ring, writer->base.version, &writer->base);
-        }
-        writer->space.version = 0;
+        status = doubt_settle(store, &notice);
     }
     if (status) return status;
     if (writer->base.version == 0) {
@@ -115,14 +171,14 @@ static enum mn_status next_init(struct mn_store *store, struct mn_writer *writer
     enum mn_status status = store->file->ops->size(store->file, &store->file_bytes);
 
     pages = store->file_bytes >> store->page_shift;
-    if (!status) status = mn_meta_validate(&writer->base, store->first_page, pages);
+    if (!status) status = mn_meta_validate(&writer->base, store->layout.plain, pages);
     if (status) return status;
     writer->next = writer->base;
     writer->next.parent = writer->base.version;
     if (newest < writer->base.version) newest = writer->base.version;
     if (newest < writer->ring.claimed) newest = writer->ring.claimed;
     writer->next.version = newest + 1;
-    writer->next.durable = writer->base.version;
+    writer->next.durable = writer->durable;
     mn_meta_copy_superblock(&writer->next, &store->superblock);
     if (writer->next.version >= MN_PAGE_DIRTY) {
         return mn_fail(MN_FULL, "the file format holds 2^47 versions");
@@ -135,9 +191,11 @@ static void writer_clear(struct mn_writer *writer, struct mn_store *store)
     mn_nodes_clear(writer, store);
     writer->deaths.count = writer->taken.count = writer->given.count = 0;
     writer->reserve.count = writer->reserve_at = writer->digest_count = 0;
+    mn_wing_clear(writer, store);
+    writer->wing.from = writer->wing.to = 0;
     writer->placed_bytes = 0;
     writer->space_ready = writer->changed = writer->digest_void = writer->grew = false;
-    writer->pack = writer->checkpoint = writer->cut = false;
+    writer->pack = writer->checkpoint = writer->cut = writer->make_durable = false;
     /* One large transaction must not keep its lists for ever. */
     if (writer->digest_capacity > MN_LARGE_BYTES / MN_PAGE_SIZE_MIN) {
         mn_dealloc(writer->digests);
@@ -199,10 +257,14 @@ enum mn_status mn_write_begin(struct mn_store *store, uint64_t expect_version, s
 static enum mn_status nodes_place(struct mn_view *view)
 {
     struct mn_writer *writer = view->writer;
-    enum mn_status status = MN_OK;
+    uint64_t busy;
+    enum mn_status status;
 
     if (writer->savepoint_count) mn_savepoint_release(view, 1);
-    if (writer->live_nodes) status = mn_room_reserve(view, writer->live_nodes);
+    status = mn_wing_begin(view, MN_SMALL_PAGES, &busy);
+    if (!status && writer->live_nodes > busy) {
+        status = mn_room_reserve(view, writer->live_nodes - busy);
+    }
     if (!status && view->store->hooks.seal) status = view->store->hooks.seal(view);
     if (!status) status = mn_room_reserve(view, 0); /* what was not needed goes back */
     for (uint32_t i = 0; i < writer->next.roots.count; i++) {
@@ -258,71 +320,91 @@ static enum mn_status deaths_check(struct mn_writer *writer)
     return status;
 }
 
-static int digest_compare(const void *a, const void *b)
+/* Has this commit done what the tail of a slot must still tell of the versions before it? (Z1) */
+static bool tail_was_cut(const struct mn_writer *writer)
 {
-    const struct mn_digest *x = a, *y = b;
-
-    return x->page < y->page ? -1 : x->page > y->page;
+    return writer->next.checkpoint_version == writer->next.version ||
+           writer->next.log_pages != writer->base.log_pages;
 }
 
-/* One word over the pages in manifest order, and the chain of these words over all versions. */
-static void digest_set(struct mn_writer *writer)
+/* Over versions that are not durable: what the slot answers for, or first a checkpoint of them. */
+static enum mn_status unsynced_add(struct mn_view *view, enum mn_sync_mode mode)
 {
+    struct mn_store *store = view->store;
+    struct mn_writer *writer = view->writer;
+    bool bounded = !(writer->next.flags & MN_META_LARGE) && !tail_was_cut(writer);
+    enum mn_status status = bounded ? mn_unsynced_follow(store) : MN_OK;
+
+    if (status == MN_CORRUPT) bounded = false;
+    if (status && status != MN_CORRUPT) return status;
+    if (bounded && writer->unsynced.count <= (size_t)MN_LARGE_BYTES >> store->page_shift) {
+        return MN_OK;
+    }
+    if (mode == MN_STORE_OFF) {
+        writer->next.flags |= MN_META_LARGE;
+        return MN_OK;
+    }
+    status = mn_checkpoint(store, writer->base.version);
+    writer->next.durable = writer->durable;
+    return status ? status : mn_unsynced_follow(store);
+}
+
+/* One word over the pages that the slot answers for, and the chain of these words over all
+ * versions. */
+static enum mn_status digest_set(struct mn_view *view, enum mn_sync_mode mode)
+{
+    struct mn_writer *writer = view->writer;
     struct mn_meta *next = &writer->next;
+    enum mn_status status;
 
     if (writer->placed_bytes > MN_LARGE_BYTES || writer->digest_void || writer->grew) {
         next->flags |= MN_META_LARGE;
     }
-    next->digest = 0;
-    if (!(next->flags & MN_META_LARGE)) {
-        if (writer->digest_count > 1) {
-            qsort(writer->digests, writer->digest_count, sizeof *writer->digests, digest_compare);
-        }
-        for (size_t i = 0; i < writer->digest_count; i++) {
-            next->digest = mn_hash_mix(next->digest, writer->digests[i].hash);
-        }
-    }
+    status = writer->durable == writer->base.version ? mn_unsynced_follow(view->store)
+                                                     : unsynced_add(view, mode);
+    next->digest = next->flags & MN_META_LARGE ? 0 : mn_digests_word(&writer->unsynced);
     next->chain = mn_hash_mix(mn_hash_mix(writer->base.chain, next->version), next->digest);
-}
-
-/* PROTOCOL, SYNC FAILED: nothing is tried again, nothing is published, this handle writes no more.
- */
-static enum mn_status sync_failed(struct mn_store *store, uint64_t version)
-{
-    struct mn_error first = *mn_error_last();
-
-    store->poisoned = true;
-    (void)mn_fail(MN_UNCERTAIN, "the commit of version %" PRIu64 " is uncertain: %.400s", version,
-                  first.message);
-    return mn_hint("close the file and open it again: the next open tells whether it is there");
+    return status;
 }
 
 static enum mn_status slot_write(struct mn_view *view)
 {
     struct mn_store *store = view->store;
     struct mn_writer *writer = view->writer;
-    uint64_t published = writer->base.version;
-    uint32_t slot = mn_ring_choose(&writer->ring, published, published);
     uint8_t bytes[MN_META_BYTES];
 
     mn_meta_encode(&writer->next, store->superblock.secret, bytes);
-    return mn_file_write(store->file, mn_slot_offset(store, slot), bytes, sizeof bytes);
+    return mn_wing_flush(view, bytes);
 }
 
 /* From here on failures leave doubt: the device may have all of the commit, parts, or nothing. */
-static enum mn_status make_durable(struct mn_view *view)
+static enum mn_status make_durable(struct mn_view *view, enum mn_sync_mode mode)
 {
     struct mn_store *store = view->store;
-    struct mn_meta *next = &view->writer->next;
-    struct mn_notice notice = {next->version, next->version, 0};
+    struct mn_writer *writer = view->writer;
+    uint64_t version = writer->next.version;
+    struct mn_notice notice = {version, writer->durable, 0};
+    bool large = (writer->next.flags & MN_META_LARGE) != 0, others;
     enum mn_status status = MN_OK;
 
-    if (next->flags & MN_META_LARGE) status = store->file->ops->sync(store->file);
+    /* What a large commit wrote is verified by nobody, so it must not be used anew before the
+     * version is durable: that is now (Z4). */
+    if (large && mode == MN_STORE_LAZY) mode = MN_STORE_FULL;
+    others = writer->durable != writer->base.version;
+    /* Even without syncs no slot may name more pages than the file has after a power loss. */
+    if (large && (mode != MN_STORE_OFF || writer->grew)) {
+        status = store->file->ops->sync(store->file);
+    }
     if (!status) status = slot_write(view);
-    if (!status) status = store->file->ops->sync(store->file); /* (T2) */
-    if (!status) status = mn_notice_write(store, &notice);     /* (T3) */
-    if (status) return sync_failed(store, next->version);
-    if (store->map) store->file->ops->wake(store->file, store->map + store->unit);
+    if (!status && mode == MN_STORE_FULL) { /* (T2) */
+        status = mn_barrier(store, version, others);
+        notice.durable = version;
+    }
+    if (!status) status = mn_notice_write(store, &notice); /* (T3) */
+    if (status) return mn_sync_failed(store, version);
+    writer->durable = notice.durable;
+    writer->unsynced.version = large ? 0 : version;
+    if (store->map) store->file->ops->wake(store->file, store->map + mn_notice_offset(store));
     return MN_OK; /* (T4) */
 }
 
@@ -356,7 +438,7 @@ static void space_abandon(struct mn_writer *writer)
     mn_extents_release(&net);
 }
 
-static enum mn_status write_pages(struct mn_view *view)
+static enum mn_status write_pages(struct mn_view *view, enum mn_sync_mode mode)
 {
     struct mn_writer *writer = view->writer;
     struct mn_manifest manifest = {0};
@@ -372,8 +454,22 @@ static enum mn_status write_pages(struct mn_view *view)
     mn_space_trim(&writer->space, 0);
     writer->next.page_count = writer->space.page_count;
     writer->next.time_us = view->store->os->ops->now_us(view->store->os);
-    digest_set(writer);
-    return MN_OK;
+    status = digest_set(view, mode);
+    /* A large commit's pages are synced before its slot is written. */
+    if (!status && writer->next.flags & MN_META_LARGE) status = mn_wing_flush(view, NULL);
+    return status;
+}
+
+/* A lazy commit is durable when the last one that was is some time ago. */
+static enum mn_sync_mode commit_mode(const struct mn_store *store)
+{
+    enum mn_sync_mode mode = mn_store_get_sync(store);
+    int64_t now;
+
+    if (store->writer.make_durable) return MN_STORE_FULL;
+    if (mode != MN_STORE_LAZY) return mode;
+    now = store->os->ops->tick_us(store->os);
+    return now - store->writer.synced_us >= store->lazy_us ? MN_STORE_FULL : MN_STORE_LAZY;
 }
 
 /* The view and the turn are given back. What goes wrong with that is nobody's answer: the caller is
@@ -393,20 +489,22 @@ enum mn_status mn_write_commit(struct mn_view *view, uint64_t *version)
 {
     struct mn_store *store = view->store;
     struct mn_writer *writer = view->writer;
+    enum mn_sync_mode mode = commit_mode(store);
     enum mn_status status = MN_OK;
 
     MN_ASSERT(writer);
     if (version) *version = writer->base.version;
     if (writer->changed) {
-        status = write_pages(view);
+        status = write_pages(view, mode);
         if (status) {
             space_abandon(writer);
         } else {
-            status = make_durable(view);
+            status = make_durable(view, mode);
         }
         if (!status) {
             space_follow_commit(writer);
-            mn_shrink_after_commit(store);
+            if (writer->durable == writer->next.version) mn_shrink_after_commit(store);
+            base_remember(store);
             store->wrote = true;
             if (version) *version = writer->next.version;
         }
@@ -429,6 +527,6 @@ enum mn_status mn_write_farewell(struct mn_store *store)
     enum mn_status status = mn_write_begin(store, 0, &view);
 
     if (status) return status;
-    view->writer->changed = true;
+    view->writer->changed = view->writer->make_durable = true;
     return mn_write_commit(view, NULL);
 }

@@ -84,7 +84,7 @@ CREATE SNAPSHOT s;
 WITH RECURSIVE r AS (SELECT 1) SELECT * FROM r;
 PRAGMA page_size = 512;
 PRAGMA user_version = 'x';
-PRAGMA sync = off;
+PRAGMA sync = sometimes;
 PRAGMA memory_limit = 1;
 EXPLAIN CREATE TABLE t2 (a INT);
 SELECT id, name FROM t;

@@ -165,7 +165,7 @@ void shape_workload(const struct shape *shape, uint64_t seed, uint64_t n, struct
     out->seed = seed * 1000000 + n;
     out->layer = shape->layers[n % 2];
     out->page_size = n / 2 % 2 ? 4096 : 512;
-    out->sync = MN_SYNC_FULL;
+    out->sync = MN_STORE_FULL;
     shape->draw(out, &random);
 }
 
@@ -237,7 +237,7 @@ bool workload_parse(const char *token, struct workload *workload)
     if (!workload->layer) return false;
     workload->page_size = (uint32_t)strtoul(token + 1, &end, 10);
     if (*end == 0 || !strchr("flo", *end)) return false;
-    workload->sync = *end == 'f' ? MN_SYNC_FULL : *end == 'l' ? MN_SYNC_LAZY : MN_SYNC_OFF;
+    workload->sync = *end == 'f' ? MN_STORE_FULL : *end == 'l' ? MN_STORE_LAZY : MN_STORE_OFF;
     workload->seed = strtoull(end + 1, &end, 10);
     if (*end != ':') return false;
     text_add(workload, end + 1);

@@ -147,7 +147,7 @@ static enum mn_status seal(struct mn_view *view)
         status = mn_run_place(view, &run);
         run_store(page, i, &run);
     }
-    if (!status) status = mn_page_place(view, &root.ref);
+    if (!status) status = mn_page_place_near(view, &root.ref, MN_IS_ROOT);
     return status ? status : mn_view_root_set(view, &root);
 }
 
