@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "btree/salvage.h"
 #include "btree/tree.h"
 #include "fuzz.h"
 #include "os/sim.h"
@@ -456,6 +457,30 @@ static void world_open(struct world *w)
     must(mn_write_commit(view, NULL) == MN_OK);
 }
 
+/* From a file that is not damaged everything is saved. */
+static void salvage_judge(struct world *w)
+{
+    struct mn_salvage *salvage;
+    struct mn_salvage_forest *forest;
+    struct mn_salvage_cursor *cursor;
+    struct mn_item item;
+    bool found;
+
+    must(mn_salvage_open("ops", w->os, mn_tree_hooks(), &salvage) == MN_OK);
+    must(mn_salvage_forest_new(salvage, &forest) == MN_OK);
+    must(mn_salvage_cursor_open(forest, w->tree, &cursor) == MN_OK);
+    for (uint32_t i = 0; i < KEYS; i++) {
+        if (!w->committed[i]) continue;
+        must(mn_salvage_cursor_next(cursor, &item, &found) == MN_OK && found);
+        if (item.value.len == 0 && item.run.len > 0) item.value = item.run; /* as a cursor says */
+        must(item_equals(&item, i, w->committed[i]));
+    }
+    must(mn_salvage_cursor_next(cursor, &item, &found) == MN_OK && !found);
+    mn_salvage_cursor_close(cursor);
+    mn_salvage_forest_free(forest);
+    mn_salvage_close(salvage);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct world w;
@@ -474,6 +499,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(faults == 0);
     mn_view_end(view);
     file_close(&w);
+    salvage_judge(&w);
     mn_sim_free(w.os);
     return 0;
 }
