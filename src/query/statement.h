@@ -31,6 +31,7 @@ struct mn_stmt {
     struct mn_statement *ast;
     struct mn_arena arena;
     const struct mn_schema *schema; /* NULL: not bound, or it did not bind */
+    struct mn_ref catalogue;        /* the root of its tree when the schema was last seen to fit */
     struct mn_bind bind;
     struct mn_query *query; /* whose outputs are the columns; NULL: none, or `names` alone */
     struct mn_change *change;

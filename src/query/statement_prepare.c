@@ -227,6 +227,7 @@ void mn_statement_free(struct mn_stmt *stmt)
     for (uint32_t i = 0; i < params; i++) mn_dealloc(stmt->params[i].copy);
     mn_dealloc(stmt->params);
     plan_forget(stmt);
+    mn_arena_release(&stmt->scratch);
     mn_arena_release(&stmt->value_arena);
     mn_arena_release(&stmt->ast_arena);
     mn_dealloc(stmt->text);

@@ -8,6 +8,8 @@
 
 static _Atomic uint64_t run_count;
 
+enum { SCRATCH_KEPT_BYTES = 1 << 16 }; /* from one run to the next */
+
 /* ---- rows that are kept ---- */
 
 enum mn_status mn_statement_keep(struct mn_stmt *stmt, const struct mn_value *values)
@@ -74,7 +76,7 @@ void mn_statement_reset(struct mn_stmt *stmt)
 {
     if (stmt->state == MN_RUN_READY) return;
     (void)run_end(stmt, MN_OK);
-    mn_arena_release(&stmt->scratch);
+    if (stmt->scratch.total_bytes > SCRATCH_KEPT_BYTES) mn_arena_release(&stmt->scratch);
     mn_arena_release(&stmt->exec.kept);
     mn_dealloc(stmt->kept);
     stmt->kept = NULL;
@@ -95,11 +97,17 @@ enum mn_status mn_statement_begin(struct mn_session *session, struct mn_stmt *st
     stmt->exec.interrupts = atomic_load(&db->interrupts);
     stmt->exec.memory_limit = (size_t)atomic_load(&db->memory_limit);
     stmt->exec.run = atomic_fetch_add(&run_count, 1) + 1;
-    stmt->exec.progress_at_us = db->os->ops->tick_us(db->os);
-    mn_arena_init(&stmt->scratch, stmt->exec.memory_limit);
+    if (atomic_load(&db->progress_every_us) > 0) {
+        stmt->exec.progress_at_us = db->os->ops->tick_us(db->os);
+    }
+    if (stmt->scratch.total_bytes > stmt->exec.memory_limit) mn_arena_release(&stmt->scratch);
+    stmt->scratch.limit_bytes = stmt->exec.memory_limit;
     mn_arena_init(&stmt->exec.kept, stmt->exec.memory_limit);
-    if (!mn_arena_alloc(&stmt->scratch, 1)) return mn_fail_nomem();
-    stmt->scratch_mark = mn_arena_mark(&stmt->scratch);
+    if (!stmt->scratch.chunk) {
+        if (!mn_arena_alloc(&stmt->scratch, 1)) return mn_fail_nomem();
+        stmt->scratch_mark = mn_arena_mark(&stmt->scratch);
+    }
+    mn_arena_rewind(&stmt->scratch, stmt->scratch_mark);
     stmt->exec.eval.params = stmt->values;
     stmt->exec.eval.scratch = &stmt->scratch;
     stmt->exec.eval.now_us = db->os->ops->now_us(db->os);
@@ -124,14 +132,35 @@ static enum mn_status params_check(const struct mn_stmt *stmt)
     return MN_OK;
 }
 
+/* The root of the catalogue's tree where it is a clean page, else page 0. One clean root is one
+ * catalogue, and its stamp need not be read. */
+static struct mn_ref catalogue_root(const struct mn_view *view)
+{
+    uint32_t count;
+    const struct mn_root *roots = mn_view_roots(view, &count);
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (roots[i].tree == MN_TREE_CATALOGUE && !mn_ref_is_dirty(roots[i].ref)) {
+            return roots[i].ref;
+        }
+    }
+    return (struct mn_ref){0, 0};
+}
+
 /* The plan fits the view's schema, or is made anew for it. */
 static enum mn_status schema_check(struct mn_stmt *stmt, struct mn_view *view)
 {
+    struct mn_ref root = catalogue_root(view);
     uint64_t stamp;
-    enum mn_status status = mn_schema_stamp(view, &stamp);
+    enum mn_status status;
 
-    if (status != MN_OK || (stmt->schema && stamp == stmt->schema->stamp)) return status;
-    return mn_statement_compile(stmt, view);
+    if (stmt->schema && root.page != 0 && mn_ref_equal(root, stmt->catalogue)) return MN_OK;
+    status = mn_schema_stamp(view, &stamp);
+    if (status == MN_OK && (!stmt->schema || stamp != stmt->schema->stamp)) {
+        status = mn_statement_compile(stmt, view);
+    }
+    if (status == MN_OK) stmt->catalogue = root;
+    return status;
 }
 
 enum mn_status mn_statement_access(struct mn_session *session, struct mn_stmt *stmt)
