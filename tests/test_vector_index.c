@@ -169,6 +169,7 @@ static size_t brute(enum mn_metric metric, const float *query, int filter, int64
     return count;
 }
 
+static int effort; /* 0: the default */
 static uint64_t asked, found_hits, found_wanted;
 
 static void ask(enum mn_metric metric, bool exact)
@@ -178,14 +179,17 @@ static void ask(enum mn_metric metric, bool exact)
     int64_t x = (int64_t)chance(1000);
     size_t k = 1 + chance(K), got = 0, hits = 0;
     float query[DIMS];
-    char sql[300];
+    char sql[300], how[24] = "";
     mn_stmt *stmt;
+
+    if (exact) strcpy(how, "EXACT");
 
     do vector_draw(query);
     while (metric == MN_METRIC_COSINE && mn_vector_norm2(query, DIMS) == 0);
     size_t passing = brute(metric, query, filter, x, want);
-    snprintf(sql, sizeof sql, "SELECT id, distance FROM t %s NEAREST %zu BY e TO $q METRIC %s %s",
-             filters[filter], k, mn_metric_name(metric), exact ? "EXACT" : "");
+    if (effort && !exact) snprintf(how, sizeof how, "EFFORT %d", effort);
+    snprintf(sql, sizeof sql, "SELECT id, distance FROM t %s NEAREST %zu BY e TO $q %s METRIC %s",
+             filters[filter], k, how, mn_metric_name(metric));
     if (mn_prepare(db, sql, strlen(sql), &stmt, NULL) != MN_OK) fail_msg("%s", mn_errmsg(db));
     assert_int_equal(mn_bind_vector(stmt, mn_param_index(stmt, "q"), query, DIMS, MN_COPY), MN_OK);
     if (filter) assert_int_equal(mn_bind_int(stmt, mn_param_index(stmt, "x"), x), MN_OK);
@@ -329,6 +333,116 @@ static void model_partitions(void **state)
          MN_METRIC_L2);
 }
 
+/* ---- churn ---- */
+
+static double recall_now(enum mn_metric metric)
+{
+    found_hits = found_wanted = 0;
+    for (int i = 0; i < 300; i++) ask(metric, false);
+    return (double)found_hits / (double)found_wanted;
+}
+
+/* Rows come and go five times their number; few lists are read, so that recall is to be lost. */
+static void churn_keeps_recall(void **state)
+{
+    const char *index = "CREATE INDEX v ON t (e) USING vector WITH (metric = l2)";
+
+    (void)state;
+    begin(index);
+    effort = 6;
+    for (int i = 0; i < IDS; i++) row_write(false);
+    run("BEGIN WRITE");
+    for (int i = 0; i < 5 * IDS; i++) {
+        if (i % 200 == 199) run("COMMIT; BEGIN WRITE");
+        row_delete();
+        row_write(false);
+    }
+    run("COMMIT");
+    all_check();
+    double churned = recall_now(MN_METRIC_L2);
+    run("DROP INDEX v");
+    run(index);
+    double fresh = recall_now(MN_METRIC_L2);
+    print_message("recall with 6 lists: %.3f after churn, %.3f built anew\n", churned, fresh);
+    assert_true(churned >= fresh - 0.03);
+    effort = 0;
+    assert_int_equal(mn_close(db), MN_OK);
+}
+
+/* ---- dimensions and errors ---- */
+
+static void any_dimension(void **state)
+{
+    static const int dims[] = {1, 2, 3, 7, 8, 9, 63, 65, 100, 1023, 1537, 8191, 8192};
+    static float vector[8192], query[8192];
+
+    (void)state;
+    begin("CREATE INDEX v ON t (e) USING vector");
+    for (size_t d = 0; d < sizeof dims / sizeof *dims; d++) {
+        int rows = dims[d] > 2000 ? 60 : 300;
+        mn_stmt *insert, *near;
+        char sql[200];
+
+        snprintf(sql, sizeof sql,
+                 "CREATE TABLE d%d (id INT PRIMARY KEY, e VECTOR(%d));"
+                 "CREATE INDEX ON d%d (e) USING vector WITH (metric = %s)",
+                 dims[d], dims[d], dims[d], mn_metric_name((enum mn_metric)(d % 3)));
+        run(sql);
+        snprintf(sql, sizeof sql, "INSERT INTO d%d (id, e) VALUES ($1, $2)", dims[d]);
+        assert_int_equal(mn_prepare(db, sql, strlen(sql), &insert, NULL), MN_OK);
+        for (int i = 0; i < rows; i++) {
+            for (int j = 0; j < dims[d]; j++) {
+                vector[j] = (float)(test_random(&seed) % 2000) / 1000 - 1 + (float)(i % 5);
+            }
+            if (i == 7) memcpy(query, vector, sizeof query);
+            mn_bind_int(insert, 1, i);
+            mn_bind_vector(insert, 2, vector, (size_t)dims[d], MN_COPY);
+            assert_int_equal(mn_step(insert), MN_DONE);
+            mn_reset(insert);
+        }
+        mn_finalize(insert);
+        snprintf(sql, sizeof sql, "SELECT id, distance FROM d%d NEAREST 3 TO $1", dims[d]);
+        assert_int_equal(mn_prepare(db, sql, strlen(sql), &near, NULL), MN_OK);
+        mn_bind_vector(near, 1, query, (size_t)dims[d], MN_COPY);
+        assert_int_equal(mn_step(near), MN_ROW);
+        if (d % 3 == 0 && dims[d] > 1) assert_int_equal(mn_col_int(near, 0), 7);
+        assert_int_equal(mn_step(near), MN_ROW);
+        assert_int_equal(mn_step(near), MN_ROW);
+        assert_int_equal(mn_step(near), MN_DONE);
+        mn_finalize(near);
+    }
+    all_check();
+    assert_int_equal(mn_close(db), MN_OK);
+}
+
+static void refuse(const char *sql, int code, const char *word)
+{
+    int got = mn_exec(db, sql, NULL, NULL);
+
+    if (got != code || !strstr(mn_errmsg(db), word)) {
+        fail_msg("%s: %d %s, want %d and \"%s\"", sql, got, mn_errmsg(db), code, word);
+    }
+}
+
+static void wrong_input_is_told(void **state)
+{
+    (void)state;
+    begin("CREATE INDEX v ON t (e) USING vector WITH (metric = cosine, partition = (part))");
+    for (int i = 0; i < 300; i++) row_write(false);
+    refuse("SELECT id FROM t NEAREST 3 TO [0,0,0,0,0,0,0,0,0,0,0,0]", MN_RANGE, "zero");
+    refuse("SELECT id FROM t NEAREST 3 TO [1,2]", MN_TYPE, "2 values");
+    refuse("SELECT id FROM t NEAREST 3 TO [1,2,3,4,5,6,7,8,9,10,11,12] EFFORT 0", MN_RANGE,
+           "EFFORT");
+    refuse("CREATE INDEX w ON t (e) USING vector WITH (partition = (gone))", MN_SCHEMA, "gone");
+    refuse("CREATE INDEX w ON t (e) USING vector WITH (partition = (e))", MN_SCHEMA, "twice");
+    refuse("CREATE INDEX w ON t (e) USING vector WITH (metric = sine)", MN_RANGE, "metric");
+    refuse("CREATE INDEX w ON t (e) USING vector WITH (cover = (value))", MN_UNSUPPORTED, "later");
+    refuse("CREATE TABLE u (id INT PRIMARY KEY) WITH (time = (id))", MN_SCHEMA, "list");
+    ask(MN_METRIC_COSINE, true);
+    all_check();
+    assert_int_equal(mn_close(db), MN_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +450,9 @@ int main(void)
         cmocka_unit_test(model_l2),
         cmocka_unit_test(model_dot),
         cmocka_unit_test(model_partitions),
+        cmocka_unit_test(churn_keeps_recall),
+        cmocka_unit_test(any_dimension),
+        cmocka_unit_test(wrong_input_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
