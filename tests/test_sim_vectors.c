@@ -319,7 +319,8 @@ static void every_crash_leaves_a_whole_index(void **state)
 
     (void)state;
     mn_ann_limits = (struct mn_ann_limits){
-        .flat_max = 40, .cluster_max = 12, .cluster_min = 4, .cluster_rows = 8, .few_rows = 4};
+        .flat_max = 40, .cluster_max = 12, .cluster_min = 4, .cluster_rows = 8,
+        .few_vectors = 4, .few_passing = 4};
     for (unsigned i = 0; i < walks; i++) {
         struct walk *walk = calloc(1, sizeof *walk);
 

@@ -54,7 +54,7 @@ static void set_make(struct set *set, enum mn_metric metric, uint32_t dims, enum
                      uint64_t *seed)
 {
     set->form = mn_code_form(metric, dims);
-    set->postings = (struct mn_postings){.form = set->form, .rows_max = ROWS};
+    set->postings = (struct mn_postings){.form = set->form, .rows_max = ROWS, .rows_most = ROWS};
     set->vectors = malloc((ROWS + 1) * dims * sizeof(float));
     set->query = set->vectors + ROWS * dims;
     set->image = calloc(1, mn_image_bytes(&set->postings));

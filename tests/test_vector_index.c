@@ -273,7 +273,8 @@ static void begin(const char *index)
     seed = test_seed();
     asked = found_hits = found_wanted = 0;
     mn_ann_limits = (struct mn_ann_limits){
-        .flat_max = 120, .cluster_max = 32, .cluster_min = 6, .cluster_rows = 20, .few_rows = 4};
+        .flat_max = 120, .cluster_max = 32, .cluster_min = 6, .cluster_rows = 20,
+        .few_vectors = 4, .few_passing = 4};
     assert_int_equal(mn_open(NULL, MN_MEMORY, &db), MN_OK);
     run("CREATE TABLE t (id INT PRIMARY KEY, part INT, value INT, e VECTOR(12))");
     run(index);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "btree/tree.h"
+#include "index/vector/ann.h"
 #include "query/ddl_text.h"
 
 #define KIND(t) \
@@ -131,6 +132,14 @@ static enum mn_status index_row(struct lister *l, const struct mn_index *index,
     if (!status) status = collected_value(l, &row[4]);
     row[5] = mn_null();
     if (!status && index->kind == MN_INDEX_BTREE) status = count_value(l, index->tree, &row[5]);
+    if (!status && mn_index_is_coded(index)) {
+        struct mn_ann ann;
+        uint64_t codes = 0;
+
+        status = mn_ann_init(&ann, l->view, index);
+        if (!status) status = mn_ann_count(&ann, &codes);
+        row[5] = mn_int((int64_t)codes);
+    }
     if (!status) status = mn_ddl_index(index, &l->text);
     return status ? status : collected_value(l, &row[6]);
 }

@@ -173,10 +173,9 @@ static enum mn_status exec_tick(void *context)
 }
 
 /* Codes pay where there are many vectors and few of them are asked for. */
-static bool codes_pay(const struct op_vector_scan *scan, uint64_t rows)
+static bool codes_pay(const struct op_vector_scan *scan, uint64_t rows, uint64_t few)
 {
-    if (scan->k > MN_ANN_K_MAX) return false;
-    return rows > mn_ann_limits.few_rows && rows / 8 > scan->k;
+    return scan->k <= MN_ANN_K_MAX && rows > few && rows / 8 > scan->k;
 }
 
 /* The key of the partitions that WHERE names. *empty: none can be. */
@@ -249,13 +248,13 @@ static enum mn_status search_run(struct op_vector_scan *scan, struct mn_exec *ex
 
     scan->way = "vectors";
     if (codes) status = mn_tree_count(exec->view, scan->spec.table->tree, &rows);
-    if (status == MN_OK && codes && !scan->spec.codes_filtered && codes_pay(scan, rows)) {
+    if (status == MN_OK && codes && !scan->spec.codes_filtered && codes_pay(scan, rows, mn_ann_limits.few_vectors)) {
         status = codes_search(scan, exec, NULL, rows, &served);
     }
     if (status == MN_OK && !served && scan->spec.filtered) {
         status = child_collect(scan, exec);
         if (status == MN_OK && codes && scan->spec.codes_filtered &&
-            codes_pay(scan, scan->row_id_count)) {
+            codes_pay(scan, scan->row_id_count, mn_ann_limits.few_passing)) {
             status = mn_row_set_make(scan->row_ids, scan->row_id_count, &set);
             if (status == MN_OK) status = codes_search(scan, exec, &set, rows, &served);
             mn_row_set_release(&set);

@@ -20,7 +20,8 @@ struct mn_ann_limits mn_ann_limits = {
     .cluster_max = 512,
     .cluster_min = 64,
     .cluster_rows = 400,
-    .few_rows = 2048,
+    .few_vectors = 1024,
+    .few_passing = 5000,
 };
 
 enum mn_status mn_ann_init(struct mn_ann *ann, struct mn_view *view, const struct mn_index *index)
@@ -412,6 +413,24 @@ enum mn_status mn_ann_delete(const struct mn_ann *ann, const struct mn_index_ent
         status = row_delete(ann, mn_bytes_of(prefix.data, prefix.len), row->row_id);
     }
     mn_buf_release(&prefix);
+    return status;
+}
+
+enum mn_status mn_ann_count(const struct mn_ann *ann, uint64_t *codes)
+{
+    struct mn_posting_scan scan;
+    struct mn_chunk chunk;
+    bool found = true;
+    enum mn_status status = mn_posting_scan_open(&ann->postings, &scan);
+
+    *codes = 0;
+    if (status == MN_OK) status = mn_posting_scan_seek(&scan, mn_bytes_of("", 0), NULL);
+    while (status == MN_OK) {
+        status = mn_posting_scan_next(&scan, &chunk, &found);
+        if (status != MN_OK || !found) break;
+        if (chunk.list != MN_LIST_CENTROIDS) *codes += chunk.count;
+    }
+    mn_posting_scan_close(&scan);
     return status;
 }
 

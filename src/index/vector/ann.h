@@ -33,7 +33,8 @@ struct mn_ann_limits {
     uint64_t cluster_max;  /* rows of a cluster: above it is split */
     uint64_t cluster_min;  /* below it is given to its neighbours */
     uint64_t cluster_rows; /* that a build aims at */
-    uint64_t few_rows;     /* so few are found by their vectors alone */
+    uint64_t few_vectors;  /* a table of so few is searched by its vectors alone */
+    uint64_t few_passing;  /* the same, of rows that pass a filter */
 };
 extern struct mn_ann_limits mn_ann_limits;
 
@@ -71,6 +72,9 @@ struct mn_ann_progress {
     void *context;
 };
 enum mn_status mn_ann_build(const struct mn_ann *ann, const struct mn_ann_progress *progress);
+
+/* How many rows have a code, from the heads of the chunks. */
+enum mn_status mn_ann_count(const struct mn_ann *ann, uint64_t *codes);
 
 /* Takes all codes away. */
 enum mn_status mn_ann_clear(const struct mn_ann *ann);

@@ -300,12 +300,19 @@ static enum mn_status chunk_scan(struct seek *seek, const struct mn_chunk *chunk
 
     seek->kernels->code_scan(&seek->scan, &chunk->groups, seek->least, estimates, hits);
     seek->counts->codes += chunk->count;
+    if (!seek->query->set) seek->passed += chunk->count;
     for (uint32_t g = 0; g < chunk->groups.count && status == MN_OK; g++) {
         uint32_t first = g * MN_CODE_GROUP;
-        unsigned pass = group_full(chunk, first);
+        unsigned pass;
 
-        if (seek->query->set) pass = group_pass(seek, chunk, first);
-        seek->passed += (unsigned)__builtin_popcount(pass);
+        if (seek->query->set) {
+            pass = group_pass(seek, chunk, first);
+            seek->passed += (unsigned)__builtin_popcount(pass);
+        } else if (hits[g]) {
+            pass = group_full(chunk, first);
+        } else {
+            continue;
+        }
         for (unsigned left = hits[g] & pass; left && status == MN_OK; left &= left - 1) {
             uint32_t i = first + (unsigned)__builtin_ctz(left);
             float estimate = estimates[i];
@@ -516,7 +523,7 @@ static size_t rerank_count(const struct mn_ann_query *query)
 {
     size_t k = (size_t)query->search.k;
 
-    return k + (k < 30 ? 30 : k);
+    return k + (k < 20 ? 20 : k);
 }
 
 static enum mn_status exact_begin(struct seek *seek)

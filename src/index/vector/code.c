@@ -228,8 +228,11 @@ static void query_bytes(const double *query, const struct mn_code_form *form, do
 {
     size_t padded = (size_t)form->steps * MN_CODE_STEP_DIMS;
 
-    for (size_t i = 0; i < padded; i++) {
-        bytes[i] = (int8_t)(i < form->dims && step > 0 ? lrint(query[i] / step) : 0);
+    double inverse = step > 0 ? 1 / step : 0;
+
+    memset(bytes + form->dims, 0, padded - form->dims);
+    for (size_t i = 0; i < form->dims; i++) {
+        bytes[i] = (int8_t)((int32_t)(query[i] * inverse + 128.5) - 128);
     }
     for (size_t i = 0; i < padded; i += MN_CODE_STEP_DIMS) {
         static const uint8_t order[MN_CODE_STEP_DIMS] = {0, 2, 1, 3, 4, 6, 5, 7};
@@ -260,7 +263,7 @@ enum mn_status mn_code_ask_open(const struct mn_code_form *form, const float *qu
     int8_t *bytes = (int8_t *)(spaced + padded);
     for (size_t i = 0; i < form->dims; i++) {
         scaled[i] = (double)query[i] * unit;
-        most = fmax(most, fabs(scaled[i]));
+        most = fabs(scaled[i]) > most ? fabs(scaled[i]) : most;
     }
     float step = (float)(most / (double)BYTE_MAX);
     if ((double)step * (double)BYTE_MAX < most) step = nextafterf(step, INFINITY);

@@ -53,8 +53,14 @@ void mn_centroid_make(enum mn_metric metric, uint32_t dims, const double *sum, u
 double mn_centroid_score(enum mn_metric metric, const float *centroid, const float *vector,
                          uint32_t dims)
 {
-    if (metric == MN_METRIC_COSINE) return mn_vector_dot(centroid, vector, dims);
-    return -mn_distance(MN_METRIC_L2, centroid, vector, dims);
+    bool cosine = metric == MN_METRIC_COSINE;
+    float score = cosine ? mn_kernels()->dot(centroid, vector, dims)
+                         : -mn_kernels()->l2sq(centroid, vector, dims);
+
+    if (isfinite(score)) return (double)score;
+    if (cosine) return mn_vector_dot(centroid, vector, dims);
+    double distance = mn_distance(MN_METRIC_L2, centroid, vector, dims);
+    return -(distance * distance);
 }
 
 /* ---- which is nearest ---- */

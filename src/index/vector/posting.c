@@ -27,20 +27,30 @@ size_t mn_group_bytes(const struct mn_code_form *form, bool wide)
     return group_fixed(form) + MN_CODE_GROUP * (wide ? sizeof(int64_t) : sizeof(uint32_t));
 }
 
+enum { LEAST_BYTES = 6 << 10, MOST_BYTES = 26 << 10 };
+
+/* The most groups that a chunk of the format may have. */
+static uint32_t groups_most(const struct mn_code_form *form, size_t page_bytes)
+{
+    size_t group = mn_group_bytes(form, false);
+    size_t most = (page_bytes > MOST_BYTES ? page_bytes : MOST_BYTES) / group;
+
+    if (most > MN_POSTING_ROWS_MAX / MN_CODE_GROUP) most = MN_POSTING_ROWS_MAX / MN_CODE_GROUP;
+    return most ? (uint32_t)most : 1;
+}
+
 /* As many groups as fill their pages best; of two that fill alike, the fewer. */
 static uint32_t groups_choose(const struct mn_code_form *form, size_t page_bytes)
 {
-    enum { LEAST_BYTES = 6 << 10, MOST_BYTES = 26 << 10 };
     const double better = 1.02;
     size_t group = mn_group_bytes(form, false);
     double best = 0;
     uint32_t groups = 1;
 
-    for (uint32_t n = 1; n * MN_CODE_GROUP <= MN_POSTING_ROWS_MAX; n++) {
+    for (uint32_t n = 1; n <= groups_most(form, page_bytes); n++) {
         size_t bytes = n * group, pages = (bytes + page_bytes - 1) / page_bytes;
         double fill = (double)bytes / (double)(pages * page_bytes);
 
-        if (n > 1 && bytes > MOST_BYTES && bytes > page_bytes) break;
         if (bytes < LEAST_BYTES || fill > best * better) {
             best = bytes < LEAST_BYTES ? 0 : fill;
             groups = n;
@@ -57,7 +67,8 @@ struct mn_postings mn_postings(struct mn_view *view, uint64_t tree, const struct
                                 .tree = tree,
                                 .form = *form,
                                 .page_bytes = page_bytes,
-                                .rows_max = groups_choose(form, page_bytes) * MN_CODE_GROUP};
+                                .rows_max = groups_choose(form, page_bytes) * MN_CODE_GROUP,
+                                .rows_most = groups_most(form, page_bytes) * MN_CODE_GROUP};
 }
 
 /* ---- rows of a group ---- */
@@ -110,7 +121,7 @@ void mn_chunk_get(const struct mn_chunk *chunk, uint32_t i, struct mn_posting *r
 size_t mn_image_bytes(const struct mn_postings *postings)
 {
     /* one row more than a chunk may have, for the moment before it is cut */
-    return (postings->rows_max / MN_CODE_GROUP + 1) * mn_group_bytes(&postings->form, true);
+    return (postings->rows_most / MN_CODE_GROUP + 1) * mn_group_bytes(&postings->form, true);
 }
 
 static struct mn_chunk image_chunk(const struct mn_postings *postings, const uint8_t *image,
@@ -273,7 +284,7 @@ static enum mn_status chunk_read(const struct mn_postings *postings, const struc
         .stride = group,
         .count = (chunk->count + MN_CODE_GROUP - 1) / MN_CODE_GROUP,
     };
-    if (mn_get_u16(head + 2) > 1 || chunk->count < 1 || chunk->count > MN_POSTING_ROWS_MAX ||
+    if (mn_get_u16(head + 2) > 1 || chunk->count < 1 || chunk->count > postings->rows_most ||
         item->run.len != chunk->groups.count * group) {
         return chunk_damaged();
     }

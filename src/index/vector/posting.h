@@ -33,7 +33,8 @@ struct mn_postings {
     uint64_t tree;
     struct mn_code_form form;
     size_t page_bytes;
-    uint32_t rows_max; /* of a chunk: a multiple of MN_CODE_GROUP */
+    uint32_t rows_max;  /* of a chunk that is written: a multiple of MN_CODE_GROUP */
+    uint32_t rows_most; /* of one that is read */
 };
 
 struct mn_postings mn_postings(struct mn_view *view, uint64_t tree,
