@@ -318,9 +318,12 @@ static void every_crash_leaves_a_whole_index(void **state)
     uint64_t states = 0, moving = 0;
 
     (void)state;
-    mn_ann_limits = (struct mn_ann_limits){
-        .flat_max = 40, .cluster_max = 12, .cluster_min = 4, .cluster_rows = 8,
-        .few_vectors = 4, .few_passing = 4};
+    mn_ann_limits = (struct mn_ann_limits){.flat_max = 40,
+                                           .cluster_max = 12,
+                                           .cluster_min = 4,
+                                           .cluster_rows = 8,
+                                           .few_vectors = 4,
+                                           .few_passing = 4};
     for (unsigned i = 0; i < walks; i++) {
         struct walk *walk = calloc(1, sizeof *walk);
 
@@ -333,7 +336,8 @@ static void every_crash_leaves_a_whole_index(void **state)
         free(walk);
     }
     print_message("             %" PRIu64 " crash states, %" PRIu64
-                  " of them with clusters being cut or merged\n", states, moving);
+                  " of them with clusters being cut or merged\n",
+                  states, moving);
     assert_true(moving > 100);
 }
 
@@ -357,7 +361,8 @@ static void answers_take(const struct mn_ann *ann, uint64_t seed, struct answer 
 
         for (int d = 0; d < DIMS; d++) query[d] = (float)(test_random(&seed) % 64) / 8 - 4;
         struct mn_ann_query ask = {
-            .search = {.metric = MN_METRIC_L2, .query = query, .dims = DIMS, .k = K, .within = 1e30},
+            .search =
+                {.metric = MN_METRIC_L2, .query = query, .dims = DIMS, .k = K, .within = 1e30},
             .prefix = mn_bytes_of("", 0),
             .effort = 3,
             .exact = i % 2 == 0,

@@ -272,9 +272,12 @@ static void begin(const char *index)
     memset(now, 0, sizeof now);
     seed = test_seed();
     asked = found_hits = found_wanted = 0;
-    mn_ann_limits = (struct mn_ann_limits){
-        .flat_max = 120, .cluster_max = 32, .cluster_min = 6, .cluster_rows = 20,
-        .few_vectors = 4, .few_passing = 4};
+    mn_ann_limits = (struct mn_ann_limits){.flat_max = 120,
+                                           .cluster_max = 32,
+                                           .cluster_min = 6,
+                                           .cluster_rows = 20,
+                                           .few_vectors = 4,
+                                           .few_passing = 4};
     assert_int_equal(mn_open(NULL, MN_MEMORY, &db), MN_OK);
     run("CREATE TABLE t (id INT PRIMARY KEY, part INT, value INT, e VECTOR(12))");
     run(index);
@@ -447,12 +450,9 @@ static void wrong_input_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(model_cosine),
-        cmocka_unit_test(model_l2),
-        cmocka_unit_test(model_dot),
-        cmocka_unit_test(model_partitions),
-        cmocka_unit_test(churn_keeps_recall),
-        cmocka_unit_test(any_dimension),
+        cmocka_unit_test(model_cosine),        cmocka_unit_test(model_l2),
+        cmocka_unit_test(model_dot),           cmocka_unit_test(model_partitions),
+        cmocka_unit_test(churn_keeps_recall),  cmocka_unit_test(any_dimension),
         cmocka_unit_test(wrong_input_is_told),
     };
 

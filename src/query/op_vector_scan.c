@@ -248,7 +248,8 @@ static enum mn_status search_run(struct op_vector_scan *scan, struct mn_exec *ex
 
     scan->way = "vectors";
     if (codes) status = mn_tree_count(exec->view, scan->spec.table->tree, &rows);
-    if (status == MN_OK && codes && !scan->spec.codes_filtered && codes_pay(scan, rows, mn_ann_limits.few_vectors)) {
+    if (status == MN_OK && codes && !scan->spec.codes_filtered &&
+        codes_pay(scan, rows, mn_ann_limits.few_vectors)) {
         status = codes_search(scan, exec, NULL, rows, &served);
     }
     if (status == MN_OK && !served && scan->spec.filtered) {
