@@ -109,6 +109,7 @@ static bool answers_as_brute_force(struct walk *walk, const struct mn_ann *ann)
     assert_int_equal(mn_search_open(&ask.search, &by_codes), MN_OK);
     assert_int_equal(mn_search_open(&ask.search, &by_vectors), MN_OK);
     equal = mn_ann_search(ann, &ask, by_codes, &counts, &served) == MN_OK && served &&
+            mn_search_settle(by_codes) == MN_OK &&
             mn_search_slabs(by_vectors, &ann->vectors) == MN_OK;
     const struct mn_near *a = mn_search_finish(by_codes, &coded);
     const struct mn_near *b = mn_search_finish(by_vectors, &plain);
@@ -370,6 +371,7 @@ static void answers_take(const struct mn_ann *ann, uint64_t seed, struct answer 
         memset(&answers[i], 0, sizeof answers[i]);
         assert_int_equal(mn_search_open(&ask.search, &search), MN_OK);
         assert_int_equal(mn_ann_search(ann, &ask, search, &answers[i].counts, &served), MN_OK);
+        assert_int_equal(mn_search_settle(search), MN_OK);
         const struct mn_near *near = mn_search_finish(search, &count);
         answers[i].count = count;
         memcpy(answers[i].near, near, count * sizeof *near);

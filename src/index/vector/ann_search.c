@@ -44,6 +44,7 @@ struct seek {
     size_t count, capacity, keep; /* keep: how many the quick way reranks */
     float least;                  /* estimates at or below are of no use */
     struct mn_topk floors;        /* exact: the k best lower bounds, negated */
+    bool warm, full;              /* exact: the scorer keeps rows of a quick search; k of them */
     uint64_t passed;              /* rows seen that pass */
     struct target *targets;
     struct candidate *order; /* of targets, whose places are the ids: likeliest first */
@@ -257,10 +258,12 @@ static enum mn_status exact_take(struct seek *seek, float upper, const struct mn
     enum mn_status status = MN_OK;
 
     if (most < floor_now(seek)) return MN_OK;
+    if (seek->warm && mn_search_keeps(seek->scorer, id)) return MN_OK;
     if (room_make(seek) != MN_OK) return MN_NOMEM;
     seek->candidates[seek->count++] =
         (struct candidate){isfinite(most) ? (float)span.middle : INFINITY, up(most), id};
-    if (isfinite(span.width)) {
+    /* k true distances bound better than the lower bounds of codes */
+    if (isfinite(span.width) && !seek->full) {
         status = mn_topk_offer(&seek->floors, span.width - span.middle, id);
         least_set(seek);
     }
@@ -455,7 +458,7 @@ static enum mn_status partitions_note(struct seek *seek)
 /* Lists to read where nothing is said: their number grows with the root of all. */
 static uint64_t lists_default(uint64_t lists)
 {
-    return 8 + (uint64_t)(2 * sqrt((double)lists));
+    return 8 + (uint64_t)(2.5 * sqrt((double)lists));
 }
 
 /* Brings the likeliest of those behind `done` into order: as many as wanted, then twice as many.
@@ -526,9 +529,49 @@ static size_t rerank_count(const struct mn_ann_query *query)
     return k + (k < 20 ? 20 : k);
 }
 
+/* The lists are found, and read where there are clusters; *flat: there are none. */
+static enum mn_status quick_run(struct seek *seek, bool *flat)
+{
+    enum mn_status status;
+
+    *flat = true;
+    seek->scan = seek->ask.scan;
+    seek->least = -INFINITY;
+    seek->keep = rerank_count(seek->query);
+    status = partitions_note(seek);
+    for (size_t i = 0; i < seek->target_count; i++) {
+        if (seek->targets[i].number != MN_LIST_FLAT) *flat = false;
+    }
+    if (status == MN_OK && !*flat) status = lists_scan(seek);
+    return status == MN_OK ? mn_search_settle(seek->scorer) : status;
+}
+
+/*
+ * A quick search first, where there are clusters: the k distances that it finds are near the true
+ * ones, so that few rows of the rest need a second look.
+ */
+static enum mn_status exact_warm(struct seek *seek)
+{
+    enum { FEW = 64 };
+    struct mn_ann_query quick = *seek->query;
+    const struct mn_ann_query *query = seek->query;
+    bool flat;
+
+    if (query->search.k > FEW || query->set) return MN_OK;
+    quick.exact = false;
+    seek->query = &quick;
+    enum mn_status status = quick_run(seek, &flat);
+    seek->query = query;
+    seek->warm = !flat;
+    seek->full = status == MN_OK && !flat && mn_search_full(seek->scorer);
+    seek->count = 0;
+    return status;
+}
+
 static enum mn_status exact_begin(struct seek *seek)
 {
     mn_topk_init(&seek->floors, seek->query->search.k, NULL, NULL);
+    seek->count = 0;
     seek->scan = mn_code_ask_bound(&seek->ask, &seek->slack);
     least_set(seek);
     return MN_OK;
@@ -540,23 +583,16 @@ static enum mn_status seek_run(struct seek *seek)
     bool flat = true;
     enum mn_status status;
 
-    if (!seek->query->exact) {
-        seek->scan = seek->ask.scan;
-        seek->least = -INFINITY;
-        seek->keep = rerank_count(seek->query);
-        status = partitions_note(seek);
-        for (size_t i = 0; i < seek->target_count; i++) {
-            if (seek->targets[i].number != MN_LIST_FLAT) flat = false;
-        }
+    if (seek->query->exact) {
+        status = exact_warm(seek);
         if (status != MN_OK) return status;
-        if (!flat) {
-            status = lists_scan(seek);
-            if (status == MN_OK) status = mn_search_settle(seek->scorer);
-            /* a cap on the distance may have left too few: only the whole can tell */
-            bool capped = seek->query->search.within < INFINITY;
-            if (status != MN_OK || !capped || mn_search_full(seek->scorer)) return status;
-            mn_search_forget(seek->scorer);
-        }
+    } else {
+        status = quick_run(seek, &flat);
+        if (status != MN_OK) return status;
+        /* a cap on the distance may have left too few: only the whole can tell */
+        bool capped = seek->query->search.within < INFINITY && !mn_search_full(seek->scorer);
+        if (!flat && !capped) return MN_OK;
+        mn_search_forget(seek->scorer);
     }
     all.exact = true;
     seek->query = &all;

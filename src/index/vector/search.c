@@ -137,6 +137,14 @@ double mn_search_reach(const struct mn_search *s)
     return reach;
 }
 
+bool mn_search_keeps(const struct mn_search *search, int64_t id)
+{
+    for (size_t i = 0; i < search->topk.count; i++) {
+        if (search->topk.heap[i].id == id) return true;
+    }
+    return false;
+}
+
 bool mn_search_full(const struct mn_search *search)
 {
     MN_ASSERT(search->span_count == 0 && search->later_count == 0);

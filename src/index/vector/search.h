@@ -50,6 +50,9 @@ const struct mn_near *mn_search_finish(struct mn_search *search, size_t *count);
 
 /* The greatest distance that can still be of use: of the worst kept or known of, or the cap. */
 double mn_search_reach(const struct mn_search *search);
+/* Whether a row is among those that are kept; asked after mn_search_settle, and true of those alone
+ * that were shown before it. */
+bool mn_search_keeps(const struct mn_search *search, int64_t id);
 /* True when k are kept; asked after mn_search_settle. */
 bool mn_search_full(const struct mn_search *search);
 /* Begins anew: nothing was shown. */
