@@ -101,7 +101,18 @@ struct image {
     bool raw;
 };
 
-enum { SLOTS = 4, SLOT_BYTES = 4096, BLOCK = 4096, UNIT = 4096, FIXED = 6 * UNIT };
+enum { SLOTS = 4, SLOT_BYTES = 4096, BLOCK = 4096, UNIT = 4096, FIXED = 14 * UNIT };
+
+/* Where the format puts them, for pages of at most 4096 bytes. */
+static inline uint64_t slot_at(uint64_t slot)
+{
+    return (slot < 2 ? 11 + 2 * slot : slot - 1) * UNIT;
+}
+
+static inline bool is_fixed(uint64_t offset)
+{
+    return offset < 3 * UNIT || (offset >= 11 * UNIT && offset < FIXED);
+}
 
 /* A bit for each page that the version in this slot reaches; false: a pointer is out of bounds. */
 bool image_reach(const struct image *image, const uint8_t *slot, uint8_t *bits, uint64_t pages);

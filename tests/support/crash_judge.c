@@ -53,7 +53,7 @@ static enum mn_sim_fault costs_hook(void *context, const struct mn_sim_event *ev
         costs->read += event->size_bytes;
     } else if (event->op == MN_SIM_WRITE) {
         costs->writes++;
-        if (event->offset != UNIT || event->size_bytes != NOTICE_BYTES) costs->others++;
+        if (event->offset != 12 * UNIT || event->size_bytes != NOTICE_BYTES) costs->others++;
     } else if (event->op == MN_SIM_RESIZE) {
         costs->others++;
     }

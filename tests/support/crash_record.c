@@ -59,7 +59,8 @@ static void guard_check(struct record *record, uint64_t offset, uint64_t size)
         if (record->guarded[g] == 0) continue;
         const struct version *version = version_find(record, record->guarded[g]);
 
-        for (uint64_t p = first; version && offset >= FIXED && p < end && p < PAGES_MAX; p++) {
+        for (uint64_t p = first; version && p < end && p < PAGES_MAX; p++) {
+            if (is_fixed(p * record->image.page_size)) continue;
             if (!(version->reach[p / 8] >> p % 8 & 1)) continue;
             snprintf(record->fault, sizeof record->fault,
                      "page %" PRIu64 " of version %" PRIu64 " was written over", p,
@@ -67,8 +68,8 @@ static void guard_check(struct record *record, uint64_t offset, uint64_t size)
             return;
         }
         for (uint64_t i = 0; i < SLOTS && g < 2; i++) {
-            if (record->slot_of[i] != record->guarded[g] || (2 + i) * UNIT >= offset + size ||
-                offset >= (3 + i) * UNIT) {
+            if (record->slot_of[i] != record->guarded[g] || slot_at(i) >= offset + size ||
+                offset >= slot_at(i) + UNIT) {
                 continue;
             }
             snprintf(record->fault, sizeof record->fault,
@@ -175,7 +176,7 @@ void record_free(struct record *record)
 
 static void version_add(struct record *record, uint64_t slot)
 {
-    const uint8_t *bytes = record->image.bytes + (2 + slot) * UNIT;
+    const uint8_t *bytes = record->image.bytes + slot_at(slot);
     uint64_t number = image_slot_version(bytes), hash = mn_hash(bytes, SLOT_BYTES, 5);
     struct version *version;
 

@@ -148,8 +148,9 @@ static void durable_now(struct stage *stage)
     const uint8_t *content = mn_sim_content(stage->os, name);
     uint64_t size = mn_sim_size(stage->os, name);
 
-    for (uint64_t i = 0; i < SLOTS; i++) stage->slot_hash[i] = block_hash(content, size, 2 + i);
-    stage->fixed_hash = block_hash(content, size, 0) ^ block_hash(content, size, 1) * 3;
+    for (uint64_t i = 0; i < SLOTS; i++)
+        stage->slot_hash[i] = block_hash(content, size, slot_at(i) / BLOCK);
+    stage->fixed_hash = block_hash(content, size, 0) ^ block_hash(content, size, 12) * 3;
     memset(stage->sums, 0, sizeof stage->sums);
 }
 
@@ -252,10 +253,12 @@ void stage_hash(struct stage *stage, uint64_t *state, uint64_t *all)
 
     memcpy(slots, stage->slot_hash, sizeof slots);
     for (size_t i = 0; i < count; i++) {
-        if (changed[i] >= 2 && changed[i] < 6) {
-            slots[changed[i] - 2] = block_hash(content, size, changed[i]);
-        } else if (changed[i] < 2) {
-            fixed = block_hash(content, size, 0) ^ block_hash(content, size, 1) * 3;
+        for (uint64_t slot = 0; slot < SLOTS; slot++) {
+            if (changed[i] != slot_at(slot) / BLOCK) continue;
+            slots[slot] = block_hash(content, size, changed[i]);
+        }
+        if (changed[i] == 0 || changed[i] == 12) {
+            fixed = block_hash(content, size, 0) ^ block_hash(content, size, 12) * 3;
         }
     }
     for (int i = 0; i < SLOTS; i++) {
@@ -265,7 +268,7 @@ void stage_hash(struct stage *stage, uint64_t *state, uint64_t *all)
     sum = durable_sum(stage, known);
     for (size_t i = 0; i < count; i++) {
         for (uint64_t p = changed[i] * each; p < (changed[i] + 1) * each && p < PAGES_MAX; p++) {
-            if (p << stage->page_shift < FIXED || !reached(stage->record, known, p)) continue;
+            if (is_fixed(p << stage->page_shift) || !reached(stage->record, known, p)) continue;
             sum += page_mix(p, page_hash_now(stage, content, size, p)) -
                    page_mix(p, stage->page_hash[p]);
         }

@@ -168,7 +168,7 @@ static void others_choose(struct walk *w, size_t torn, int way)
 
 static bool is_slot(const struct piece *piece)
 {
-    return piece->offset >= 2 * UNIT && piece->offset < FIXED;
+    return is_fixed(piece->offset) && piece->offset >= UNIT && piece->offset / UNIT != 12;
 }
 
 static void piece_tears(struct walk *w, size_t torn)
