@@ -223,26 +223,23 @@ static void run_mark(struct ghost_commit *commit, const uint8_t *root, uint32_t 
     }
 }
 
-/* Which pages a slot reaches, found in the file as it is now. */
+/* Which pages the version reaches, in the file as it is now: its root may come behind its slot. */
 static void pages_find(struct ghost_commit *commit, const struct mn_inode *inode,
-                       const struct mn_superblock *superblock, const struct mn_meta *meta)
+                       const struct mn_superblock *superblock)
 {
+    const uint8_t *root = inode->cache + commit->root * superblock->page_size;
+
     memset(commit->pages, 0, sizeof commit->pages);
-    if (meta->log.page) page_mark(commit->pages, meta->log.page);
-    if (meta->checkpoint.page) page_mark(commit->pages, meta->checkpoint.page);
-    for (uint32_t i = 0; i < meta->roots.count; i++) {
-        uint64_t page = meta->roots.list[i].ref.page;
-        const uint8_t *root = inode->cache + page * superblock->page_size;
+    if (commit->log) page_mark(commit->pages, commit->log);
+    if (commit->checkpoint) page_mark(commit->pages, commit->checkpoint);
+    if (commit->root == 0 || (commit->root + 1) * superblock->page_size > inode->size) return;
+    page_mark(commit->pages, commit->root);
+    for (unsigned leaf = 0; leaf < RAW_LEAVES; leaf++) {
+        struct mn_ref ref = mn_get_ref(root + MN_PAGE_HEADER + leaf * 12);
 
-        if (page == 0 || (page + 1) * superblock->page_size > inode->size) continue;
-        page_mark(commit->pages, page);
-        for (unsigned leaf = 0; leaf < RAW_LEAVES; leaf++) {
-            struct mn_ref ref = mn_get_ref(root + MN_PAGE_HEADER + leaf * 12);
-
-            if (ref.page) page_mark(commit->pages, ref.page);
-        }
-        run_mark(commit, root, superblock->page_size);
+        if (ref.page) page_mark(commit->pages, ref.page);
     }
+    run_mark(commit, root, superblock->page_size);
 }
 
 static void page_written(struct ghost *ghost, uint64_t page)
@@ -265,8 +262,8 @@ static void page_written(struct ghost *ghost, uint64_t page)
     }
 }
 
-static void slot_written(struct ghost *ghost, const struct mn_inode *inode,
-                         const struct mn_superblock *superblock, const uint8_t *bytes)
+static void slot_written(struct ghost *ghost, const struct mn_superblock *superblock,
+                         const uint8_t *bytes)
 {
     struct ghost_commit *commit = &ghost->commits[ghost->flying];
     struct mn_meta meta;
@@ -274,7 +271,9 @@ static void slot_written(struct ghost *ghost, const struct mn_inode *inode,
     if (!ghost->flying || !mn_meta_decode(bytes, superblock->secret, &meta)) return;
     if (meta.version != commit->version) return;
     commit->slot_written = true;
-    pages_find(commit, inode, superblock, &meta);
+    commit->root = meta.roots.count ? meta.roots.list[0].ref.page : 0;
+    commit->log = meta.log.page;
+    commit->checkpoint = meta.checkpoint.page;
 }
 
 /* The newest commit that the notice may mean by a version; `before` where there is none. */
@@ -315,7 +314,10 @@ void ghost_wrote(struct ghost *ghost, struct mn_os *os, uint64_t offset,
     }
     for (size_t i = 0; i < count; i++) {
         if (slices[i].size_bytes == MN_META_BYTES) {
-            slot_written(ghost, inode, &superblock, slices[i].data);
+            slot_written(ghost, &superblock, slices[i].data);
         }
+    }
+    if (ghost->flying && ghost->commits[ghost->flying].slot_written) {
+        pages_find(&ghost->commits[ghost->flying], inode, &superblock);
     }
 }

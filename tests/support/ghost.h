@@ -29,6 +29,7 @@ struct ghost_commit {
     struct raw_model content;
     unsigned parent;
     bool slot_written, rejected;
+    uint64_t root, log, checkpoint;   /* pages that its slot names */
     uint64_t pages[GHOST_PAGE_WORDS]; /* reached by the version, once its slot is written */
 };
 
