@@ -20,7 +20,7 @@
 #include "os/sim.h"
 #include "support/test.h"
 
-enum { PAGES = 64, PAGES_MOST = 72, PAGE = 4096, DIMS = 16 };
+enum { PAGES = 64, PAGES_MOST = 80, PAGE = 4096, DIMS = 16 };
 enum { WORKERS = 2, SECONDS_MAX = 20, SAMPLE_STRIDE = 331 };
 enum change { INVERT, CLEAR, FILL, CHANGES };
 

@@ -188,6 +188,7 @@ void mn_writer_release(struct mn_writer *writer, struct mn_store *store)
     mn_extents_release(&writer->reserve);
     mn_dealloc(writer->buffers);
     mn_dealloc(writer->digests);
+    mn_dealloc(writer->unsynced.list);
     mn_dealloc(writer->pins);
     mn_space_release(&writer->space);
     memset(writer, 0, sizeof *writer);

@@ -112,6 +112,35 @@ static void base_remember(struct mn_store *store)
 }
 
 /*
+ * A rejected version's slot goes before any page is written: a page of the next commit, torn over a
+ * torn page of the rejected one, could make that whole again. The first sector stays, with the
+ * number that must not be used again.
+ */
+static enum mn_status rejected_wipe(struct mn_store *store, struct mn_writer *writer)
+{
+    enum { SECTOR = 512 };
+    static const uint8_t zeros[MN_META_BYTES - SECTOR];
+    struct mn_ring *ring = &writer->ring;
+    enum mn_status status = MN_OK;
+    bool wiped = false;
+
+    for (uint32_t i = 0; i < MN_META_SLOTS && !status; i++) {
+        uint64_t at = mn_slot_offset(store, i) + SECTOR;
+
+        if (ring->version[i] <= writer->base.version) continue;
+        if (ring->claimed < ring->version[i]) ring->claimed = ring->version[i];
+        ring->version[i] = 0;
+        status = mn_file_write(store->file, at, zeros, sizeof zeros);
+        wiped = true;
+    }
+    if (status || !wiped) return status;
+    status = store->file->ops->sync(store->file);
+    if (!status) return MN_OK;
+    store->poisoned = true; /* what a failed sync leaves is for the next opener to find out */
+    return mn_hint("close the file and open it again");
+}
+
+/*
  * A slot is newer than what is published: its writer was killed, or its sync failed. Where nobody
  * reads what may not be durable, recovery decides; else nothing that was published may be taken
  * back, so the newest version is made durable, or nobody writes any more.
@@ -134,8 +163,11 @@ static enum mn_status doubt_settle(struct mn_store *store, const struct mn_notic
         }
         writer->base.version = newest;
     }
-    if (status) return status;
-    return mn_ring_read(store, &writer->ring, writer->base.version, &writer->base);
+    if (!status) {
+        status = mn_ring_read(store, &writer->ring, writer->base.version, &writer->base);
+    }
+    if (status || writer->base.version == 0) return status;
+    return rejected_wipe(store, writer);
 }
 
 /* The published version's slot, after whatever a killed or failed writer left was settled. */
@@ -201,6 +233,10 @@ static void writer_clear(struct mn_writer *writer, struct mn_store *store)
         mn_dealloc(writer->digests);
         writer->digests = NULL;
         writer->digest_capacity = 0;
+    }
+    if (writer->unsynced.capacity > MN_LARGE_BYTES / MN_PAGE_SIZE_MIN) {
+        mn_dealloc(writer->unsynced.list);
+        writer->unsynced = (struct mn_digests){0};
     }
 }
 

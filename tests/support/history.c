@@ -226,6 +226,7 @@ bool history_write(struct history *history, struct mn_store *store, uint64_t *ra
 
     if (!record) return false;
     if (mn_write_begin(store, 0, &view)) return failed(history, "begin to write");
+    record->turn = tick();
     record->version = mn_view_version(view);
     record->base = view->writer->base.version;
     keys_draw(record, random);
@@ -297,7 +298,9 @@ static int by_version(const void *a, const void *b)
     const struct history_record *y = *(struct history_record *const *)b;
 
     if (x->version != y->version) return x->version < y->version ? -1 : 1;
-    return (x->began > y->began) - (x->began < y->began);
+    /* All but the last were killed before their slots were written. */
+    if (x->state != y->state) return x->state == HISTORY_DOUBT ? -1 : 1;
+    return (x->turn > y->turn) - (x->turn < y->turn);
 }
 
 static int by_base(const void *a, const void *b)

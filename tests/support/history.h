@@ -37,6 +37,7 @@ struct history_op {
 
 struct history_record {
     int64_t began, ended;   /* ticks, the same clock for all */
+    int64_t turn;           /* when a writer had the writer's place */
     uint64_t base, version; /* read; made */
     uint64_t name;          /* of a write transaction, unique */
     uint64_t scan;          /* hash of the whole tree as read, 0: it was not scanned */
