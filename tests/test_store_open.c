@@ -612,6 +612,63 @@ static void any_allocation_may_fail(void **state)
     mn_sim_free(os);
 }
 
+/* The first page of that kind and birth in an image; 0: none. */
+static uint64_t page_find(const uint8_t *image, uint64_t size, uint8_t kind, uint64_t birth)
+{
+    for (uint64_t at = MN_PAGE_SIZE_DEFAULT; at < size; at += MN_PAGE_SIZE_DEFAULT) {
+        if (image[at + 22] == kind && mn_get_u64(image + at + 8) == birth) return at;
+    }
+    return 0;
+}
+
+/* Once a writer has begun, the page that was torn may become whole: its version stays rejected. */
+static void a_rejected_commit_is_not_mended_by_later_writes(void **state)
+{
+    enum { INSIDE = 3000, NOTICE_BYTES = 4096 };
+    struct raw_model model;
+    struct mn_os *os = new_disk(&model);
+    struct mn_store *store = must_open(os, 0);
+    struct mn_store_stats stats;
+    struct mn_view *view;
+    uint64_t notice = mn_notice_offset(store), size, at;
+    uint8_t before[NOTICE_BYTES], sound, torn, *image;
+
+    (void)state;
+    ok(mn_sim_peek(os, "test", notice, before, sizeof before));
+    commit_leaf(store, 3, 100);
+    ok(mn_store_stat(store, &stats));
+    size = mn_sim_size(os, "test");
+    image = malloc(size);
+    assert_non_null(image);
+    ok(mn_sim_peek(os, "test", 0, image, size));
+    ok(mn_store_close(store));
+    mn_sim_free(os);
+    os = mn_sim_new(1, 0);
+    ok(mn_sim_put(os, "test", image, size));
+    at = page_find(image, size, MN_PAGE_LEAF, stats.version);
+    assert_true(at != 0);
+    sound = image[at + INSIDE];
+    torn = (uint8_t)~sound;
+    ok(mn_sim_poke(os, "test", at + INSIDE, &torn, 1));
+    ok(mn_sim_poke(os, "test", notice, before, sizeof before));
+
+    store = must_open(os, 0);
+    expect(store, &model);
+    ok(mn_write_begin(store, 0, &view));
+    mn_write_abort(view);
+    ok(mn_store_close(store));
+    ok(mn_sim_poke(os, "test", at + INSIDE, &sound, 1));
+    store = must_open(os, 0);
+    expect(store, &model);
+    commit_leaf(store, 3, 200);
+    model.leaf[3] = 200;
+    expect(store, &model);
+    assert_true(mn_store_stat(store, &stats) == MN_OK && raw_check(store) == 0);
+    ok(mn_store_close(store));
+    free(image);
+    mn_sim_free(os);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -631,6 +688,7 @@ int main(void)
         cmocka_unit_test(the_check_names_damaged_pages),
         cmocka_unit_test(a_full_disk_is_read_and_later_written),
         cmocka_unit_test(any_allocation_may_fail),
+        cmocka_unit_test(a_rejected_commit_is_not_mended_by_later_writes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
