@@ -363,7 +363,8 @@ static void faults_walk(struct walk *walk, struct faults *faults, unsigned commi
             if (!raw_equals(view, &walk->acked)) walk_broken(walk, "a fault changed what is read");
             mn_view_end(view);
         }
-        /* The sync that wipes a rejected commit's slot poisons too, but leaves nothing uncertain. */
+        /* The sync that wipes a rejected commit's slot poisons too, but leaves nothing uncertain.
+         */
         if (status != MN_UNCERTAIN && !store->poisoned) continue;
         if (mn_write_begin(store, 0, &view) != MN_IOERR) walk_broken(walk, "poison is ignored");
         mn_store_close(store);

@@ -76,8 +76,10 @@ enum mn_status mn_superblock_decode(const uint8_t *bytes, uint64_t have,
     }
     format = mn_get_u32(bytes + AT_FORMAT);
     if (format != MN_FORMAT) {
-        return mn_fail(MN_VERSION, "the file has format %" PRIu32 ", this build reads %d", format,
-                       MN_FORMAT);
+        (void)mn_fail(MN_VERSION, "the file has format %" PRIu32 ", this build reads %d", format,
+                      MN_FORMAT);
+        return mn_hint(format < MN_FORMAT ? "dump it with the build that made it, and load that"
+                                          : "open it with a newer build");
     }
     superblock->page_size = mn_get_u32(bytes + AT_PAGE_SIZE);
     superblock->compatible = mn_get_u64(bytes + AT_COMPATIBLE);

@@ -16,7 +16,8 @@
 
 #include "base/status.h"
 
-enum { MN_SUPERBLOCK_BYTES = 4096, MN_FORMAT = 1 };
+/* Format 1, of builds before the first release, had notice and slots at other places. */
+enum { MN_SUPERBLOCK_BYTES = 4096, MN_FORMAT = 2 };
 
 /* Bits of `ro_compatible`. */
 enum { MN_FEATURE_CODES = 1 }; /* vector indexes may have trees of codes, which writers maintain */
@@ -33,7 +34,7 @@ struct mn_superblock {
 void mn_superblock_encode(const struct mn_superblock *superblock, uint8_t *bytes);
 /*
  * MN_NOTADB: the magic is not ours; `have` bytes of the file were there. MN_CORRUPT: it was
- * damaged. MN_VERSION: a newer format or unknown incompatible features. *readonly: unknown features
+ * damaged. MN_VERSION: another format or unknown incompatible features. *readonly: unknown features
  * forbid writing.
  */
 enum mn_status mn_superblock_decode(const uint8_t *bytes, uint64_t have,
