@@ -465,8 +465,26 @@ static void writer_change(struct world *w)
     if (!w->handles[w->writer].store) handle_open(w, w->writer);
 }
 
+static void first_pin_end(struct world *w, int handle)
+{
+    (void)handle;
+    pin_end(w, 0);
+}
+
+/* The other handle does nothing in the midst of its own calls: it holds their locks. */
+static void handle_acts(struct world *w, int handle, void (*act)(struct world *, int))
+{
+    bool inside = w->inside;
+
+    w->inside = inside || handle != w->writer;
+    act(w, handle);
+    w->inside = inside;
+}
+
 static void op_run(struct world *w, const struct op *op)
 {
+    int handle = op->a % HANDLES;
+
     const struct layer *layer = w->workload->layer;
     uint32_t cell = op->a % layer->cells;
 
@@ -479,12 +497,12 @@ static void op_run(struct world *w, const struct op *op)
     case 'a': txn_abort(w); break;
     case 's': savepoint_begin(w); break;
     case 'r': savepoint_back(w); break;
-    case 'v': pin_begin(w, op->a % HANDLES); break;
+    case 'v': handle_acts(w, handle, pin_begin); break;
     case 'u':
-        if (w->pin_count) pin_end(w, 0);
+        if (w->pin_count) handle_acts(w, w->pins[0].handle, first_pin_end);
         break;
     case 'q': many_commits(w, 4 + op->a); break;
-    case 'o': handle_again(w, op->a % HANDLES); break;
+    case 'o': handle_acts(w, handle, handle_again); break;
     case 'w': writer_change(w); break;
     case 'l': savepoint_release(w); break;
     case 'e':
