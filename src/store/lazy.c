@@ -14,9 +14,10 @@
  *        either would be broken, the base is made durable;
  *   (Z2) a page born after D that died again is left out: it may be used anew;
  *   (Z3) after a barrier over what others may have written, the version is read back past the
- *        cache: their failed sync, reported once and to them, may have left pages clean and
- * unwritten; (Z4) a large version is durable before it is published: the pages that its slot does
- * not answer for could be used anew by the second commit after it.
+ *        cache: their failed sync, told once and to them, may have left pages clean, not written;
+ *
+ *   (Z4) a large version is durable before it is published: the pages that its slot does not answer
+ *        for could be used anew by the second commit after it.
  *
  * With sync = off there are no checkpoints. A version that answers for more than 1 MiB is marked as
  * if it had been synced: after a power loss its damaged pages are told as such.
