@@ -121,6 +121,7 @@ struct mn_wing {
 struct mn_buffer {
     uint8_t *bytes;
     uint64_t size_bytes;
+    uint64_t page; /* of a node: where it goes; 0: bytes without a header */
 };
 
 /* Digest word of a page written by this transaction. */
@@ -168,7 +169,6 @@ struct mn_writer {
     size_t pool_count, pool_capacity;
     bool space_ready, changed;
     bool digest_void; /* a page was placed and left again: no digest can name what is there */
-    bool grew;        /* the file grew: its size must be durable before a slot relies on it */
     bool pack, checkpoint, cut; /* asked for by mn_view_pack, _checkpoint and _cut */
     uint64_t durable;           /* the newest durable version, as the notice says */
     int64_t synced_us;          /* when this handle last made a version durable */
@@ -212,6 +212,9 @@ struct mn_store {
     uint64_t map_pages;
     uint8_t *seen;
     uint64_t file_bytes; /* what the writer knows of the size */
+    /* The file has at least this size after a power loss too, known since that version: no slot may
+     * name a page behind it before a sync. */
+    uint64_t durable_bytes, durable_since;
     uint64_t grow_bytes; /* smallest step of growth */
     uint64_t log_limit;  /* bytes of manifests before a checkpoint */
     uint32_t cut_commits;
@@ -339,6 +342,8 @@ bool mn_room_is_taken(const struct mn_writer *writer, uint64_t start, uint64_t p
 /* Queues whole pages to be written; the buffer is the store's from now on. */
 enum mn_status mn_queue_add(struct mn_view *view, uint64_t page, uint8_t *buffer,
                             uint64_t size_bytes);
+/* The page's bytes were written by this process: a reader of it need not verify them. */
+void mn_page_believe(const struct mn_store *store, uint64_t page, const uint8_t *bytes);
 enum mn_status mn_queue_flush(struct mn_view *view);
 /* Completes header and checksum of a page of the store's own or a node, and queues it. */
 enum mn_status mn_page_seal(struct mn_view *view, uint64_t page, uint8_t *buffer, uint64_t *sum64);

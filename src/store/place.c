@@ -50,7 +50,6 @@ static enum mn_status file_grow(struct mn_view *view, uint64_t pages)
     }
     if (status) return status;
     store->file_bytes = want;
-    view->writer->grew = true;
     return MN_OK;
 }
 
@@ -239,6 +238,25 @@ enum mn_status mn_room_reserve(struct mn_view *view, uint64_t pages)
 
 /* ---- the queue ---- */
 
+/*
+ * Until it is written the map shows what was there before. That may be this very image, torn by a
+ * crash inside the same commit: with the same checksum in its header.
+ */
+static void pages_doubt(const struct mn_store *store, uint64_t page, uint64_t pages)
+{
+    for (uint64_t p = page; p < page + pages && p < store->map_pages; p++) {
+        __atomic_store_n(&store->seen[p], 0, __ATOMIC_RELEASE);
+    }
+}
+
+/* This process made the image and wrote it, so it need not verify it. */
+void mn_page_believe(const struct mn_store *store, uint64_t page, const uint8_t *bytes)
+{
+    if (page >= store->map_pages) return;
+    __atomic_store_n(&store->seen[page], mn_seen_tag(mn_page_checksum(bytes) & MN_MASK48),
+                     __ATOMIC_RELEASE);
+}
+
 enum mn_status mn_queue_flush(struct mn_view *view)
 {
     struct mn_writer *writer = view->writer;
@@ -251,7 +269,10 @@ enum mn_status mn_queue_flush(struct mn_view *view)
                                            queue->slices, queue->count);
     }
     for (size_t i = 0; i < writer->buffer_count; i++) {
-        mn_buffer_put(writer, store, writer->buffers[i].bytes, writer->buffers[i].size_bytes);
+        const struct mn_buffer *one = &writer->buffers[i];
+
+        if (!status && one->page) mn_page_believe(store, one->page, one->bytes);
+        mn_buffer_put(writer, store, one->bytes, one->size_bytes);
     }
     writer->buffer_count = queue->count = 0;
     queue->start = queue->pages = queue->bytes = 0;
@@ -300,7 +321,7 @@ enum mn_status mn_queue_add(struct mn_view *view, uint64_t page, uint8_t *buffer
     queue->slices[queue->count++] = (struct mn_slice){buffer, (size_t)size_bytes};
     queue->pages += pages;
     queue->bytes += size_bytes;
-    writer->buffers[writer->buffer_count++] = (struct mn_buffer){buffer, size_bytes};
+    writer->buffers[writer->buffer_count++] = (struct mn_buffer){buffer, size_bytes, 0};
     return MN_OK;
 }
 
@@ -358,12 +379,8 @@ enum mn_status mn_node_place(struct mn_view *view, struct mn_node *node, enum mn
         if (mn_room_give(writer, place.page, pages)) writer->space.version = 0;
         return status;
     }
-    if (!node->run_bytes && place.page < view->store->map_pages) {
-        /* This process made the image, so it need not verify it; a map that shows another one, or
-         * none yet, has another checksum in the page's header. */
-        __atomic_store_n(&view->store->seen[place.page], mn_seen_tag(place.sum64 & MN_MASK48),
-                         __ATOMIC_RELEASE);
-    }
+    pages_doubt(view->store, place.page, pages);
+    if (!node->run_bytes && !wing) writer->buffers[writer->buffer_count - 1].page = place.page;
     node->data = NULL;
     node->place = place;
     writer->dirty_bytes -= node->size_bytes;

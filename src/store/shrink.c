@@ -29,7 +29,9 @@ uint64_t mn_shrink_round(const struct mn_store *store, uint64_t pages)
 static void file_cut(struct mn_store *store, uint64_t keep)
 {
     if (keep >= store->file_bytes) return;
-    if (store->file->ops->resize(store->file, keep) == MN_OK) store->file_bytes = keep;
+    if (store->file->ops->resize(store->file, keep) != MN_OK) return;
+    store->file_bytes = keep;
+    if (store->durable_bytes > keep) store->durable_bytes = keep;
 }
 
 enum mn_status mn_view_room(struct mn_view *view, struct mn_room *room)

@@ -185,6 +185,9 @@ static enum mn_status base_find(struct mn_store *store, struct mn_writer *writer
     if (!status && base_is_known(store, &notice)) return MN_OK;
     writer->known = false;
     if (!status) status = mn_ring_read(store, &writer->ring, notice.published, &writer->base);
+    if (!status && store->durable_since != writer->base.version) {
+        store->durable_bytes = writer->base.page_count << store->page_shift;
+    }
     if (!status && mn_ring_newest(&writer->ring) > notice.published) {
         status = doubt_settle(store, &notice);
     }
@@ -226,7 +229,7 @@ static void writer_clear(struct mn_writer *writer, struct mn_store *store)
     mn_wing_clear(writer, store);
     writer->wing.from = writer->wing.to = 0;
     writer->placed_bytes = 0;
-    writer->space_ready = writer->changed = writer->digest_void = writer->grew = false;
+    writer->space_ready = writer->changed = writer->digest_void = false;
     writer->pack = writer->checkpoint = writer->cut = writer->make_durable = false;
     /* One large transaction must not keep its lists for ever. */
     if (writer->digest_capacity > MN_LARGE_BYTES / MN_PAGE_SIZE_MIN) {
@@ -385,6 +388,24 @@ static enum mn_status unsynced_add(struct mn_view *view, enum mn_sync_mode mode)
     return status ? status : mn_unsynced_follow(store);
 }
 
+/*
+ * Does the version name pages that the file may not have after a power loss? Whoever made it longer
+ * may have died, or failed, before a sync.
+ */
+static bool is_longer(const struct mn_view *view)
+{
+    const struct mn_store *store = view->store;
+
+    return store->writer.next.page_count << store->page_shift > store->durable_bytes;
+}
+
+/* A sync is done: the size of now is durable. */
+static void size_synced(struct mn_store *store)
+{
+    store->durable_bytes = store->file_bytes;
+    store->durable_since = store->writer.next.version;
+}
+
 /* One word over the pages that the slot answers for, and the chain of these words over all
  * versions. */
 static enum mn_status digest_set(struct mn_view *view, enum mn_sync_mode mode)
@@ -393,7 +414,7 @@ static enum mn_status digest_set(struct mn_view *view, enum mn_sync_mode mode)
     struct mn_meta *next = &writer->next;
     enum mn_status status;
 
-    if (writer->placed_bytes > MN_LARGE_BYTES || writer->digest_void || writer->grew) {
+    if (writer->placed_bytes > MN_LARGE_BYTES || writer->digest_void || is_longer(view)) {
         next->flags |= MN_META_LARGE;
     }
     status = writer->durable == writer->base.version ? mn_unsynced_follow(view->store)
@@ -428,12 +449,14 @@ static enum mn_status make_durable(struct mn_view *view, enum mn_sync_mode mode)
     if (large && mode == MN_STORE_LAZY) mode = MN_STORE_FULL;
     others = writer->durable != writer->base.version;
     /* Even without syncs no slot may name more pages than the file has after a power loss. */
-    if (large && (mode != MN_STORE_OFF || writer->grew)) {
+    if (large && (mode != MN_STORE_OFF || is_longer(view))) {
         status = store->file->ops->sync(store->file);
+        if (!status) size_synced(store);
     }
     if (!status) status = slot_write(view);
     if (!status && mode == MN_STORE_FULL) { /* (T2) */
         status = mn_barrier(store, version, others);
+        if (!status) size_synced(store);
         notice.durable = version;
     }
     if (!status) status = mn_notice_write(store, &notice); /* (T3) */

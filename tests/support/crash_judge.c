@@ -302,15 +302,16 @@ static void outcome(struct explorer *x, const struct permit *permit, enum fault_
         }
         return;
     }
-    explorer_found(x, permit->refuse ? 9 : 1, "%s: the state is none of the %u permitted",
-                   kind_names[kind], permit->count);
+    explorer_found(x, permit->refuse ? 9 : 1,
+                   "%s at depth %u: the state is none of the %u permitted", kind_names[kind],
+                   x->depth, permit->count);
 }
 
 void judge(struct explorer *x, struct stage *stage, const struct permit *permit,
            enum fault_kind kind)
 {
     struct trial t = {.x = x, .stage = stage, .may_refuse = permit->refuse, .kind = kind};
-    uint64_t state, all, print;
+    uint64_t state, all, print, random = x->random;
     const uint64_t *known;
 
     x->tally->raw++;
@@ -321,6 +322,8 @@ void judge(struct explorer *x, struct stage *stage, const struct permit *permit,
         table_add(&x->seen, state, 0);
         x->tally->distinct++;
     }
+    /* What is done with a state depends on it alone, so that a token tells the whole story. */
+    x->random = all + (uint64_t)kind;
     known = kind == KIND_KILL ? NULL : table_get(&x->memo, all);
     if (known) {
         print = *known;
@@ -337,6 +340,7 @@ void judge(struct explorer *x, struct stage *stage, const struct permit *permit,
         }
         if (kind != KIND_KILL) table_add(&x->memo, all, print);
     }
+    x->random = random;
     if (!x->finding.invariant) outcome(x, permit, kind, print);
     if (x->finding.invariant && x->finding.kind == 0) x->finding.kind = kind;
 }

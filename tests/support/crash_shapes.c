@@ -131,10 +131,10 @@ static void killed_draw(struct workload *w, uint64_t *random)
 
 static void raced_draw(struct workload *w, uint64_t *random)
 {
-    static const char last[] = "cvuoc";
+    static const char last[] = "cvuocn";
 
     for (uint32_t i = 0; i < 8; i++) {
-        char kind = last[below(random, 5)];
+        char kind = last[below(random, 6)];
 
         if (kind == 'c') add_changes(w, random, 2);
         add(w, 'x', below(random, 8), below(random, 3));

@@ -18,6 +18,7 @@ struct walk {
     const struct record *record;
     struct stage *stage, *late; /* late: one sync behind, for syncs that lie */
     struct permit permit, history;
+    size_t position;    /* in the record */
     size_t late_window; /* pieces of `late` that were pending before the last sync */
     bool lying, started;
     uint8_t keep[KEEP_MAX];
@@ -281,6 +282,28 @@ static bool page_reached(const struct record *record, uint64_t page)
     return false;
 }
 
+/* The bytes of an earlier write of this page, of those that reached the device; else none. */
+static void older_take(struct walk *w, uint64_t offset, uint64_t size, uint8_t *bytes)
+{
+    const struct record *record = w->record;
+    const uint8_t *written = NULL, *durable = NULL;
+
+    for (size_t i = 0; i < w->position; i++) {
+        const struct record_entry *e = &record->entries[i];
+
+        if (e->kind == REC_WRITE && e->offset <= offset && e->offset + e->size >= offset + size) {
+            written = record->arena + e->bytes + (offset - e->offset);
+        } else if (e->kind == REC_SYNC_FAILED) {
+            written = NULL;
+        } else if (e->kind == REC_SYNC && written) {
+            if (durable) memcpy(bytes, durable, size);
+            if (durable && draw(w, 3) == 0) return;
+            durable = written;
+            written = NULL;
+        }
+    }
+}
+
 /* One of five: a bit, an older write, another page's bytes, zeros, another page overwritten. */
 static void damage_one(struct walk *w, uint64_t page, uint64_t other)
 {
@@ -292,18 +315,7 @@ static void damage_one(struct walk *w, uint64_t page, uint64_t other)
     memcpy(bytes, content + page * size, size);
     switch (draw(w, 5)) {
     case 0: bytes[draw(w, size)] ^= (uint8_t)(1u << draw(w, 8)); break;
-    case 1: /* lost: the write before it, where there was one */
-        for (size_t i = 0; i < w->record->count; i++) {
-            const struct record_entry *e = &w->record->entries[i];
-
-            if (e->kind != REC_WRITE || e->offset > piece.offset ||
-                e->offset + e->size < piece.offset + size) {
-                continue;
-            }
-            memcpy(bytes, w->record->arena + e->bytes + (piece.offset - e->offset), size);
-            if (draw(w, 3) == 0) break;
-        }
-        break;
+    case 1: older_take(w, piece.offset, size, bytes); break; /* the last write was lost */
     case 2: memcpy(bytes, content + other * size, size); break;
     case 3: memset(bytes, 0, size); break;
     default: /* misdirected: this page's bytes lie over another page */ piece.offset = other * size;
@@ -395,7 +407,9 @@ static void entry_walk(struct walk *w, const struct record_entry *entry)
         w->permit.count = 1;
         subsets(w, w->stage->count);
         if (entry->kind == REC_ACK) w->kind = w->x->depth ? KIND_RECOVERY : KIND_SUBSET;
-        if (!w->x->lean && !done(w)) damage(w, 3 * w->x->effort);
+        /* A failed sync may have dropped the notice, which alone tells of a damaged newest slot:
+         * one fault at a time. */
+        if (!w->x->lean && !done(w) && w->kind != KIND_FAILED) damage(w, 3 * w->x->effort);
         break;
     case REC_REFUSE: w->permit.count = 1; break;
     }
@@ -421,7 +435,9 @@ void states_walk(struct explorer *x, const struct record *record, const uint8_t 
         if (record->entries[i].kind == REC_SYNC_FAILED) w->lying = false;
     }
     if (w->lying && !stage_begin(w->late, record, bytes, size)) abort();
-    for (size_t i = 0; i < record->count && !done(w); i++) entry_walk(w, &record->entries[i]);
+    for (w->position = 0; w->position < record->count && !done(w); w->position++) {
+        entry_walk(w, &record->entries[w->position]);
+    }
     if (!done(w)) window_closes(w);
     free(w);
 }

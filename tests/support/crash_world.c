@@ -7,6 +7,7 @@
  *   w the other handle writes from here on   q many small commits that are not explored
  *   f a sync of the next commit fails   e a write of it fails   k the writer dies in it
  *   x in the midst of the next operation the other handle commits, reads, or opens again
+ *   n a handle reads the newest version
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -96,11 +97,14 @@ static void pins_check(struct world *w)
     }
 }
 
-/* Every handle sees the acknowledged state; after an uncertain commit, one of two. */
+/*
+ * Every handle sees the acknowledged state; after an uncertain commit, one of two. Where the other
+ * handle commits while this one reads, it sees what was newest at the begin, or at the end.
+ */
 static void newest_check(struct world *w, int handle)
 {
     struct handle *h = &w->handles[handle];
-    struct cells cells;
+    struct cells cells, before = w->acked;
 
     if (!h->store) return;
     if (h->layer->read(h, &cells)) {
@@ -111,7 +115,7 @@ static void newest_check(struct world *w, int handle)
         /* It is published: what somebody has seen, nothing may take back. */
         record_note(w->record, REC_SETTLE, cells_print(&cells));
         w->acked = w->flying;
-    } else if (!cells_same(&cells, &w->acked)) {
+    } else if (!cells_same(&cells, &w->acked) && !cells_same(&cells, &before)) {
         explorer_found(w->x, 1, "a handle reads what was not acknowledged");
     }
 }
@@ -149,11 +153,30 @@ static void handle_open(struct world *w, int number)
     if (status && !(status == MN_BUSY && w->inside)) broken(w, 1, "cannot open");
 }
 
+/* While a pin ends or begins, the other handle may close, and its pins leave the list. */
 static void pin_end(struct world *w, uint32_t at)
 {
-    mn_view_end(w->pins[at].view);
+    struct mn_view *view = w->pins[at].view;
+
+    mn_view_end(view);
+    for (at = 0; w->pins[at].view != view;) at++;
     w->pin_count--;
     memmove(&w->pins[at], &w->pins[at + 1], (w->pin_count - at) * sizeof *w->pins);
+    guards_set(w); /* before the operation ends the other handle may write over what it saw */
+}
+
+static void pins_end(struct world *w, int handle)
+{
+    uint32_t at = 0;
+
+    while (at < w->pin_count) {
+        if (w->pins[at].handle != handle) {
+            at++;
+            continue;
+        }
+        pin_end(w, at);
+        at = 0;
+    }
 }
 
 static void handle_close(struct world *w, int number)
@@ -161,9 +184,7 @@ static void handle_close(struct world *w, int number)
     struct handle *h = &w->handles[number];
     uint32_t versions = w->record->version_count;
 
-    for (uint32_t i = w->pin_count; i > 0; i--) {
-        if (w->pins[i - 1].handle == number) pin_end(w, i - 1);
-    }
+    pins_end(w, number);
     if (h->store) h->layer->close(h);
     record_versions(w->record);
     /* The last handle may have said farewell by an empty commit. */
@@ -345,18 +366,17 @@ static void savepoint_release(struct world *w)
 
 static void pin_begin(struct world *w, int handle)
 {
-    struct pin *pin = &w->pins[w->pin_count];
+    struct pin pin = {.handle = handle};
 
     if (!w->workload->layer->read_view || w->pin_count == PINS_MAX || w->uncertain) return;
     if (!w->handles[handle].store) handle_open(w, handle);
     if (w->x->finding.invariant) return;
-    if (mn_view_begin_read(w->handles[handle].store, &pin->view)) {
+    if (mn_view_begin_read(w->handles[handle].store, &pin.view)) {
         broken(w, 1, "cannot pin");
         return;
     }
-    pin->cells = w->acked;
-    pin->handle = handle;
-    w->pin_count++;
+    pin.cells = w->acked;
+    w->pins[w->pin_count++] = pin;
     pins_check(w);
 }
 
@@ -504,6 +524,10 @@ static void op_run(struct world *w, const struct op *op)
     case 'q': many_commits(w, 4 + op->a); break;
     case 'o': handle_acts(w, handle, handle_again); break;
     case 'w': writer_change(w); break;
+    case 'n':
+        if (w->in_txn) break;
+        handle_acts(w, handle, newest_check);
+        break;
     case 'l': savepoint_release(w); break;
     case 'e':
     case 'f':
@@ -562,13 +586,15 @@ void world_run(struct explorer *x, struct record *record)
     base_make(w);
     for (uint32_t i = 0; i < workload->op_count && !x->finding.invariant; i++) {
         op_run(w, &workload->ops[i]);
-        if (workload->ops[i].kind != 'x') record->interrupt = NULL;
         if (x->finding.invariant) break;
+        if (workload->ops[i].kind == 'x') continue; /* the next one is to meet it, not a check */
+        record->interrupt = NULL;
         guards_set(w);
         pins_check(w);
         if (!w->in_txn) newest_check(w, w->writer);
         account_check(w);
     }
+    record->interrupt = NULL;
     if (record->fault[0]) explorer_found(x, 5, "%s", record->fault);
     if (w->in_txn) txn_abort(w);
     for (int i = 0; i < HANDLES; i++) handle_close(w, i);
