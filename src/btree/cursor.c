@@ -380,7 +380,7 @@ enum mn_status mn_cursor_item(struct mn_cursor *cursor, struct mn_item *item)
 enum mn_status mn_cursor_tails(struct mn_cursor *cursor, struct mn_bytes prefix,
                                struct mn_tails *out)
 {
-    const struct mn_tail_query query = {prefix, out->tail_bytes};
+    const struct mn_tail_query query = {prefix, out->tail_bytes, out->tail_bytes};
     enum mn_status status = MN_OK;
     bool found = cursor->placed;
 

@@ -69,6 +69,7 @@ enum mn_status mn_path_edit(struct mn_path *path, struct mn_root *root);
 struct mn_tail_query {
     struct mn_bytes prefix;
     size_t tail_bytes; /* of a key behind the prefix */
+    size_t kept_bytes; /* of each tail, from its first on */
 };
 /*
  * Copies the tails of a leaf's keys from entry *index on, as long as they begin with the prefix and

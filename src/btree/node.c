@@ -166,26 +166,45 @@ enum mn_status mn_cell_key_copy(const struct mn_node *node, const struct mn_cell
 
 /* -- search ------------------------------------------------------------------------------------ */
 
-static uint32_t head_of(const uint8_t *bytes, size_t length)
+/* The first 4 bytes, zero-padded, as one number. Of three bytes or fewer the first, the middle and
+ * the last are all there are, and no loop over a length that nobody can guess is needed. */
+static inline uint32_t head_of(const uint8_t *bytes, size_t length)
 {
-    uint8_t four[4] = {0};
+    size_t middle = length / 2;
 
-    if (length > 0) memcpy(four, bytes, length < 4 ? length : 4);
-    return mn_get_u32_be(four);
+    if (length >= 4) return mn_get_u32_be(bytes);
+    if (length == 0) return 0;
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[middle] << (24 - 8 * middle) |
+           (uint32_t)bytes[length - 1] << (32 - 8 * length);
 }
 
-/* memcmp for the few bytes that are left of a key: a call would cost more than the comparison. */
+static inline int word_order(uint64_t x, uint64_t y)
+{
+    return (x > y) - (x < y);
+}
+
+/* memcmp for the few bytes that are left of a key: a call would cost more than the comparison, and
+ * one that reads past the end of a page into another costs most. Words may overlap: where they do
+ * the bytes are equal. */
 static inline int bytes_order(const uint8_t *a, const uint8_t *b, size_t length)
 {
-    for (; length >= 8; a += 8, b += 8, length -= 8) {
-        uint64_t x = mn_get_u64_be(a), y = mn_get_u64_be(b);
+    size_t at = 0;
 
-        if (x != y) return x < y ? -1 : 1;
+    if (length >= 8) {
+        for (; at + 8 < length; at += 8) {
+            uint64_t x = mn_get_u64_be(a + at), y = mn_get_u64_be(b + at);
+
+            if (x != y) return x < y ? -1 : 1;
+        }
+        return word_order(mn_get_u64_be(a + length - 8), mn_get_u64_be(b + length - 8));
     }
-    for (; length > 0; a++, b++, length--) {
-        if (*a != *b) return *a < *b ? -1 : 1;
+    if (length >= 4) {
+        uint64_t x = (uint64_t)mn_get_u32_be(a) << 32 | mn_get_u32_be(a + length - 4);
+        uint64_t y = (uint64_t)mn_get_u32_be(b) << 32 | mn_get_u32_be(b + length - 4);
+
+        return word_order(x, y);
     }
-    return 0;
+    return word_order(head_of(a, length), head_of(b, length));
 }
 
 /* The key, behind the stored part of entry `index`, against the entry's tail. */
@@ -224,6 +243,14 @@ static enum mn_status entry_compare(const struct mn_node *node, uint32_t index,
                         order);
 }
 
+/* A value of which the compiler is to know nothing, so that it does not make a branch of it: half
+ * of the branches of a search are guessed wrongly. */
+static inline size_t unguessed(size_t value)
+{
+    __asm__("" : "+r"(value));
+    return value;
+}
+
 /* Heads of the first `count` that are below the head (above: or equal). No branch in the loop. */
 static inline uint32_t heads_below(const uint8_t *heads, uint32_t count, uint32_t head, bool above)
 {
@@ -232,7 +259,7 @@ static inline uint32_t heads_below(const uint8_t *heads, uint32_t count, uint32_
     if (count == 0) return 0;
     while (count > 1) {
         uint32_t half = count / 2, value = mn_get_u32(base + 4 * (size_t)half - 4);
-        size_t right = above ? value <= head : value < head;
+        size_t right = unguessed(above ? value <= head : value < head);
 
         base += (0 - right) & (4 * (size_t)half);
         count -= half;

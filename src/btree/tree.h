@@ -139,6 +139,8 @@ enum mn_status mn_fan_seek(struct mn_fan *fan, const uint8_t *prefixes, size_t p
                            uint32_t count);
 /* The next tails of one lane; out->count 0: no more. */
 enum mn_status mn_fan_next(struct mn_fan *fan, uint32_t lane, struct mn_tails *out);
+/* The same with the first 8 bytes of each tail alone: out->bytes has room for so many of those. */
+enum mn_status mn_fan_next_words(struct mn_fan *fan, uint32_t lane, struct mn_tails *out);
 
 /*
  * Many entries at once, for trees whose keys are 8 bytes: from the cursor's place to the end of its

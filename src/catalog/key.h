@@ -18,6 +18,7 @@
 #ifndef MN_CATALOG_KEY_H
 #define MN_CATALOG_KEY_H
 
+#include "base/bytes.h"
 #include "catalog/value.h"
 
 enum { MN_KEY_BYTES_MAX = 65535, MN_KEY_COLUMNS_MAX = 16, MN_ROW_ID_BYTES = 8 };
@@ -46,16 +47,13 @@ bool mn_key_skip(const uint8_t **at, const uint8_t *end, const struct mn_kind *k
 /* Row ids as keys: 8 bytes big-endian, sign flipped. */
 static inline void mn_row_id_put(uint8_t bytes[MN_ROW_ID_BYTES], int64_t row_id)
 {
-    uint64_t flipped = (uint64_t)row_id ^ (UINT64_C(1) << 63);
-
-    for (int i = 0; i < MN_ROW_ID_BYTES; i++) bytes[i] = (uint8_t)(flipped >> (56 - 8 * i));
+    mn_put_u64_be(bytes, (uint64_t)row_id ^ (UINT64_C(1) << 63));
 }
 
 static inline int64_t mn_row_id_get(const uint8_t bytes[MN_ROW_ID_BYTES])
 {
-    uint64_t flipped = 0;
+    uint64_t flipped = mn_get_u64_be(bytes);
 
-    for (int i = 0; i < MN_ROW_ID_BYTES; i++) flipped = flipped << 8 | bytes[i];
     return (int64_t)(flipped ^ (UINT64_C(1) << 63));
 }
 

@@ -390,24 +390,23 @@ static enum mn_status posix_read_device(struct mn_file *base, void *bytes, struc
                                         size_t *got)
 {
     struct posix_file *file = self(base);
-    uint8_t *aligned = NULL;
+    uint8_t *aligned = (uintptr_t)bytes % MN_DEVICE_BLOCK == 0 ? bytes : NULL;
     int fd;
 
     *got = 0;
     MN_ASSERT(at.start % MN_DEVICE_BLOCK == 0 && at.length % MN_DEVICE_BLOCK == 0);
     if (base->forked) return refuse_forked();
     fd = direct_descriptor(file);
-    if (fd >= 0 && posix_memalign((void **)&aligned, MN_DEVICE_BLOCK, at.length) == 0) {
+    if (fd >= 0 &&
+        (aligned || posix_memalign((void **)&aligned, MN_DEVICE_BLOCK, at.length) == 0)) {
         ssize_t more;
 
         do {
             more = pread(fd, aligned, at.length, (off_t)at.start);
         } while (more < 0 && errno == EINTR);
-        if (more >= 0) {
-            memcpy(bytes, aligned, (size_t)more);
-            *got = (size_t)more;
-        }
-        free(aligned);
+        if (more >= 0) *got = (size_t)more;
+        if (more >= 0 && aligned != bytes) memcpy(bytes, aligned, (size_t)more);
+        if (aligned != bytes) free(aligned);
         if (more >= 0 && ((size_t)more == at.length || more % MN_DEVICE_BLOCK != 0)) return MN_OK;
         if (more < 0 && errno != EINVAL) return system_failed("cannot read the device", NULL);
     }

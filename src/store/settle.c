@@ -14,6 +14,8 @@
 #include "store/inside.h"
 
 enum { NOTICE_TRIES = 1000, NOTICE_NAP_US = 50, CLAIM_REACH = 1000 };
+enum { PIECE_BYTES = 256 << 10 }; /* read at a time: more would be fresh memory again and again */
+enum { RING_SPAN_MAX = 64 << 10 };
 
 uint64_t mn_slot_offset(const struct mn_store *store, uint32_t slot)
 {
@@ -153,25 +155,47 @@ uint64_t mn_digest_word(const struct mn_store *store, uint64_t page, const uint8
     return mn_hash(bytes, store->page_size, store->superblock.secret ^ (page * 2 + 1));
 }
 
-/* A stretch of the file read past the cache, with room for alignment. */
+/* A stretch of the file read past the cache, aligned as the device wants it; read again and again
+ * into the same memory. Begins as {0}. */
 struct device_piece {
-    uint8_t *bytes, *content;
+    uint8_t *memory, *content;
+    size_t capacity;
     struct mn_range at;
 };
+
+static void piece_release(struct device_piece *piece)
+{
+    mn_dealloc(piece->memory);
+}
+
+static uint8_t *piece_reserve(struct device_piece *piece, size_t size_bytes)
+{
+    uintptr_t start;
+
+    if (size_bytes > piece->capacity) {
+        mn_dealloc(piece->memory);
+        piece->memory = mn_alloc(size_bytes + MN_DEVICE_BLOCK);
+        piece->capacity = piece->memory ? size_bytes : 0;
+    }
+    if (!piece->memory) return NULL;
+    start = (uintptr_t)piece->memory + MN_DEVICE_BLOCK - 1;
+    return (uint8_t *)(start / MN_DEVICE_BLOCK * MN_DEVICE_BLOCK);
+}
 
 static enum mn_status piece_read(struct mn_store *store, struct mn_range want,
                                  struct device_piece *piece)
 {
     uint64_t start = want.start / MN_DEVICE_BLOCK * MN_DEVICE_BLOCK;
     uint64_t end = (want.start + want.length + MN_DEVICE_BLOCK - 1) / MN_DEVICE_BLOCK;
+    uint8_t *bytes;
     size_t got;
     enum mn_status status;
 
     piece->at = (struct mn_range){start, end * MN_DEVICE_BLOCK - start};
-    piece->bytes = mn_zalloc(piece->at.length);
-    if (!piece->bytes) return mn_fail_nomem();
-    piece->content = piece->bytes + (want.start - start);
-    status = store->file->ops->read_device(store->file, piece->bytes, piece->at, &got);
+    bytes = piece_reserve(piece, piece->at.length);
+    if (!bytes) return mn_fail_nomem();
+    piece->content = bytes + (want.start - start);
+    status = store->file->ops->read_device(store->file, bytes, piece->at, &got);
     if (!status && got < want.start - start + want.length) {
         status = mn_fail(MN_CORRUPT, "the file ends inside page %" PRIu64,
                          want.start >> store->page_shift);
@@ -179,15 +203,50 @@ static enum mn_status piece_read(struct mn_store *store, struct mn_range want,
     return status;
 }
 
-static void piece_release(struct device_piece *piece)
+/* The digest goes on over these pages. */
+static void digest_more(const struct mn_store *store, struct mn_range at, const uint8_t *bytes,
+                        uint64_t *digest)
 {
-    mn_dealloc(piece->bytes);
+    for (uint64_t i = 0; i < at.length; i += store->page_size) {
+        uint64_t page = (at.start + i) >> store->page_shift;
+
+        *digest = mn_hash_mix(*digest, mn_digest_word(store, page, bytes + i));
+    }
+}
+
+/* The next piece of a range of pages behind `done` bytes of it. */
+static struct mn_range piece_next(const struct mn_store *store, struct mn_range all, uint64_t done)
+{
+    uint64_t left = all.length - done;
+    uint64_t most = store->page_size > PIECE_BYTES ? store->page_size : PIECE_BYTES;
+
+    return (struct mn_range){all.start + done, left < most ? left : most};
 }
 
 static struct mn_range extent_range(const struct mn_store *store, const struct mn_extent *extent)
 {
     return (struct mn_range){extent->start << store->page_shift,
                              extent->pages << store->page_shift};
+}
+
+static enum mn_status device_digest(struct mn_store *store, const struct mn_extents *born,
+                                    uint64_t *digest)
+{
+    struct device_piece piece = {0};
+    enum mn_status status = MN_OK;
+
+    *digest = 0;
+    for (size_t i = 0; i < born->count && !status; i++) {
+        struct mn_range all = extent_range(store, &born->list[i]), at;
+
+        for (uint64_t done = 0; done < all.length && !status; done += at.length) {
+            at = piece_next(store, all, done);
+            status = piece_read(store, at, &piece);
+            if (!status) digest_more(store, at, piece.content, digest);
+        }
+    }
+    piece_release(&piece);
+    return status;
 }
 
 /*
@@ -207,19 +266,7 @@ static enum mn_status manifest_holds(struct mn_store *store, const struct mn_met
         return MN_OK;
     }
     status = mn_answers_for(store, meta, &manifest->born);
-    if (status == MN_CORRUPT) return MN_OK;
-    for (size_t i = 0; i < manifest->born.count && !status; i++) {
-        const struct mn_extent *extent = &manifest->born.list[i];
-        struct device_piece piece = {0};
-
-        status = piece_read(store, extent_range(store, extent), &piece);
-        for (uint64_t p = 0; p < extent->pages && !status; p++) {
-            const uint8_t *page = piece.content + (p << store->page_shift);
-
-            digest = mn_hash_mix(digest, mn_digest_word(store, extent->start + p, page));
-        }
-        piece_release(&piece);
-    }
+    if (!status) status = device_digest(store, &manifest->born, &digest);
     if (status == MN_CORRUPT) return MN_OK;
     *whole = !status && digest == meta->digest;
     return status;
@@ -252,19 +299,63 @@ static enum mn_status range_agree(struct mn_store *store, struct mn_range at)
 }
 
 /* The ring as the device has it. */
-static enum mn_status slots_read(struct mn_store *store, struct mn_meta *metas)
+struct device_ring {
+    struct mn_meta metas[MN_META_SLOTS]; /* version 0: not whole */
+    uint8_t bytes[MN_META_SLOTS][MN_SLOT_BYTES];
+};
+
+/* Each request of the device costs more than the bytes between the slots. */
+static enum mn_status ring_read_at_once(struct mn_store *store, struct device_ring *ring)
 {
+    struct mn_range all = {mn_slot_offset(store, 0), 0};
+    struct device_piece piece = {0};
+    uint64_t end = 0;
+    enum mn_status status;
+
+    for (uint32_t i = 0; i < MN_META_SLOTS; i++) {
+        uint64_t at = mn_slot_offset(store, i);
+
+        if (at < all.start) all.start = at;
+        if (at + MN_SLOT_BYTES > end) end = at + MN_SLOT_BYTES;
+    }
+    all.length = end - all.start;
+    status = all.length > RING_SPAN_MAX ? MN_UNSUPPORTED : piece_read(store, all, &piece);
+    for (uint32_t i = 0; i < MN_META_SLOTS && !status; i++) {
+        memcpy(ring->bytes[i], piece.content + (mn_slot_offset(store, i) - all.start),
+               MN_SLOT_BYTES);
+    }
+    piece_release(&piece);
+    return status;
+}
+
+/* Slots far apart, or a device that cannot read what lies between them. */
+static enum mn_status ring_read_each(struct mn_store *store, struct device_ring *ring)
+{
+    struct device_piece piece = {0};
     enum mn_status status = MN_OK;
 
     for (uint32_t i = 0; i < MN_META_SLOTS && !status; i++) {
-        struct device_piece piece = {0};
         struct mn_range at = {mn_slot_offset(store, i), MN_SLOT_BYTES};
 
-        metas[i].version = 0;
         status = piece_read(store, at, &piece);
-        if (!status && !slot_parse(store, piece.content, &metas[i])) metas[i].version = 0;
-        piece_release(&piece);
-        if (status == MN_CORRUPT) status = MN_OK;
+        if (!status) memcpy(ring->bytes[i], piece.content, MN_SLOT_BYTES);
+        if (status == MN_CORRUPT) status = MN_OK; /* the file ends before: zeros */
+    }
+    piece_release(&piece);
+    return status;
+}
+
+/* *out is freed by mn_dealloc, whatever the answer. */
+static enum mn_status device_ring_read(struct mn_store *store, struct device_ring **out)
+{
+    struct device_ring *ring = *out = mn_zalloc(sizeof *ring);
+    enum mn_status status;
+
+    if (!ring) return mn_fail_nomem();
+    status = ring_read_at_once(store, ring);
+    if (status) status = ring_read_each(store, ring);
+    for (uint32_t i = 0; i < MN_META_SLOTS && !status; i++) {
+        if (!slot_parse(store, ring->bytes[i], &ring->metas[i])) ring->metas[i].version = 0;
     }
     return status;
 }
@@ -284,36 +375,41 @@ static uint32_t newest_of(const struct mn_meta *metas)
 static enum mn_status cache_holds(struct mn_store *store, const struct mn_meta *meta,
                                   const struct mn_manifest *manifest, bool *same)
 {
+    struct device_piece piece = {0};
     uint64_t digest = 0;
     enum mn_status status = MN_OK;
 
     for (size_t i = 0; i < manifest->born.count && !status; i++) {
-        const struct mn_extent *extent = &manifest->born.list[i];
-        struct mn_range at = extent_range(store, extent);
-        uint8_t *cached = mn_alloc(at.length);
+        struct mn_range all = extent_range(store, &manifest->born.list[i]), at;
 
-        if (!cached) return mn_fail_nomem();
-        status = mn_file_read(store->file, cached, at, "a page");
-        for (uint64_t p = 0; p < extent->pages && !status; p++) {
-            const uint8_t *page = cached + (p << store->page_shift);
+        for (uint64_t done = 0; done < all.length && !status; done += at.length) {
+            uint8_t *cached;
 
-            digest = mn_hash_mix(digest, mn_digest_word(store, extent->start + p, page));
+            at = piece_next(store, all, done);
+            cached = piece_reserve(&piece, at.length);
+            if (!cached) status = mn_fail_nomem();
+            if (!status) status = mn_file_read(store->file, cached, at, "a page");
+            if (!status) digest_more(store, at, cached, &digest);
         }
-        mn_dealloc(cached);
     }
+    piece_release(&piece);
     *same = !status && digest == meta->digest;
     return status;
 }
 
 /* Drops from the cache what differs from the device in the chosen slot and its pages. */
-static enum mn_status chosen_agree(struct mn_store *store, uint32_t slot,
-                                   const struct mn_meta *meta, const struct mn_manifest *manifest)
+static enum mn_status chosen_agree(struct mn_store *store, const struct device_ring *ring,
+                                   uint32_t slot, const struct mn_manifest *manifest)
 {
     struct mn_range at = {mn_slot_offset(store, slot), MN_SLOT_BYTES};
-    enum mn_status status = range_agree(store, at);
+    uint8_t cached[MN_SLOT_BYTES];
     bool same = manifest->born.count == 0;
+    enum mn_status status = mn_file_read(store->file, cached, at, "a slot");
 
-    if (!status && !same) status = cache_holds(store, meta, manifest, &same);
+    if (!status && memcmp(cached, ring->bytes[slot], sizeof cached) != 0) {
+        status = range_agree(store, at);
+    }
+    if (!status && !same) status = cache_holds(store, &ring->metas[slot], manifest, &same);
     for (size_t i = 0; !same && i < manifest->born.count && !status; i++) {
         status = range_agree(store, extent_range(store, &manifest->born.list[i]));
     }
@@ -322,52 +418,51 @@ static enum mn_status chosen_agree(struct mn_store *store, uint32_t slot,
 
 enum mn_status mn_version_on_device(struct mn_store *store, uint64_t version, bool *whole)
 {
-    struct mn_meta *metas = mn_alloc(MN_META_SLOTS * sizeof *metas);
+    struct device_ring *ring;
     struct mn_manifest manifest = {0};
-    enum mn_status status = metas ? slots_read(store, metas) : mn_fail_nomem();
+    enum mn_status status = device_ring_read(store, &ring);
 
     *whole = false;
     for (uint32_t i = 0; i < MN_META_SLOTS && !status; i++) {
-        if (metas[i].version == version) {
-            status = manifest_holds(store, &metas[i], &manifest, whole);
+        if (ring->metas[i].version == version) {
+            status = manifest_holds(store, &ring->metas[i], &manifest, whole);
         }
     }
     mn_manifest_release(&manifest);
-    mn_dealloc(metas);
+    mn_dealloc(ring);
     return status;
 }
 
 static enum mn_status newest_whole(struct mn_store *store, struct mn_meta *chosen)
 {
-    struct mn_meta *metas = mn_alloc(MN_META_SLOTS * sizeof *metas);
+    struct device_ring *ring;
     struct mn_manifest manifest = {0};
     uint64_t file_pages = 0;
-    enum mn_status status;
+    enum mn_status status = device_ring_read(store, &ring);
     bool whole = false;
 
-    if (!metas) return mn_fail_nomem();
-    status = slots_read(store, metas);
     if (!status) status = mn_file_pages(store, &file_pages);
     while (!status && !whole) {
-        uint32_t slot = newest_of(metas);
+        uint32_t slot = newest_of(ring->metas);
+        struct mn_meta *meta = slot < MN_META_SLOTS ? &ring->metas[slot] : NULL;
 
-        if (slot == MN_META_SLOTS) {
+        if (!meta) {
             status =
                 mn_fail(MN_CORRUPT, "no version in the ring is whole: every slot, or a page it "
                                     "vouches for, is damaged");
             break;
         }
         /* A file grows durably before a slot says so: a whole slot that does not fit is damage. */
-        status = mn_meta_validate(&metas[slot], store->layout.plain, file_pages);
-        if (!status) status = manifest_holds(store, &metas[slot], &manifest, &whole);
+        status = mn_meta_validate(meta, store->layout.plain, file_pages);
+        if (!status) status = manifest_holds(store, meta, &manifest, &whole);
         if (!status && whole) {
-            *chosen = metas[slot];
-            status = chosen_agree(store, slot, &metas[slot], &manifest);
+            *chosen = *meta;
+            status = chosen_agree(store, ring, slot, &manifest);
         }
-        metas[slot].version = 0;
+        meta->version = 0;
     }
     mn_manifest_release(&manifest);
-    mn_dealloc(metas);
+    mn_dealloc(ring);
     return status;
 }
 
@@ -381,15 +476,15 @@ static enum mn_status accusation(struct mn_store *store, enum mn_status found,
                                  struct mn_meta *chosen)
 {
     struct mn_range at = {mn_notice_offset(store), MN_NOTICE_BYTES};
-    struct mn_meta *metas = mn_alloc(MN_META_SLOTS * sizeof *metas);
+    struct device_ring *ring = NULL;
     struct device_piece piece = {0};
     struct mn_notice notice;
     uint64_t file_pages = 0;
-    enum mn_status status = metas ? piece_read(store, at, &piece) : mn_fail_nomem();
+    enum mn_status status = piece_read(store, at, &piece);
     bool accused = !status && mn_notice_parse(store, piece.content, &notice) &&
                    (found || notice.durable > chosen->version);
 
-    if (accused) status = slots_read(store, metas);
+    if (accused) status = device_ring_read(store, &ring);
     if (accused && !status) status = mn_file_pages(store, &file_pages);
     /* The notice on the device may lag: a newer slot that does not fit into the file was durable
      * too. */
@@ -402,16 +497,16 @@ static enum mn_status accusation(struct mn_store *store, enum mn_status found,
             mn_fail(MN_CORRUPT, "the slot of version %" PRIu64 ", which was durable, is damaged",
                     notice.durable);
         for (uint32_t i = 0; i < MN_META_SLOTS; i++) {
-            if (metas[i].version != notice.durable) continue;
-            status = mn_meta_validate(&metas[i], store->layout.plain, file_pages);
-            if (!status) *chosen = metas[i];
+            if (ring->metas[i].version != notice.durable) continue;
+            status = mn_meta_validate(&ring->metas[i], store->layout.plain, file_pages);
+            if (!status) *chosen = ring->metas[i];
             break;
         }
     } else if (!status) {
         status = found; /* with the message that was made where it was found */
     }
     piece_release(&piece);
-    mn_dealloc(metas);
+    mn_dealloc(ring);
     return status;
 }
 

@@ -206,6 +206,19 @@ enum mn_status mn_edge_fan_next(struct mn_fan *fan, uint32_t lane, struct mn_edg
     return MN_OK;
 }
 
+enum mn_status mn_edge_fan_nodes(struct mn_fan *fan, uint32_t lane, int64_t *nodes, size_t capacity,
+                                 size_t *count)
+{
+    struct mn_tails words = {(uint8_t *)nodes, 16, capacity, 0, false};
+    enum mn_status status = mn_fan_next_words(fan, lane, &words);
+
+    *count = 0;
+    if (status != MN_OK) return status;
+    for (size_t i = 0; i < words.count; i++) nodes[i] = mn_row_id_get((uint8_t *)&nodes[i]);
+    *count = words.count;
+    return MN_OK;
+}
+
 enum mn_status mn_edge_find(struct mn_view *view, const struct mn_table *relation, int64_t src,
                             int64_t dst, int64_t *edge, bool *found)
 {

@@ -53,6 +53,10 @@ enum mn_status mn_edge_fan_seek(struct mn_fan *fan, const int64_t *nodes, uint32
 enum mn_status mn_edge_fan_next(struct mn_fan *fan, uint32_t lane, struct mn_edge *edges,
                                 size_t capacity, size_t *count);
 
+/* The same without the edges' own row ids. */
+enum mn_status mn_edge_fan_nodes(struct mn_fan *fan, uint32_t lane, int64_t *nodes, size_t capacity,
+                                 size_t *count);
+
 /* The number of a node's edges, by the tree's counts. */
 enum mn_status mn_edge_degree(struct mn_view *view, const struct mn_table *relation,
                               enum mn_edge_direction direction, int64_t node, uint64_t *degree);

@@ -13,9 +13,6 @@
  * Nodes are stepped on some at a time, in the order of the queue: their edges are sought side by
  * side, so that the waits for memory overlap, and then followed node by node.
  *
- * `seen` holds 64 neighbouring row ids a slot: row ids are dense more often than not, and a table
- * of few slots stays in the processor's caches.
- *
  * The start stands in the queue from the first, but is seen only where depth 0 counts; reached
  * again by a cycle it is given and not stepped on a second time, since its neighbours are known.
  */
@@ -24,21 +21,14 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/hash.h"
+#include "index/relation/seen.h"
 
-enum { EDGES_AT_ONCE = 128, SEEN_LEAST = 256, SEEN_LEAPS_BELOW = 1 << 16 };
+enum { EDGES_AT_ONCE = 128 };
 
 struct queue_node {
     int64_t row_id;
     uint32_t table;
     uint32_t depth;
-};
-
-struct seen_slot {
-    int64_t block; /* row id / 64 */
-    uint64_t bits; /* the row ids of the block that were seen */
-    uint32_t table;
-    uint32_t stamp; /* of the walk that put it here; with another the slot is free */
 };
 
 /* The nodes that are stepped on together. */
@@ -49,8 +39,10 @@ struct batch {
 
 struct mn_walk {
     struct mn_walk_options options;
-    struct mn_fan **fans; /* one a hop, opened when first used */
-    uint32_t *lanes;      /* of each fan the one whose node is the next to be followed */
+    struct mn_fan **fans;    /* two a hop, opened when first used */
+    uint32_t *lanes;         /* of each fan the one whose node is the next to be followed */
+    struct batch batches[2]; /* for the first and the second fan of each hop */
+    uint32_t turn;           /* the batch to be followed next; the other may be sought already */
     uint64_t depth_min, depth_max;
 
     struct queue_node *queue;
@@ -59,9 +51,7 @@ struct mn_walk {
     bool counting; /* ends at depth_max are counted and not queued */
     uint64_t counted;
 
-    struct seen_slot *seen;
-    size_t seen_count, seen_capacity; /* slots; a power of two */
-    uint32_t stamp;
+    struct mn_seen seen;
 };
 
 enum mn_status mn_walk_open(const struct mn_walk_options *options, struct mn_walk **walk)
@@ -71,8 +61,8 @@ enum mn_status mn_walk_open(const struct mn_walk_options *options, struct mn_wal
     *walk = NULL;
     if (!w) return mn_fail_nomem();
     w->options = *options;
-    w->fans = mn_zalloc(options->hop_count * sizeof(struct mn_fan *) + 1);
-    w->lanes = mn_alloc(options->hop_count * sizeof *w->lanes + 1);
+    w->fans = mn_zalloc(2 * options->hop_count * sizeof(struct mn_fan *) + 1);
+    w->lanes = mn_alloc(2 * options->hop_count * sizeof *w->lanes + 1);
     if (!w->fans || !w->lanes) {
         mn_walk_close(w);
         return mn_fail_nomem();
@@ -84,92 +74,43 @@ enum mn_status mn_walk_open(const struct mn_walk_options *options, struct mn_wal
 void mn_walk_close(struct mn_walk *walk)
 {
     if (!walk) return;
-    for (uint32_t i = 0; walk->fans && i < walk->options.hop_count; i++) {
+    for (uint32_t i = 0; walk->fans && i < 2 * walk->options.hop_count; i++) {
         mn_fan_close(walk->fans[i]);
     }
     mn_dealloc(walk->fans);
     mn_dealloc(walk->lanes);
     mn_dealloc(walk->queue);
-    mn_dealloc(walk->seen);
+    mn_seen_release(&walk->seen);
     mn_dealloc(walk);
 }
 
-static enum mn_status walk_afford(const struct mn_walk *w, size_t queued, size_t slots)
+static enum mn_status walk_afford(const struct mn_walk *w, size_t queued, size_t seen_bytes)
 {
     uint64_t limit = w->options.memory_limit;
 
-    if (limit == 0 || queued * sizeof *w->queue + slots * sizeof *w->seen <= limit) return MN_OK;
+    if (limit == 0 || queued * sizeof *w->queue + seen_bytes <= limit) return MN_OK;
     mn_fail(MN_NOMEM, "the walk reached %zu nodes and the statement's memory_limit", queued);
     return mn_hint("bound its depth, or raise PRAGMA memory_limit");
-}
-
-/* The slot of a block, or the free one where it would stand. */
-static inline struct seen_slot *slot_find(const struct mn_walk *w, int64_t block, uint32_t table)
-{
-    uint64_t hash = mn_hash_mix(table + UINT64_C(1), (uint64_t)block);
-    size_t mask = w->seen_capacity - 1, at = (size_t)(hash >> 7) & mask;
-
-    while (w->seen[at].stamp == w->stamp) {
-        if (w->seen[at].block == block && w->seen[at].table == table) break;
-        at = (at + 1) & mask;
-    }
-    return &w->seen[at];
-}
-
-static enum mn_status seen_grow(struct mn_walk *w)
-{
-    struct seen_slot *old = w->seen;
-    size_t old_capacity = w->seen_capacity;
-    size_t capacity = old_capacity * (old_capacity < SEEN_LEAPS_BELOW ? 4 : 2);
-
-    if (capacity == 0) capacity = SEEN_LEAST;
-    enum mn_status status = walk_afford(w, w->capacity, capacity);
-    if (status != MN_OK) return status;
-    struct seen_slot *slots = mn_zalloc(capacity * sizeof *slots);
-    if (!slots) return mn_fail_nomem();
-    w->seen = slots;
-    w->seen_capacity = capacity;
-    if (w->stamp == 0) w->stamp = 1;
-    for (size_t i = 0; i < old_capacity; i++) {
-        if (old[i].stamp != w->stamp) continue;
-        *slot_find(w, old[i].block, old[i].table) = old[i];
-    }
-    mn_dealloc(old);
-    return MN_OK;
-}
-
-static bool seen_has(const struct mn_walk *w, struct mn_node node)
-{
-    const struct seen_slot *slot;
-
-    if (w->seen_capacity == 0) return false;
-    slot = slot_find(w, node.row_id >> 6, node.table);
-    return slot->stamp == w->stamp && (slot->bits >> (node.row_id & 63) & 1);
 }
 
 /* Puts a node into `seen`; *fresh is false where it was there. */
 static inline enum mn_status seen_add(struct mn_walk *w, struct mn_node node, bool *fresh)
 {
-    uint64_t bit = UINT64_C(1) << (node.row_id & 63);
+    if (mn_seen_full(&w->seen)) {
+        enum mn_status status = walk_afford(w, w->capacity, mn_seen_grown_bytes(&w->seen));
 
-    if (2 * (w->seen_count + 1) > w->seen_capacity) {
-        enum mn_status status = seen_grow(w);
+        if (status == MN_OK) status = mn_seen_grow(&w->seen);
         if (status != MN_OK) return status;
     }
-    struct seen_slot *slot = slot_find(w, node.row_id >> 6, node.table);
-    if (slot->stamp != w->stamp) {
-        *slot = (struct seen_slot){node.row_id >> 6, 0, node.table, w->stamp};
-        w->seen_count++;
-    }
-    *fresh = !(slot->bits & bit);
-    slot->bits |= bit;
+    *fresh = mn_seen_add(&w->seen, node.table, node.row_id);
     return MN_OK;
 }
 
 static enum mn_status queue_push(struct mn_walk *w, struct mn_node node, uint32_t depth)
 {
     if (w->count == w->capacity) {
-        enum mn_status status = walk_afford(w, w->count + w->count / 2 + 8, w->seen_capacity);
+        enum mn_status status =
+            walk_afford(w, w->count + w->count / 2 + 8, mn_seen_bytes(&w->seen));
         if (status != MN_OK) return status;
         if (!mn_grow(&w->queue, &w->capacity, w->count + 1, sizeof *w->queue)) {
             return mn_fail_nomem();
@@ -186,12 +127,10 @@ enum mn_status mn_walk_start(struct mn_walk *walk, struct mn_node start, uint64_
 
     walk->depth_min = depth_min;
     walk->depth_max = depth_max;
-    walk->count = walk->work = walk->seen_count = 0;
+    walk->count = walk->work = 0;
+    walk->batches[0].count = walk->batches[1].count = 0;
     walk->counting = false;
-    if (++walk->stamp == 0) { /* the stamps have come round: old ones would be taken for new */
-        if (walk->seen) memset(walk->seen, 0, walk->seen_capacity * sizeof *walk->seen);
-        walk->stamp = 1;
-    }
+    mn_seen_clear(&walk->seen);
     walk->give = depth_min == 0 ? 0 : 1;
     enum mn_status status = depth_min == 0 ? seen_add(walk, start, &fresh) : MN_OK;
     return status == MN_OK ? queue_push(walk, start, 0) : status;
@@ -202,21 +141,13 @@ static bool is_end(const struct mn_walk *w, uint32_t table, uint32_t depth)
     return depth >= w->depth_min && table == w->options.end_table;
 }
 
-static inline enum mn_status edge_follow(struct mn_walk *w, const struct mn_hop *hop,
-                                         const struct mn_edge *edge, uint32_t depth)
+/* A node at the other end of an edge that may be stepped on. */
+static inline enum mn_status node_reach(struct mn_walk *w, struct mn_node node, uint32_t depth)
 {
-    struct mn_node node = {edge->node, hop->to};
-    bool yes = true;
-    enum mn_status status;
+    bool fresh = false;
+    enum mn_status status = seen_add(w, node, &fresh);
 
-    if (w->options.admit) {
-        /* A node that was seen needs no look at its edge. */
-        if (seen_has(w, node)) return MN_OK;
-        status = w->options.admit(w->options.context, hop, edge, &yes);
-        if (status != MN_OK || !yes) return status;
-    }
-    status = seen_add(w, node, &yes);
-    if (status != MN_OK || !yes) return status;
+    if (status != MN_OK || !fresh) return status;
     if (w->counting) {
         w->counted += is_end(w, node.table, depth);
         if (depth >= w->depth_max) return MN_OK;
@@ -224,17 +155,43 @@ static inline enum mn_status edge_follow(struct mn_walk *w, const struct mn_hop 
     return queue_push(w, node, depth);
 }
 
-static enum mn_status hop_follow(struct mn_walk *w, uint32_t index, uint32_t depth)
+static enum mn_status edges_ask(struct mn_walk *w, const struct mn_hop *hop, struct mn_fan *fan,
+                                uint32_t lane, uint32_t depth)
 {
     struct mn_edge edges[EDGES_AT_ONCE];
-    uint32_t lane = w->lanes[index]++;
     size_t count = EDGES_AT_ONCE;
     enum mn_status status = MN_OK;
 
     while (status == MN_OK && count == EDGES_AT_ONCE) {
-        status = mn_edge_fan_next(w->fans[index], lane, edges, EDGES_AT_ONCE, &count);
+        status = mn_edge_fan_next(fan, lane, edges, EDGES_AT_ONCE, &count);
         for (size_t i = 0; i < count && status == MN_OK; i++) {
-            status = edge_follow(w, &w->options.hops[index], &edges[i], depth);
+            struct mn_node node = {edges[i].node, hop->to};
+            bool yes = false;
+
+            /* A node that was seen needs no look at its edge. */
+            if (mn_seen_has(&w->seen, node.table, node.row_id)) continue;
+            status = w->options.admit(w->options.context, hop, &edges[i], &yes);
+            if (status == MN_OK && yes) status = node_reach(w, node, depth);
+        }
+    }
+    return status;
+}
+
+/* Where every edge may be stepped on, the edges themselves need not be known. */
+static enum mn_status hop_follow(struct mn_walk *w, uint32_t index, uint32_t depth)
+{
+    const struct mn_hop *hop = &w->options.hops[index];
+    struct mn_fan *fan = w->fans[2 * index + w->turn];
+    uint32_t lane = w->lanes[2 * index + w->turn]++;
+    int64_t nodes[EDGES_AT_ONCE];
+    size_t count = EDGES_AT_ONCE;
+    enum mn_status status = MN_OK;
+
+    if (w->options.admit) return edges_ask(w, hop, fan, lane, depth);
+    while (status == MN_OK && count == EDGES_AT_ONCE) {
+        status = mn_edge_fan_nodes(fan, lane, nodes, EDGES_AT_ONCE, &count);
+        for (size_t i = 0; i < count && status == MN_OK; i++) {
+            status = node_reach(w, (struct mn_node){nodes[i], hop->to}, depth);
         }
     }
     return status;
@@ -259,32 +216,42 @@ static void batch_take(struct mn_walk *w, struct batch *batch)
     }
 }
 
-/* Turns the fan of a hop to the nodes that it leads from. */
-static enum mn_status hop_seek(struct mn_walk *w, uint32_t index, const struct batch *batch)
+/* Turns a fan of a hop to the nodes of its batch that the hop leads from. */
+static enum mn_status hop_seek(struct mn_walk *w, uint32_t index, uint32_t turn)
 {
     const struct mn_hop *hop = &w->options.hops[index];
+    const struct batch *batch = &w->batches[turn];
+    struct mn_fan **fan = &w->fans[2 * index + turn];
     int64_t nodes[MN_FAN_WIDTH];
     uint32_t count = 0;
     enum mn_status status = MN_OK;
 
-    w->lanes[index] = 0;
+    w->lanes[2 * index + turn] = 0;
     for (uint32_t i = 0; i < batch->count; i++) {
         if (batch->nodes[i].table == hop->from) nodes[count++] = batch->nodes[i].row_id;
     }
     if (count == 0) return MN_OK;
-    if (!w->fans[index]) {
-        status = mn_edge_fan_open(w->options.view, hop->relation, hop->direction, &w->fans[index]);
-    }
-    return status == MN_OK ? mn_edge_fan_seek(w->fans[index], nodes, count) : status;
+    if (!*fan) status = mn_edge_fan_open(w->options.view, hop->relation, hop->direction, fan);
+    return status == MN_OK ? mn_edge_fan_seek(*fan, nodes, count) : status;
 }
 
-static enum mn_status batch_step_on(struct mn_walk *w, const struct batch *batch)
+/* Takes what is in the queue and seeks its edges. */
+static enum mn_status batch_seek(struct mn_walk *w, uint32_t turn)
 {
     enum mn_status status = MN_OK;
 
+    batch_take(w, &w->batches[turn]);
     for (uint32_t h = 0; h < w->options.hop_count && status == MN_OK; h++) {
-        status = hop_seek(w, h, batch);
+        status = hop_seek(w, h, turn);
     }
+    return status;
+}
+
+static enum mn_status batch_follow(struct mn_walk *w)
+{
+    const struct batch *batch = &w->batches[w->turn];
+    enum mn_status status = MN_OK;
+
     for (uint32_t i = 0; i < batch->count && status == MN_OK; i++) {
         const struct queue_node *node = &batch->nodes[i];
 
@@ -298,8 +265,6 @@ static enum mn_status batch_step_on(struct mn_walk *w, const struct batch *batch
 
 enum mn_status mn_walk_next(struct mn_walk *walk, int64_t *row_id, uint64_t *depth, bool *found)
 {
-    struct batch batch;
-
     *found = false;
     for (;;) {
         while (walk->give < walk->count) {
@@ -311,17 +276,18 @@ enum mn_status mn_walk_next(struct mn_walk *walk, int64_t *row_id, uint64_t *dep
             *found = true;
             return MN_OK;
         }
-        batch_take(walk, &batch);
-        if (batch.count == 0) return MN_OK;
-        enum mn_status status = batch_step_on(walk, &batch);
+        enum mn_status status = batch_seek(walk, walk->turn);
+        if (status != MN_OK || walk->batches[walk->turn].count == 0) return status;
+        status = batch_follow(walk);
         if (status != MN_OK) return status;
     }
 }
 
+/* Nobody changes anything between two batches here, so that the next one's pages can be on their
+ * way while this one is followed. */
 enum mn_status mn_walk_count(struct mn_walk *walk, uint64_t *count)
 {
     enum mn_status status = MN_OK;
-    struct batch batch;
 
     walk->counted = 0;
     for (; walk->give < walk->count; walk->give++) {
@@ -330,10 +296,15 @@ enum mn_status mn_walk_count(struct mn_walk *walk, uint64_t *count)
         walk->counted += is_end(walk, node->table, node->depth);
     }
     walk->counting = true;
-    do {
-        batch_take(walk, &batch);
-        status = batch_step_on(walk, &batch);
-    } while (status == MN_OK && batch.count > 0);
+    status = batch_seek(walk, walk->turn);
+    while (status == MN_OK && walk->batches[walk->turn].count > 0) {
+        uint32_t next = 1 - walk->turn;
+
+        status = batch_seek(walk, next);
+        if (status == MN_OK) status = batch_follow(walk);
+        if (status == MN_OK && walk->batches[next].count == 0) status = batch_seek(walk, next);
+        walk->turn = next;
+    }
     walk->give = walk->count;
     *count = walk->counted;
     return status;
