@@ -489,8 +489,8 @@ static enum mn_status accusation(struct mn_store *store, enum mn_status found,
     /* The notice on the device may lag: a newer slot that does not fit into the file was durable
      * too. */
     for (uint32_t i = 0; i < MN_META_SLOTS && accused && !status; i++) {
-        if (metas[i].version <= notice.durable) continue;
-        if (found) status = mn_meta_validate(&metas[i], store->layout.plain, file_pages);
+        if (!found || ring->metas[i].version <= notice.durable) continue;
+        status = mn_meta_validate(&ring->metas[i], store->layout.plain, file_pages);
     }
     if (accused && !status) {
         status =
