@@ -29,13 +29,17 @@ int mn_leave(struct mn_session *session, enum mn_status status)
 {
     bool fine = status == MN_OK || status == MN_ROW || status == MN_DONE || status == MN_WAIT;
 
-    mn_dealloc(session->error_json);
-    session->error_json = NULL;
+    if (session->error_json) {
+        mn_dealloc(session->error_json);
+        session->error_json = NULL;
+    }
     if (fine) {
-        session->error.code = MN_OK;
-        session->error.message[0] = session->error.hint[0] = '\0';
-        session->error.offset = -1;
-        session->error.length = 0;
+        if (session->error.code != MN_OK) {
+            session->error.code = MN_OK;
+            session->error.message[0] = session->error.hint[0] = '\0';
+            session->error.offset = -1;
+            session->error.length = 0;
+        }
         mn_error_clear();
     } else {
         session->error = *mn_error_last();

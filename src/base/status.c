@@ -72,6 +72,8 @@ struct mn_error *mn_error_last(void)
 
 void mn_error_clear(void)
 {
+    /* Most often there is nothing; every call of the header asks twice. */
+    if (last.code == MN_OK && last.hint[0] == '\0' && last.offset == -1) return;
     last.code = MN_OK;
     last.offset = -1;
     last.length = 0;

@@ -445,3 +445,62 @@ void mn_cursor_wide(struct mn_cursor *cursor, struct mn_wide *entries, size_t ca
     cursor->key_known = false;
     *count = n;
 }
+
+/* The last 8 bytes of a key, or a value of 8 bytes; false: the entry is another. */
+static bool end_read(const struct mn_node *leaf, uint32_t index, bool of_values, uint64_t *word)
+{
+    struct mn_bytes suffix, value;
+    uint8_t joined[8];
+    size_t before;
+
+    if (!mn_node_plain(leaf, index, &suffix, &value)) return false;
+    if (of_values) {
+        if (value.len != sizeof joined) return false;
+        *word = mn_get_u64_be(value.data);
+        return true;
+    }
+    if (suffix.len >= sizeof joined) {
+        *word = mn_get_u64_be(suffix.data + suffix.len - sizeof joined);
+        return true;
+    }
+    before = sizeof joined - suffix.len;
+    if (mn_node_prefix_len(leaf->page) < before) return false;
+    memcpy(joined, leaf->page + leaf->size - before, before);
+    memcpy(joined + before, suffix.data, suffix.len);
+    *word = mn_get_u64_be(joined);
+    return true;
+}
+
+enum mn_status mn_cursor_ends(struct mn_cursor *cursor, struct mn_key_ends *out)
+{
+    struct mn_step *step = &cursor->path.step[cursor->path.depth - 1];
+    struct mn_node leaf = {step->page, cursor->page_size, cursor->view};
+    uint32_t count, bound, left, n = 0;
+    enum mn_status status = MN_OK;
+    bool exact;
+
+    out->count = 0;
+    out->ended = false;
+    if (!cursor->placed || cursor->writable) return MN_OK;
+    count = mn_node_count(leaf.page);
+    bound = out->backward ? 0 : count;
+    if (out->bound.data) status = mn_node_search(&leaf, out->bound, &bound, &exact);
+    if (status != MN_OK) return status;
+    if (out->backward) {
+        left = step->index + 1 > bound ? step->index + 1 - bound : 0;
+    } else {
+        left = bound > step->index ? bound - step->index : 0;
+    }
+    while (n < left && n < out->capacity) {
+        uint32_t index = out->backward ? step->index - n : step->index + n;
+
+        if (!end_read(&leaf, index, out->of_values, &out->words[n])) break;
+        n++;
+    }
+    out->count = n;
+    out->ended = n == left && bound != (out->backward ? 0 : count);
+    if (n == 0) return MN_OK;
+    step->index = out->backward ? step->index - (n - 1) : step->index + (n - 1);
+    cursor->key_known = false;
+    return MN_OK;
+}

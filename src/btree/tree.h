@@ -154,6 +154,20 @@ struct mn_wide {
 void mn_cursor_wide(struct mn_cursor *cursor, struct mn_wide *entries, size_t capacity,
                     size_t *count);
 
+/*
+ * The last 8 bytes of many keys at once, or the values where those are of 8 bytes: from the
+ * cursor's place to the end of its leaf, or to its begin; the cursor then stands on the last of
+ * them. Only in a view that reads. count 0 and not ended: mn_cursor_item must read the entry.
+ */
+struct mn_key_ends {
+    uint64_t *words; /* big-endian ones, as numbers */
+    size_t capacity, count;
+    struct mn_bytes bound;    /* keys below it alone, backward at or above it; data NULL: none */
+    bool backward, of_values; /* what is asked for */
+    bool ended;               /* the next key is on the other side of the bound */
+};
+enum mn_status mn_cursor_ends(struct mn_cursor *cursor, struct mn_key_ends *out);
+
 /* ---- bulk ---- */
 
 /*

@@ -341,6 +341,35 @@ enum mn_status mn_index_scan_next(struct mn_index_scan *scan, int64_t *row_id,
 
 enum { WIDE_AT_ONCE = 64 };
 
+/* Row ids of an index's entries. */
+static enum mn_status ids_take(struct mn_index_scan *scan, struct mn_row *rows, size_t capacity,
+                               size_t *count)
+{
+    const struct mn_buf *bound = scan->backward ? &scan->keys.from : &scan->keys.to;
+    uint64_t words[WIDE_AT_ONCE];
+    struct mn_key_ends ends = {.words = words,
+                               .capacity = capacity < WIDE_AT_ONCE ? capacity : WIDE_AT_ONCE,
+                               .backward = scan->backward,
+                               .of_values = scan->index->unique};
+    bool found, bounded = bound->len > 0 && (scan->backward || !scan->keys.to_end);
+    enum mn_status status = scan_move(scan, &found);
+
+    if (status != MN_OK || !found) {
+        scan->done = true;
+        return status;
+    }
+    if (bounded) ends.bound = buf_bytes(bound);
+    status = mn_cursor_ends(scan->cursor, &ends);
+    if (status != MN_OK) return status;
+    scan->done = ends.ended;
+    scan->ready = ends.count == 0 && !ends.ended;
+    for (size_t i = 0; i < ends.count; i++) {
+        rows[i] = (struct mn_row){.id = (int64_t)(words[i] ^ UINT64_C(1) << 63)};
+    }
+    *count = ends.count;
+    return MN_OK;
+}
+
 enum mn_status mn_index_scan_rows(struct mn_index_scan *scan, struct mn_row *rows, size_t capacity,
                                   size_t *count)
 {
@@ -351,7 +380,9 @@ enum mn_status mn_index_scan_rows(struct mn_index_scan *scan, struct mn_row *row
     enum mn_status status;
 
     *count = 0;
-    if (scan->done || scan->index || scan->backward || mn_view_writable(scan->view)) return MN_OK;
+    if (scan->done || mn_view_writable(scan->view)) return MN_OK;
+    if (scan->index) return ids_take(scan, rows, capacity, count);
+    if (scan->backward) return MN_OK;
     if (!to_end && scan->keys.to.len != MN_ROW_ID_BYTES) return MN_OK;
     status = scan_move(scan, &found);
     if (status != MN_OK || !found) {

@@ -64,8 +64,9 @@ void mn_index_scan_close(struct mn_index_scan *scan);
 enum mn_status mn_index_scan_next(struct mn_index_scan *scan, int64_t *row_id,
                                   struct mn_bytes *record, bool *found);
 
-/* The next rows of a table scan, many at once where that can be: forward, in a view that only
- * reads. *count 0: it cannot, or there are none, and next says which. Records are valid as long as
+/* The next rows, many at once where that can be: in a view that only reads, and of a table's own
+ * tree forward only. Those of an index have no record, and mn_index_scan_column knows nothing of
+ * them. *count 0: it cannot, or there are none, and next says which. Records are valid as long as
  * the view. */
 struct mn_row;
 enum mn_status mn_index_scan_rows(struct mn_index_scan *scan, struct mn_row *rows, size_t capacity,

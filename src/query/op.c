@@ -42,9 +42,9 @@ enum mn_status mn_exec_nomem(const struct mn_exec *exec)
     return mn_hint("raise PRAGMA memory_limit, or ask for fewer rows");
 }
 
-static int64_t exec_clock(const struct mn_exec *exec)
+static inline int64_t exec_clock(const struct mn_exec *exec)
 {
-    return exec->timed ? exec->eval.os->ops->tick_us(exec->eval.os) : 0;
+    return __builtin_expect(exec->timed, 0) ? exec->eval.os->ops->tick_us(exec->eval.os) : 0;
 }
 
 enum mn_status mn_op_open(struct mn_op *op, struct mn_exec *exec)

@@ -161,11 +161,12 @@ static enum mn_status limit_open(struct mn_op *op, struct mn_exec *exec)
 static enum mn_status limit_next(struct mn_op *op, struct mn_exec *exec, bool *found)
 {
     struct op_limit *limit = (struct op_limit *)op;
-    struct mn_arena_mark mark = mn_arena_mark(exec->eval.scratch);
     enum mn_status status;
 
     if (limit->left == 0) return MN_OK;
     for (; limit->skip > 0; limit->skip--) {
+        struct mn_arena_mark mark = mn_arena_mark(exec->eval.scratch);
+
         status = mn_op_next(op->left, exec, found);
         if (status != MN_OK || !*found) return status;
         mn_arena_rewind(exec->eval.scratch, mark);

@@ -9,7 +9,8 @@
  * the filter, and the rest only of rows that pass it.
  *
  * In a view that only reads, the records of a table scan are taken from the leaf some at a time and
- * wait in `ahead`: the first few, then more and more, so that LIMIT 1 does not pay for many.
+ * wait in `ahead`: the first few, then more and more, so that LIMIT 1 does not pay for many. Of an
+ * index the row ids are, where its keys are not decoded.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@
 #include "index/row.h"
 #include "query/op_scan.h"
 
-enum { EDGES_AT_ONCE = 64, AHEAD_FIRST = 2, AHEAD_MOST = 64 };
+enum { EDGES_AT_ONCE = 64, AHEAD_FIRST = 2, AHEAD_FIRST_IDS = 8, AHEAD_MOST = 64 };
 
 struct op_scan {
     struct mn_op op;
@@ -33,6 +34,7 @@ struct op_scan {
     bool nulls;          /* the second range of nulls_after */
     bool nothing;        /* a condition is NULL: no row */
     bool counted, whole; /* whole: no condition at all */
+    bool looks_ahead;    /* the scan can give some rows at a time */
     struct mn_index_scan *scan;
     struct mn_key_range keys;
     struct mn_edge_scan *edge_scan; /* EdgeScan */
@@ -168,6 +170,15 @@ static enum mn_status point_keys(struct op_scan *scan)
     return mn_index_range_keys(spec->table, spec->index, &range, &scan->keys);
 }
 
+/* Whether columns are decoded from the index's keys. */
+static bool reads_keys(const struct mn_scan_spec *spec)
+{
+    for (uint32_t i = 0; i < spec->column_count && spec->index_only; i++) {
+        if (spec->columns[i].column != MN_SCAN_ROW_ID) return true;
+    }
+    return false;
+}
+
 static enum mn_status scan_open(struct mn_op *op, struct mn_exec *exec)
 {
     struct op_scan *scan = (struct op_scan *)op;
@@ -178,7 +189,9 @@ static enum mn_status scan_open(struct mn_op *op, struct mn_exec *exec)
     scan->edge_scan = NULL;
     scan->edge_at = scan->edge_count = 0;
     scan->ahead_at = scan->ahead_count = 0;
-    scan->ahead_room = AHEAD_FIRST;
+    scan->ahead_room = spec->index ? AHEAD_FIRST_IDS : AHEAD_FIRST;
+    scan->looks_ahead =
+        (spec->index ? !reads_keys(spec) : !spec->backward) && !mn_view_writable(exec->view);
     scan->keys = (struct mn_key_range){0};
     scan->point_at = 0;
     scan->nothing = scan->counted = false;
@@ -253,7 +266,7 @@ static enum mn_status point_next(struct op_scan *scan, struct mn_row *row, bool 
 {
     enum mn_status status = MN_OK;
 
-    if (scan->ahead_at == scan->ahead_count) {
+    if (scan->looks_ahead && scan->ahead_at == scan->ahead_count) {
         scan->ahead_at = 0;
         status = mn_index_scan_rows(scan->scan, scan->ahead, scan->ahead_room, &scan->ahead_count);
         if (scan->ahead_room < AHEAD_MOST) scan->ahead_room *= 2;
@@ -269,9 +282,10 @@ static enum mn_status point_next(struct op_scan *scan, struct mn_row *row, bool 
 static enum mn_status scan_next(struct mn_op *op, struct mn_exec *exec, bool *found)
 {
     struct op_scan *scan = (struct op_scan *)op;
-    struct mn_arena_mark mark = mn_arena_mark(exec->eval.scratch);
+    struct mn_arena_mark mark = {NULL, 0};
 
     if (scan->nothing) return MN_OK;
+    if (scan->spec.filter) mark = mn_arena_mark(exec->eval.scratch);
     while (scan->point_at < scan->point_count) {
         struct mn_row row = {0};
         enum mn_status status = scan->scan ? MN_OK : point_open(scan, exec);

@@ -482,7 +482,12 @@ static enum mn_status select_make(struct mn_plan *plan, struct mn_op **op)
 {
     struct mn_query *query = plan->query;
     struct mn_slot_list outputs;
-    enum mn_status status = select_rows(plan, op);
+    enum mn_status status;
+
+    plan->lean = query->source_count == 1 && query->sources[0]->kind == MN_SOURCE_TABLE &&
+                 !query->sources[0]->outer && !query->grouped && !query->has_latest &&
+                 !query->nearest && !plan->bind->subqueries;
+    status = select_rows(plan, op);
 
     if (status == MN_OK && query->having) {
         *op = mn_op_filter(plan->arena, *op, query->having);

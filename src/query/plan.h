@@ -37,6 +37,7 @@ struct mn_plan {
     uint32_t condition_count;
     uint64_t outer_sources; /* right sides of LEFT JOINs */
     bool ordered;           /* the rows come in the order of ORDER BY */
+    bool lean;              /* only conditions, ORDER BY and outputs read the source */
     struct mn_eval eval;    /* for estimates */
 };
 

@@ -406,9 +406,31 @@ static bool expr_reads(const struct mn_expr *expr, uint32_t slot)
     return walk.found;
 }
 
-static enum mn_status columns_make(struct mn_plan *plan, const struct mn_source *source,
-                                   struct mn_scan_spec *spec)
+/* Whether anything above the scan reads the slot: a condition that the way makes true does not, nor
+ * an ORDER BY whose order it gives. */
+static bool is_read_above(const struct mn_plan *plan, bool ordered, uint32_t slot)
 {
+    const struct mn_query *query = plan->query;
+
+    if (!plan->lean) return true;
+    for (uint32_t i = 0; i < query->output_count; i++) {
+        const struct mn_output *output = &query->outputs[i];
+
+        if (output->slot == slot || expr_reads(output->expr, slot)) return true;
+    }
+    for (uint32_t i = 0; i < query->key_count && !ordered; i++) {
+        if (expr_reads(query->keys[i].expr, slot)) return true;
+    }
+    for (uint32_t i = 0; i < plan->condition_count; i++) {
+        if (!plan->conditions[i].done && expr_reads(plan->conditions[i].expr, slot)) return true;
+    }
+    return expr_reads(query->having, slot);
+}
+
+static enum mn_status columns_make(struct mn_plan *plan, const struct mn_source *source,
+                                   struct mn_access_path *path)
+{
+    struct mn_scan_spec *spec = &path->spec;
     uint32_t wanted = 0;
 
     spec->columns =
@@ -426,6 +448,7 @@ static enum mn_status columns_make(struct mn_plan *plan, const struct mn_source 
             if ((int)i == source->table->row_id_column) column.column = MN_SCAN_ROW_ID;
             if (column.slot == MN_NO_SLOT) continue;
             if (expr_reads(spec->filter, column.slot) != (early == 1)) continue;
+            if (!early && !is_read_above(plan, path->ordered, column.slot)) continue;
             column.index_column = index_position(spec->index, i);
             spec->columns[wanted++] = column;
         }
@@ -583,7 +606,7 @@ enum mn_status mn_plan_scan(struct mn_plan *plan, uint32_t source_index, uint64_
         path->spec.filter = mn_expr_and(plan->arena, path->spec.filter, condition->expr);
         if (!path->spec.filter) return mn_fail_nomem();
     }
-    status = columns_make(plan, source, &path->spec);
+    status = columns_make(plan, source, path);
     if (status != MN_OK) return status;
     *op = mn_op_scan(plan->arena, &path->spec);
     if (!*op) return mn_fail_nomem();

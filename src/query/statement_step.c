@@ -261,7 +261,7 @@ enum mn_status mn_statement_stop(struct mn_stmt *stmt, enum mn_status status)
 
 enum mn_status mn_statement_step(struct mn_session *session, struct mn_stmt *stmt)
 {
-    enum mn_status status = mn_statement_start(session, stmt);
+    enum mn_status status = stmt->state == MN_RUN_ROWS ? MN_OK : mn_statement_start(session, stmt);
 
     stmt->row = NULL;
     if (status == MN_OK && stmt->state == MN_RUN_ROWS) {
