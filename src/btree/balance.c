@@ -345,8 +345,18 @@ static enum mn_status leaf_share(struct mn_path *path, uint32_t level, uint32_t 
     return neighbour_share(&s, total, at, up);
 }
 
-enum mn_status mn_path_insert(struct mn_path *path, struct mn_root *root,
-                              const struct mn_cell *cell)
+/* The node at `level` was split, its right half goes up: the parent's pointer to the left one. */
+static void left_count(struct mn_path *path, uint32_t level)
+{
+    struct mn_step *above = &path->step[level - 1];
+
+    mn_node_child_set(above->page, above->index, path->step[level].ref,
+                      mn_node_entries(path->step[level].page));
+    above->index++;
+}
+
+static enum mn_status insert_from(struct mn_path *path, struct mn_root *root, uint32_t level,
+                                  const struct mn_cell *cell)
 {
     struct mn_scratch *scratch;
     struct mn_cell up[2]; /* what goes up from odd and even levels */
@@ -354,7 +364,7 @@ enum mn_status mn_path_insert(struct mn_path *path, struct mn_root *root,
     enum mn_status status = mn_scratch_get(path->view, &scratch);
 
     if (status != MN_OK) return status;
-    for (uint32_t level = path->depth - 1;; level--) {
+    for (;; level--) {
         struct mn_node node = mn_path_node(path, level);
         uint32_t index = path->step[level].index, count;
 
@@ -377,10 +387,36 @@ enum mn_status mn_path_insert(struct mn_path *path, struct mn_root *root,
         status = node_split(path, level, count, &up[level & 1]);
         if (status != MN_OK) return status;
         if (level == 0) return root_grow(path, root, cell);
-        mn_node_child_set(path->step[level - 1].page, path->step[level - 1].index,
-                          path->step[level].ref, mn_node_entries(node.page));
-        path->step[level - 1].index++;
+        left_count(path, level);
     }
+}
+
+enum mn_status mn_path_insert(struct mn_path *path, struct mn_root *root,
+                              const struct mn_cell *cell)
+{
+    return insert_from(path, root, path->depth - 1, cell);
+}
+
+enum mn_status mn_path_append(struct mn_path *path, struct mn_root *root,
+                              const struct mn_cell *cell)
+{
+    uint32_t level = path->depth - 1;
+    struct mn_node node = mn_path_node(path, level), right = node;
+    struct mn_cell pair[2] = {mn_node_cell(&node, mn_node_count(node.page) - 1), *cell}, up;
+    struct mn_scratch *scratch;
+    struct mn_ref ref;
+    enum mn_status status = mn_scratch_get(path->view, &scratch);
+
+    if (status == MN_OK) status = mn_page_new(path->view, MN_PAGE_LEAF, &ref, &right.page);
+    if (status != MN_OK) return status;
+    mn_page_set_label(right.page, mn_page_label(node.page));
+    mn_node_build(&right, cell, 1);
+    status = separator_make(scratch, level, pair, &node, &up);
+    if (status != MN_OK) return status;
+    child_fill(&up, ref, 1);
+    if (level == 0) return root_grow(path, root, &up);
+    left_count(path, level);
+    return insert_from(path, root, level - 1, &up);
 }
 
 /* -- shrinking --------------------------------------------------------------------------------- */

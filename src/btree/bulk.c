@@ -1,24 +1,48 @@
 /*
  * bulk: appending sorted entries with full leaves, each page written once.
  *
- * The path to the rightmost leaf stays open and writable; an entry is appended to the leaf without
- * a search. Where it does not fit, the ordinary insert splits the leaf behind its last entry, and
- * what then lies left of the path is full for good: it goes to its place in the file at once. So a
- * bulk build keeps one path in memory, whatever its size.
+ * The path to the rightmost leaf stays open and writable. What lies left of it is full for good: it
+ * goes to its place in the file at once. So a bulk build keeps one path in memory, whatever its
+ * size.
+ *
+ *   stage   | key, length, value | key, length, value | ...
+ *
+ * The rightmost leaf is filled from a stage: plain entries are packed there, one behind the other,
+ * until they would no longer fit into a page; then the leaf is made of them in one pass. Until then
+ * the leaf holds only the first of them.
+ *
+ *   (B1) the stage is empty, or begins with the entries that the rightmost leaf holds
+ *   (B2) entries not yet counted above the leaf are `pending`
+ *
+ * Any other entry, and one that does not fit, goes by the ordinary insert after the stage was
+ * emptied. One that stands alone in its leaf then begins the next stage.
  */
 #include <string.h>
 
 #include "base/alloc.h"
 #include "btree/inside.h"
 
+enum { STAGE_PAGES = 4, ENTRY_LEAST = 8 };
+
+struct stage {
+    uint8_t *bytes;
+    size_t used, capacity;
+    struct mn_packed *cells;
+    uint32_t count;
+    size_t common; /* bytes that all keys begin with */
+};
+
 struct mn_bulk {
     struct mn_view *view;
     struct mn_scratch *scratch;
     struct mn_root root;
-    struct mn_path path;       /* rightmost and writable; depth 0: the tree is empty */
+    struct mn_path path; /* rightmost and writable; depth 0: the tree is empty */
+    uint32_t page_size, inline_max;
+    struct stage stage;
+    bool full;                 /* the entry at hand does not fit into the leaf */
     uint64_t pending;          /* entries appended to the leaf and not yet counted above it */
     uint64_t seals, rollbacks; /* of the scratch when the path was taken */
-    uint8_t *last;             /* the last key, to check the order */
+    uint8_t *last;             /* the last key where the stage is empty, to check the order */
     size_t last_len, last_capacity;
     bool any;
 };
@@ -80,8 +104,20 @@ static enum mn_status last_read(struct mn_bulk *bulk)
 
 static void bulk_free(struct mn_bulk *bulk)
 {
+    mn_dealloc(bulk->stage.bytes);
+    mn_dealloc(bulk->stage.cells);
     mn_dealloc(bulk->last);
     mn_dealloc(bulk);
+}
+
+static enum mn_status stage_make(struct mn_bulk *bulk)
+{
+    struct stage *stage = &bulk->stage;
+
+    stage->capacity = (size_t)STAGE_PAGES * bulk->page_size;
+    stage->bytes = mn_alloc(stage->capacity);
+    stage->cells = mn_alloc(bulk->page_size / ENTRY_LEAST * sizeof *stage->cells);
+    return stage->bytes && stage->cells ? MN_OK : mn_fail_nomem();
 }
 
 enum mn_status mn_bulk_begin(struct mn_view *view, uint64_t tree, struct mn_bulk **out)
@@ -96,7 +132,10 @@ enum mn_status mn_bulk_begin(struct mn_view *view, uint64_t tree, struct mn_bulk
     bulk = mn_zalloc(sizeof *bulk);
     if (!bulk) return mn_fail_nomem();
     bulk->view = view;
-    status = mn_scratch_get(view, &bulk->scratch);
+    bulk->page_size = mn_view_page_size(view);
+    bulk->inline_max = mn_node_inline_max(bulk->page_size);
+    status = stage_make(bulk);
+    if (status == MN_OK) status = mn_scratch_get(view, &bulk->scratch);
     if (status == MN_OK) bulk->rollbacks = bulk->scratch->rollbacks;
     if (status == MN_OK) status = mn_root_get(view, tree, &bulk->root);
     if (status == MN_OK) status = last_read(bulk);
@@ -149,6 +188,107 @@ static void pending_count(struct mn_bulk *bulk)
     bulk->pending = 0;
 }
 
+/* ---- the stage ---- */
+
+static struct mn_bytes stage_key(const struct stage *stage, uint32_t index)
+{
+    const struct mn_packed *cell = &stage->cells[index];
+
+    return mn_bytes_of(stage->bytes + cell->at, cell->key_bytes);
+}
+
+static size_t common_bytes(struct mn_bytes a, struct mn_bytes b, size_t most)
+{
+    size_t n = 0;
+
+    if (most > a.len) most = a.len;
+    if (most > b.len) most = b.len;
+    for (; n + 8 <= most; n += 8) {
+        uint64_t differ = mn_get_u64_be(a.data + n) ^ mn_get_u64_be(b.data + n);
+
+        if (differ) return n + (size_t)__builtin_clzll(differ) / 8;
+    }
+    while (n < most && a.data[n] == b.data[n]) n++;
+    return n;
+}
+
+static bool key_ascends(struct mn_bytes last, struct mn_bytes key)
+{
+    size_t common;
+
+    if (last.len == 8 && key.len == 8) return mn_get_u64_be(last.data) < mn_get_u64_be(key.data);
+    common = common_bytes(last, key, SIZE_MAX);
+    if (common == last.len) return key.len > common;
+    return common < key.len && last.data[common] < key.data[common];
+}
+
+static void stage_put(struct stage *stage, struct mn_bytes key, struct mn_bytes value)
+{
+    uint8_t *at = stage->bytes + stage->used;
+    size_t bytes = key.len + 2 + value.len;
+
+    stage->cells[stage->count++] =
+        (struct mn_packed){(uint32_t)stage->used, (uint16_t)key.len, (uint16_t)bytes};
+    if (key.len) memcpy(at, key.data, key.len);
+    mn_put_u16(at + key.len, (uint16_t)value.len);
+    if (value.len) memcpy(at + key.len + 2, value.data, value.len);
+    stage->used += bytes;
+}
+
+static bool is_plain(const struct mn_bulk *bulk, struct mn_bytes key, struct mn_bytes value)
+{
+    return key.len <= bulk->inline_max && value.len <= bulk->inline_max;
+}
+
+/* The entry stands alone in the rightmost leaf (B1). */
+static void stage_begin(struct mn_bulk *bulk, struct mn_bytes key, struct mn_bytes value)
+{
+    bulk->stage.common = key.len;
+    stage_put(&bulk->stage, key, value);
+}
+
+/* False: not an entry for the stage, or no room, or no stage. */
+static bool stage_add(struct mn_bulk *bulk, struct mn_bytes key, struct mn_bytes value)
+{
+    struct stage *stage = &bulk->stage;
+    size_t bytes = key.len + 2 + value.len, common, count = (size_t)stage->count + 1;
+
+    if (stage->count == 0 || bulk->rollbacks != bulk->scratch->rollbacks) return false;
+    if (!is_plain(bulk, key, value) || stage->used + bytes > stage->capacity) return false;
+    if (!key_ascends(stage_key(stage, stage->count - 1), key)) return false;
+    common = common_bytes(stage_key(stage, 0), key, stage->common);
+    bulk->full = MN_PAGE_HEADER + common + count * 8 + stage->used + bytes - count * common >
+                 bulk->page_size;
+    if (bulk->full) return false;
+    stage->common = common;
+    stage_put(stage, key, value);
+    bulk->root.entries++;
+    bulk->pending++;
+    return true;
+}
+
+/* The leaf is made of what was staged. */
+static enum mn_status stage_end(struct mn_bulk *bulk)
+{
+    struct stage *stage = &bulk->stage;
+    struct mn_node leaf;
+    enum mn_status status;
+
+    if (stage->count == 0) return MN_OK;
+    status = path_refresh(bulk);
+    if (status == MN_OK) status = last_keep(bulk, stage_key(stage, stage->count - 1));
+    if (status != MN_OK) return status;
+    leaf = mn_path_node(&bulk->path, bulk->path.depth - 1);
+    if (stage->count > 1) {
+        mn_node_fill(&leaf, stage->bytes, stage->cells, stage->count, (uint32_t)stage->common);
+    }
+    stage->count = 0;
+    stage->used = 0;
+    return MN_OK;
+}
+
+/* ---- one entry ---- */
+
 static enum mn_status entry_append(struct mn_bulk *bulk, const struct mn_entry *entry)
 {
     struct mn_path *path = &bulk->path;
@@ -162,20 +302,21 @@ static enum mn_status entry_append(struct mn_bulk *bulk, const struct mn_entry *
     bulk->root.entries++;
     bulk->pending++;
     path->step[path->depth - 1].index = count;
-    if (mn_node_insert(&leaf, count, &entry->cell)) return MN_OK;
+    if (!bulk->full && mn_node_insert(&leaf, count, &entry->cell)) return MN_OK;
     pending_count(bulk);
-    status = mn_path_insert(path, &bulk->root, &entry->cell);
+    status = bulk->full ? mn_path_append(path, &bulk->root, &entry->cell)
+                        : mn_path_insert(path, &bulk->root, &entry->cell);
+    bulk->full = false;
     if (status == MN_OK) status = rightmost_open(bulk);
     return status == MN_OK ? left_place(bulk) : status;
 }
 
 static enum mn_status entry_begin(struct mn_bulk *bulk, struct mn_bytes key)
 {
-    size_t common = bulk->last_len < key.len ? bulk->last_len : key.len;
-    int order = common ? memcmp(bulk->last, key.data, common) : 0;
+    enum mn_status status = stage_end(bulk);
 
-    if (order == 0) order = bulk->last_len < key.len ? -1 : 1;
-    if (bulk->any && order >= 0) {
+    if (status != MN_OK) return status;
+    if (bulk->any && !key_ascends(mn_bytes_of(bulk->last, bulk->last_len), key)) {
         return mn_fail(MN_MISUSE, "a bulk build takes keys in ascending order");
     }
     if (mn_key_check(key) != MN_OK) return MN_TOOBIG;
@@ -198,10 +339,18 @@ static enum mn_status entry_end(struct mn_bulk *bulk, struct mn_entry *entry, st
 enum mn_status mn_bulk_add(struct mn_bulk *bulk, struct mn_bytes key, struct mn_bytes value)
 {
     struct mn_entry entry = {.payload = bulk->scratch->payload};
-    enum mn_status status = entry_begin(bulk, key);
+    enum mn_status status;
 
+    bulk->full = false;
+    if (stage_add(bulk, key, value)) return MN_OK;
+    status = entry_begin(bulk, key);
     if (status == MN_OK) status = mn_entry_store(&entry, bulk->view, value);
-    return status == MN_OK ? entry_end(bulk, &entry, key) : status;
+    if (status == MN_OK) status = entry_end(bulk, &entry, key);
+    if (status == MN_OK && is_plain(bulk, key, value) &&
+        mn_node_count(bulk->path.step[bulk->path.depth - 1].page) == 1) {
+        stage_begin(bulk, key, value);
+    }
+    return status;
 }
 
 enum mn_status mn_bulk_add_run(struct mn_bulk *bulk, struct mn_bytes key, struct mn_bytes value,
@@ -209,9 +358,11 @@ enum mn_status mn_bulk_add_run(struct mn_bulk *bulk, struct mn_bytes key, struct
 {
     struct mn_entry entry = {.payload = bulk->scratch->payload};
     struct mn_run made;
-    enum mn_status status = entry_begin(bulk, key);
+    enum mn_status status;
 
     *run = NULL;
+    bulk->full = false;
+    status = entry_begin(bulk, key);
     if (status != MN_OK) return status;
     if (value.len == 0 || value.len > mn_node_inline_max(mn_view_page_size(bulk->view)) ||
         run_bytes == 0) {
@@ -231,7 +382,8 @@ enum mn_status mn_bulk_end(struct mn_bulk *bulk)
     enum mn_status status;
 
     if (!bulk) return MN_OK;
-    status = path_refresh(bulk);
+    status = stage_end(bulk);
+    if (status == MN_OK) status = path_refresh(bulk);
     if (status == MN_OK) {
         if (bulk->path.depth > 0) pending_count(bulk);
         bulk->scratch->changes[bulk->root.tree & 63]++;

@@ -84,6 +84,10 @@ enum mn_status mn_leaf_tails(const struct mn_node *leaf, uint32_t *index,
 /* Puts the cell before step[depth - 1].index of an edited path, splitting upwards where need be. */
 enum mn_status mn_path_insert(struct mn_path *path, struct mn_root *root,
                               const struct mn_cell *cell);
+/* Puts the cell, which is above all that the leaf at the end of an edited path holds, alone into a
+ * new leaf behind it. */
+enum mn_status mn_path_append(struct mn_path *path, struct mn_root *root,
+                              const struct mn_cell *cell);
 /* After an entry left the leaf of an edited path: merges thin nodes, drops empty ones. */
 enum mn_status mn_path_shrink(struct mn_path *path, struct mn_root *root);
 /* The same from a node further up, on an edited path that need not reach below it. */

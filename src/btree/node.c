@@ -533,3 +533,29 @@ void mn_node_build(const struct mn_node *node, const struct mn_cell *cells, uint
         }
     }
 }
+
+void mn_node_fill(const struct mn_node *node, const uint8_t *buffer, const struct mn_packed *cells,
+                  uint32_t count, uint32_t prefix)
+{
+    uint8_t *page = node->page, *end = page + node->size, *head, *slot;
+    uint32_t heap = prefix;
+
+    mn_put_u16(page + COUNT_AT, (uint16_t)count);
+    mn_put_u16(page + PREFIX_AT, (uint16_t)prefix);
+    mn_put_u16(page + GARBAGE_AT, 0);
+    if (prefix > 0) memcpy(end - prefix, buffer + cells[0].at, prefix);
+    head = head_at(page, 0);
+    slot = slot_at(page, 0);
+    for (uint32_t i = 0; i < count; i++, head += 4, slot += 4) {
+        const uint8_t *suffix = buffer + cells[i].at + prefix;
+        uint32_t bytes = cells[i].bytes - prefix, suffix_bytes = cells[i].key_bytes - prefix;
+
+        heap += bytes;
+        memcpy(end - heap, suffix, bytes);
+        mn_put_u32(head, head_of(suffix, suffix_bytes));
+        mn_put_u16(slot, (uint16_t)heap);
+        mn_put_u16(slot + 2, (uint16_t)suffix_bytes);
+    }
+    mn_put_u16(page + HEAP_AT, (uint16_t)heap);
+    memset(slot, 0, (size_t)(end - heap - slot));
+}

@@ -150,6 +150,19 @@ size_t mn_node_size_of(const struct mn_cell *cells, uint32_t count, bool leaf);
 /* Makes the page a node of these cells; none of them may lie in it. */
 void mn_node_build(const struct mn_node *node, const struct mn_cell *cells, uint32_t count);
 
+/* A plain entry of a leaf as it lies in a buffer: the whole key, the length of the value, the
+ * value.
+ */
+struct mn_packed {
+    uint32_t at; /* in the buffer */
+    uint16_t key_bytes, bytes;
+};
+
+/* Makes the page a leaf of these entries, two or more whose keys ascend and share `prefix` bytes.
+ */
+void mn_node_fill(const struct mn_node *node, const uint8_t *buffer, const struct mn_packed *cells,
+                  uint32_t count, uint32_t prefix);
+
 /* Bytes in use: header, arrays, cells and prefix. */
 uint32_t mn_node_used(const uint8_t *page);
 

@@ -173,7 +173,8 @@ enum mn_status mn_cursor_ends(struct mn_cursor *cursor, struct mn_key_ends *out)
 /*
  * Appends entries in strictly ascending order behind what the tree holds, with full leaves. A key
  * that is not above the last one is MN_MISUSE. Until bulk_end, which frees the bulk whatever it
- * answers, the tree must not be changed otherwise and no savepoint begun; other trees may change.
+ * answers, the tree must not be read or changed otherwise and no savepoint begun; other trees may
+ * change.
  */
 struct mn_bulk;
 enum mn_status mn_bulk_begin(struct mn_view *view, uint64_t tree, struct mn_bulk **bulk);

@@ -19,21 +19,27 @@ static size_t utf8_length(const uint8_t *at, const uint8_t *end)
     return (a == 0xf0 && b < 0x90) || (a == 0xf4 && b > 0x8f) ? 0 : 4;
 }
 
-/* Eight bytes at once, while they are ASCII and none is NUL. */
+/* A high bit where one of the eight bytes is NUL or not ASCII. */
+static inline uint64_t strange_bytes(const uint8_t *at)
+{
+    uint64_t word;
+
+    memcpy(&word, at, sizeof word);
+    return (word | (word - UINT64_C(0x0101010101010101))) & UINT64_C(0x8080808080808080);
+}
+
+/* Some bytes at once, while they are ASCII and none is NUL. */
 static size_t ascii_run(const uint8_t *at, const uint8_t *end)
 {
     const uint8_t *begin = at;
 
-    while (end - at >= 8) {
-        uint64_t word;
-
-        memcpy(&word, at, sizeof word);
-        if ((word | ((word - UINT64_C(0x0101010101010101)) & ~word)) &
-            UINT64_C(0x8080808080808080)) {
-            break;
-        }
-        at += 8;
+    while (end - at >= 32 && (strange_bytes(at) | strange_bytes(at + 8) | strange_bytes(at + 16) |
+                              strange_bytes(at + 24)) == 0) {
+        at += 32;
     }
+    while (end - at >= 8 && strange_bytes(at) == 0) at += 8;
+    /* The rest once more with what was before it. */
+    if (end - at < 8 && end - begin >= 8 && strange_bytes(end - 8) == 0) at = end;
     return (size_t)(at - begin);
 }
 

@@ -1,0 +1,230 @@
+/*
+ * Tests of btree/bulk: entries of every shape, appended in pieces, against the list they came from.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "btree/tree.h"
+#include "support/forest.h"
+#include "support/test.h"
+
+enum { KEY_MOST = 3000, VALUE_MOST = 6000 };
+
+#define ok(expression) ok_at((expression), __LINE__)
+static void ok_at(enum mn_status status, int line)
+{
+    if (status == MN_OK) return;
+    print_error("seed %llu, line %d: %s\n", (unsigned long long)test_seed(), line,
+                mn_error_last()->message);
+    fail();
+}
+
+/* How keys and values are drawn. */
+struct shape {
+    const char *name;
+    size_t prefix_bytes;                   /* that all keys begin with */
+    uint32_t keys_long, values_long, runs; /* of 1,000: those that do not fit into a cell */
+    size_t value_bytes;                    /* the others have fewer */
+    bool fixed;                            /* keys are of 8 bytes behind the prefix */
+};
+
+static const struct shape shapes[] = {
+    {"numbers", 0, 0, 0, 0, 100, true},
+    {"numbers without values", 0, 0, 0, 0, 1, true},
+    {"keys of any length", 0, 0, 0, 0, 30, false},
+    {"a long prefix", 90, 0, 0, 0, 4, true},
+    {"a prefix of most of a cell", 70, 0, 5, 0, 2, false},
+    {"some long keys", 0, 30, 0, 0, 50, false},
+    {"some long values", 3, 0, 30, 0, 60, true},
+    {"runs among them", 2, 0, 0, 200, 20, true},
+    {"all kinds", 5, 10, 10, 20, 90, false},
+};
+
+/* The number n as a key; a longer key begins with it, so order is the order of numbers. */
+static struct mn_bytes key_draw(const struct shape *shape, uint64_t n, uint8_t *bytes)
+{
+    uint64_t random = n * 77 + 1;
+    size_t length = shape->prefix_bytes + 8;
+
+    memset(bytes, 'p', KEY_MOST);
+    mn_put_u64_be(bytes + shape->prefix_bytes, n);
+    if (!shape->fixed) length += test_random(&random) % 12;
+    if (test_random(&random) % 1000 < shape->keys_long) length = KEY_MOST - n % 100;
+    return mn_bytes_of(bytes, length);
+}
+
+static struct mn_bytes value_draw(const struct shape *shape, uint64_t n, uint8_t *bytes)
+{
+    uint64_t random = n * 13 + 5;
+    size_t length = test_random(&random) % shape->value_bytes;
+
+    if (test_random(&random) % 1000 < shape->values_long) length = VALUE_MOST - n % 1000;
+    memset(bytes, (int)(n % 251), VALUE_MOST);
+    return mn_bytes_of(bytes, length);
+}
+
+static bool is_run(const struct shape *shape, uint64_t n)
+{
+    uint64_t random = n * 3 + 11;
+
+    return test_random(&random) % 1000 < shape->runs;
+}
+
+static size_t run_bytes(uint64_t n)
+{
+    return 600 + n % 500;
+}
+
+static void entry_add(struct mn_bulk *bulk, const struct shape *shape, uint64_t n)
+{
+    static uint8_t key_room[KEY_MOST], value_room[VALUE_MOST];
+    struct mn_bytes key = key_draw(shape, n, key_room), value = value_draw(shape, n, value_room);
+    uint8_t *run;
+
+    if (!is_run(shape, n)) {
+        ok(mn_bulk_add(bulk, key, value));
+        return;
+    }
+    ok(mn_bulk_add_run(bulk, key, mn_bytes_of("run", 3), run_bytes(n), &run));
+    memset(run, (int)(n % 253), run_bytes(n));
+}
+
+static void entry_compare(const struct shape *shape, uint64_t n, const struct mn_item *item)
+{
+    static uint8_t key_room[KEY_MOST], value_room[VALUE_MOST];
+    struct mn_bytes key = key_draw(shape, n, key_room), value = value_draw(shape, n, value_room);
+
+    assert_int_equal(item->key.len, key.len);
+    assert_memory_equal(item->key.data, key.data, key.len);
+    if (is_run(shape, n)) value = mn_bytes_of("run", 3);
+    assert_int_equal(item->value.len, value.len);
+    if (value.len) assert_memory_equal(item->value.data, value.data, value.len);
+    if (!is_run(shape, n)) return;
+    assert_int_equal(item->run.len, run_bytes(n));
+    assert_int_equal(item->run.data[item->run.len - 1], n % 253);
+}
+
+static void entries_are(struct mn_view *view, uint64_t tree, const struct shape *shape,
+                        uint64_t count)
+{
+    struct mn_cursor *cursor;
+    struct mn_item item;
+    uint64_t n = 0, entries;
+    bool found;
+
+    ok(mn_tree_count(view, tree, &entries));
+    assert_int_equal(entries, count);
+    ok(mn_cursor_open(view, tree, &cursor));
+    for (ok(mn_cursor_first(cursor, &found)); found; ok(mn_cursor_next(cursor, &found))) {
+        ok(mn_cursor_item(cursor, &item));
+        entry_compare(shape, n++, &item);
+    }
+    assert_int_equal(n, count);
+    mn_cursor_close(cursor);
+}
+
+/* A bulk of up to `most` entries from `from` on, beside which another tree may change. */
+static uint64_t bulk_once(struct mn_view *view, const uint64_t trees[2], const struct shape *shape,
+                          uint64_t from, uint64_t *seed)
+{
+    uint64_t count = test_random(seed) % (test_random(seed) % 3 ? 3000 : 40);
+    bool beside = test_random(seed) % 3 == 0;
+    struct mn_bulk *bulk;
+    uint8_t value[90] = {0}, key[8];
+
+    ok(mn_bulk_begin(view, trees[0], &bulk));
+    for (uint64_t n = from; n < from + count; n++) {
+        entry_add(bulk, shape, n);
+        if (!beside || test_random(seed) % 4) continue;
+        mn_put_u64_be(key, test_random(seed) % 5000);
+        ok(mn_tree_put(view, trees[1], mn_bytes_of(key, 8), mn_bytes_of(value, 90), 0));
+    }
+    ok(mn_bulk_end(bulk));
+    return from + count;
+}
+
+static void shape_try(const struct shape *shape, uint32_t page_size, uint64_t *seed)
+{
+    struct mn_store_options options = {.flags = MN_STORE_CREATE,
+                                       .page_size = page_size,
+                                       .dirty_limit_bytes = (uint64_t)page_size * 100,
+                                       .hooks = mn_tree_hooks()};
+    uint64_t trees[2], count = 0;
+    struct mn_store *store;
+    struct mn_view *view;
+
+    ok(mn_store_open(&options, &store));
+    ok(mn_write_begin(store, 0, &view));
+    ok(mn_tree_create(view, &trees[0]));
+    ok(mn_tree_create(view, &trees[1]));
+    for (int piece = 0; piece < 6; piece++) {
+        count = bulk_once(view, trees, shape, count, seed);
+        entries_are(view, trees[0], shape, count);
+        if (piece % 2 == 0) continue;
+        ok(mn_write_commit(view, NULL));
+        ok(mn_write_begin(store, 0, &view));
+    }
+    ok(mn_write_commit(view, NULL));
+    ok(mn_view_begin_read(store, &view));
+    entries_are(view, trees[0], shape, count);
+    mn_view_end(view);
+    assert_int_equal(forest_check(store, true), 0);
+    ok(mn_store_close(store));
+}
+
+static void holds_what_was_appended(void **state)
+{
+    uint64_t seed = test_seed();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        shape_try(&shapes[i], 512, &seed);
+        shape_try(&shapes[i], 4096, &seed);
+    }
+    shape_try(&shapes[8], 65536, &seed);
+}
+
+/* Leaves of a bulk build are full, whatever prefix their keys share. */
+static void leaves_are_full(void **state)
+{
+    static const struct shape of[] = {{"numbers", 0, 0, 0, 0, 100, true},
+                                      {"a long prefix", 90, 0, 0, 0, 100, true}};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct mn_store_options options = {.flags = MN_STORE_CREATE, .hooks = mn_tree_hooks()};
+        struct mn_store_stats stats;
+        struct mn_store *store;
+        struct mn_bulk *bulk;
+        struct mn_view *view;
+        uint64_t tree, bytes = 0;
+
+        ok(mn_store_open(&options, &store));
+        ok(mn_write_begin(store, 0, &view));
+        ok(mn_tree_create(view, &tree));
+        ok(mn_bulk_begin(view, tree, &bulk));
+        for (uint64_t n = 0; n < 20000; n++) {
+            static uint8_t room[VALUE_MOST];
+
+            entry_add(bulk, &of[i], n);
+            bytes += value_draw(&of[i], n, room).len + 2 + 2 + 8; /* a suffix of two bytes */
+        }
+        ok(mn_bulk_end(bulk));
+        ok(mn_write_commit(view, NULL));
+        ok(mn_store_stat(store, &stats));
+        assert_true((stats.page_count - stats.free_pages) * 4096 < bytes * 103 / 100 + 40 * 4096);
+        assert_int_equal(forest_check(store, true), 0);
+        ok(mn_store_close(store));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(holds_what_was_appended),
+        cmocka_unit_test(leaves_are_full),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
