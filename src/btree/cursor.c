@@ -215,6 +215,51 @@ enum mn_status mn_cursor_seek(struct mn_cursor *cursor, struct mn_bytes key, enu
     return step_forward(cursor, found);
 }
 
+/* A few entries ahead in the leaf, by their heads alone; false where those do not decide. */
+static bool near_by_heads(struct mn_step *step, uint32_t page_size, struct mn_bytes key)
+{
+    enum { STEPS = 6, HEAD_BYTES = 4 };
+    size_t prefix = mn_node_prefix_len(step->page);
+    const uint8_t *heads = step->page + MN_PAGE_HEADER;
+    uint32_t want = 0, count = mn_node_count(step->page);
+
+    if (key.len < prefix) return false;
+    if (memcmp(key.data, step->page + page_size - prefix, prefix) != 0) return false;
+    for (size_t i = prefix; i < prefix + HEAD_BYTES; i++) {
+        want = want << 8 | (i < key.len ? key.data[i] : 0);
+    }
+    if (mn_get_u32(heads + HEAD_BYTES * (size_t)step->index) >= want) return false;
+    for (uint32_t i = step->index; i + 1 < count && i < step->index + STEPS; i++) {
+        uint32_t head = mn_get_u32(heads + HEAD_BYTES * (size_t)(i + 1));
+
+        if (head == want) return false;
+        if (head < want) continue;
+        step->index = i;
+        return true;
+    }
+    return false;
+}
+
+enum mn_status mn_cursor_seek_near(struct mn_cursor *cursor, struct mn_bytes key, bool *found)
+{
+    if (cursor->placed && !cursor->writable) {
+        struct mn_step *step = &cursor->path.step[cursor->path.depth - 1];
+        struct mn_node leaf = {step->page, cursor->page_size, cursor->view};
+        uint32_t index;
+        bool exact;
+
+        if (near_by_heads(step, cursor->page_size, key)) return arrive(cursor, true, found);
+        enum mn_status status = mn_node_search(&leaf, key, &index, &exact);
+        if (status != MN_OK) return status;
+        /* before the first key or behind the last, another leaf may have the answer */
+        if (exact || (index > 0 && index < mn_node_count(step->page))) {
+            step->index = exact ? index : index - 1;
+            return arrive(cursor, true, found);
+        }
+    }
+    return mn_cursor_seek(cursor, key, MN_SEEK_LE, found);
+}
+
 /* A stale path is thrown away and the place found again by the key. */
 static bool is_stale(const struct mn_cursor *c)
 {
@@ -375,6 +420,27 @@ enum mn_status mn_cursor_item(struct mn_cursor *cursor, struct mn_item *item)
         }
     }
     return item_read(cursor, item);
+}
+
+enum mn_status mn_cursor_key(struct mn_cursor *cursor, struct mn_bytes *key)
+{
+    struct mn_step *step = &cursor->path.step[cursor->path.depth - 1];
+    struct mn_item item;
+
+    if (cursor->placed && !cursor->writable && !cursor->key_known) {
+        struct mn_node leaf = {step->page, cursor->page_size, cursor->view};
+        const uint8_t *slot =
+            leaf.page + MN_PAGE_HEADER + 4 * ((size_t)mn_node_count(leaf.page) + step->index);
+        uint16_t length = mn_get_u16(slot + 2);
+
+        if (!(length & MN_CELL_TAIL)) {
+            const uint8_t *suffix = leaf.page + leaf.size - mn_get_u16(slot);
+            return key_join(cursor, &leaf, mn_bytes_of(suffix, length & MN_SUFFIX_MASK), key);
+        }
+    }
+    enum mn_status status = mn_cursor_item(cursor, &item);
+    *key = item.key;
+    return status;
 }
 
 enum mn_status mn_cursor_tails(struct mn_cursor *cursor, struct mn_bytes prefix,

@@ -102,6 +102,9 @@ void mn_cursor_close(struct mn_cursor *cursor); /* NULL is harmless */
  */
 enum mn_status mn_cursor_seek(struct mn_cursor *cursor, struct mn_bytes key, enum mn_seek how,
                               bool *found);
+/* As mn_cursor_seek with MN_SEEK_LE; the leaf where the cursor stands is looked at first, so that
+ * keys which ascend in small steps are found without a way from the root. */
+enum mn_status mn_cursor_seek_near(struct mn_cursor *cursor, struct mn_bytes key, bool *found);
 enum mn_status mn_cursor_first(struct mn_cursor *cursor, bool *found);
 enum mn_status mn_cursor_last(struct mn_cursor *cursor, bool *found);
 enum mn_status mn_cursor_next(struct mn_cursor *cursor, bool *found);
@@ -111,6 +114,9 @@ enum mn_status mn_cursor_nth(struct mn_cursor *cursor, uint64_t index, bool *fou
 
 /* The entry under the cursor, MN_MISUSE if it stands nowhere. Valid until its next move. */
 enum mn_status mn_cursor_item(struct mn_cursor *cursor, struct mn_item *item);
+
+/* Its key alone: neither value nor run is read. Valid until the next call on the cursor. */
+enum mn_status mn_cursor_key(struct mn_cursor *cursor, struct mn_bytes *key);
 
 /* ---- trees whose keys are all of one length and have no values ---- */
 

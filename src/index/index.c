@@ -341,16 +341,15 @@ enum mn_status mn_index_scan_next(struct mn_index_scan *scan, int64_t *row_id,
 
 enum { WIDE_AT_ONCE = 64 };
 
-/* Row ids of an index's entries. */
-static enum mn_status ids_take(struct mn_index_scan *scan, struct mn_row *rows, size_t capacity,
+/* Row ids from the keys, or from the values of a unique index. */
+static enum mn_status ids_take(struct mn_index_scan *scan, int64_t *ids, size_t capacity,
                                size_t *count)
 {
     const struct mn_buf *bound = scan->backward ? &scan->keys.from : &scan->keys.to;
-    uint64_t words[WIDE_AT_ONCE];
-    struct mn_key_ends ends = {.words = words,
-                               .capacity = capacity < WIDE_AT_ONCE ? capacity : WIDE_AT_ONCE,
+    struct mn_key_ends ends = {.words = (uint64_t *)ids,
+                               .capacity = capacity,
                                .backward = scan->backward,
-                               .of_values = scan->index->unique};
+                               .of_values = scan->index && scan->index->unique};
     bool found, bounded = bound->len > 0 && (scan->backward || !scan->keys.to_end);
     enum mn_status status = scan_move(scan, &found);
 
@@ -364,10 +363,21 @@ static enum mn_status ids_take(struct mn_index_scan *scan, struct mn_row *rows, 
     scan->done = ends.ended;
     scan->ready = ends.count == 0 && !ends.ended;
     for (size_t i = 0; i < ends.count; i++) {
-        rows[i] = (struct mn_row){.id = (int64_t)(words[i] ^ UINT64_C(1) << 63)};
+        ids[i] = (int64_t)((uint64_t)ids[i] ^ UINT64_C(1) << 63);
     }
     *count = ends.count;
     return MN_OK;
+}
+
+static enum mn_status index_rows(struct mn_index_scan *scan, struct mn_row *rows, size_t capacity,
+                                 size_t *count)
+{
+    int64_t ids[WIDE_AT_ONCE];
+    enum mn_status status =
+        ids_take(scan, ids, capacity < WIDE_AT_ONCE ? capacity : WIDE_AT_ONCE, count);
+
+    for (size_t i = 0; i < *count; i++) rows[i] = (struct mn_row){.id = ids[i]};
+    return status;
 }
 
 enum mn_status mn_index_scan_rows(struct mn_index_scan *scan, struct mn_row *rows, size_t capacity,
@@ -381,7 +391,7 @@ enum mn_status mn_index_scan_rows(struct mn_index_scan *scan, struct mn_row *row
 
     *count = 0;
     if (scan->done || mn_view_writable(scan->view)) return MN_OK;
-    if (scan->index) return ids_take(scan, rows, capacity, count);
+    if (scan->index) return index_rows(scan, rows, capacity, count);
     if (scan->backward) return MN_OK;
     if (!to_end && scan->keys.to.len != MN_ROW_ID_BYTES) return MN_OK;
     status = scan_move(scan, &found);
@@ -401,6 +411,14 @@ enum mn_status mn_index_scan_rows(struct mn_index_scan *scan, struct mn_row *row
             (struct mn_row){(int64_t)(wide[i].key ^ UINT64_C(1) << 63), wide[i].value};
     }
     return MN_OK;
+}
+
+enum mn_status mn_index_scan_ids(struct mn_index_scan *scan, int64_t *ids, size_t capacity,
+                                 size_t *count)
+{
+    *count = 0;
+    if (scan->done || mn_view_writable(scan->view)) return MN_OK;
+    return ids_take(scan, ids, capacity, count);
 }
 
 enum mn_status mn_index_scan_skip(struct mn_index_scan *scan, uint64_t n, uint64_t *skipped)

@@ -72,6 +72,10 @@ struct mn_row;
 enum mn_status mn_index_scan_rows(struct mn_index_scan *scan, struct mn_row *rows, size_t capacity,
                                   size_t *count);
 
+/* The same, of a table too, for row ids alone. */
+enum mn_status mn_index_scan_ids(struct mn_index_scan *scan, int64_t *ids, size_t capacity,
+                                 size_t *count);
+
 /* Passes over up to n rows without reading them, by the tree's counts: OFFSET. *skipped may be
  * less. */
 enum mn_status mn_index_scan_skip(struct mn_index_scan *scan, uint64_t n, uint64_t *skipped);

@@ -73,6 +73,19 @@ enum mn_status mn_op_next(struct mn_op *op, struct mn_exec *exec, bool *found)
     return status;
 }
 
+enum mn_status mn_op_ids(struct mn_op *op, struct mn_exec *exec, int64_t *ids, size_t capacity,
+                         size_t *count)
+{
+    int64_t began = exec_clock(exec);
+    enum mn_status status = mn_exec_check(exec);
+
+    *count = 0;
+    if (status == MN_OK) status = op->ids(op, exec, ids, capacity, count);
+    op->rows += *count;
+    op->time_us += exec_clock(exec) - began;
+    return status;
+}
+
 enum mn_status mn_op_count(struct mn_op *op, struct mn_exec *exec, uint64_t *rows)
 {
     struct mn_arena_mark mark = mn_arena_mark(exec->eval.scratch);

@@ -59,6 +59,10 @@ struct mn_op {
     /* How many rows next would still give, without making them; NULL: they must be made. *known is
      * false where they must be made after all. */
     enum mn_status (*count)(struct mn_op *op, struct mn_exec *exec, uint64_t *rows, bool *known);
+    /* The row ids of the next rows, many at once and nothing else of them; *count 0: there are no
+     * more. NULL: rows must be made. Not to be mixed with next. */
+    enum mn_status (*ids)(struct mn_op *op, struct mn_exec *exec, int64_t *ids, size_t capacity,
+                          size_t *count);
     bool is_open;
     uint64_t rows, opens; /* EXPLAIN ANALYZE */
     int64_t time_us;
@@ -69,6 +73,9 @@ enum mn_status mn_op_open(struct mn_op *op, struct mn_exec *exec);
 enum mn_status mn_op_next(struct mn_op *op, struct mn_exec *exec, bool *found);
 /* The number of rows that next would still give; afterwards it gives none. */
 enum mn_status mn_op_count(struct mn_op *op, struct mn_exec *exec, uint64_t *rows);
+/* As op->ids, which is not NULL, counted as mn_op_next counts. */
+enum mn_status mn_op_ids(struct mn_op *op, struct mn_exec *exec, int64_t *ids, size_t capacity,
+                         size_t *count);
 void mn_op_close(struct mn_op *op); /* NULL and closed ones are harmless */
 /* Scratch of its own for a child whose row is held while another child is read. */
 struct mn_held {

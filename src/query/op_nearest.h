@@ -35,6 +35,7 @@ struct mn_vector_scan_spec {
     const struct mn_table *table;
     int column;
     bool filtered;
+    bool window;                  /* the filter is a range of times, and the child reads only it */
     bool codes_filtered;          /* the same for the index: its partition may be all of WHERE */
     const struct mn_index *index; /* with codes and of this metric; NULL: none */
     uint32_t equal_count;         /* the first columns of its partition equal these */

@@ -317,6 +317,36 @@ static enum mn_status scan_next(struct mn_op *op, struct mn_exec *exec, bool *fo
     return MN_OK;
 }
 
+/* Only where nothing tests the rows. */
+static enum mn_status scan_ids(struct mn_op *op, struct mn_exec *exec, int64_t *ids,
+                               size_t capacity, size_t *count)
+{
+    struct op_scan *scan = (struct op_scan *)op;
+    enum mn_status status = MN_OK;
+
+    while (!scan->nothing && scan->point_at < scan->point_count && *count < capacity) {
+        size_t got = 0;
+        bool found = false;
+
+        if (!scan->scan) status = point_open(scan, exec);
+        if (status == MN_OK) {
+            status = mn_index_scan_ids(scan->scan, ids + *count, capacity - *count, &got);
+        }
+        if (status == MN_OK && got == 0) {
+            status = mn_index_scan_next(scan->scan, &ids[*count], NULL, &found);
+            got = found;
+        }
+        if (status != MN_OK) return status;
+        *count += got;
+        exec->rows_seen += got;
+        if (got > 0) continue;
+        mn_index_scan_close(scan->scan);
+        scan->scan = NULL;
+        scan->point_at++;
+    }
+    return MN_OK;
+}
+
 /* The row id of a point, all of whose columns are given. */
 static enum mn_status lookup_find(struct op_scan *scan, struct mn_exec *exec, struct mn_row *row,
                                   bool *there)
@@ -471,6 +501,9 @@ static struct op_scan *scan_new(struct mn_arena *arena, const struct mn_scan_spe
     scan->spec = *spec;
     scan->op.kind = spec->unique ? &kind_lookup : whole && !spec->index ? &kind_table : &kind_range;
     if (spec->edges) scan->op.kind = &kind_edge;
+    if (!spec->edges && !spec->unique && !spec->filter && !spec->nulls_after) {
+        scan->op.ids = scan_ids;
+    }
     return scan;
 }
 

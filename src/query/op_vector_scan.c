@@ -18,7 +18,11 @@
 #include "query/fetch.h"
 #include "query/op_nearest.h"
 
-enum { GATHER_AT_ONCE = 256 };
+enum { GATHER_AT_ONCE = 256, IDS_AT_ONCE = 1024 };
+
+/* A window of time, and rows that lie side by side, are searched by their vectors up to so many
+ * bytes, in stretches of so many rows. */
+enum { WINDOW_BYTES = 32 << 20, STRETCH_ROWS = 16 };
 
 struct op_vector_scan {
     struct mn_op op;
@@ -79,45 +83,64 @@ static int rows_tie(void *context, int64_t a, int64_t b)
 
 /* ---- the search ---- */
 
-static enum mn_status row_id_keep(struct op_vector_scan *scan, struct mn_exec *exec, int64_t id)
+static enum mn_status row_ids_room(struct op_vector_scan *scan, struct mn_exec *exec, size_t more)
 {
-    if ((scan->row_id_count + 1) * sizeof id > exec->memory_limit) return mn_exec_nomem(exec);
-    if (!mn_grow(&scan->row_ids, &scan->row_id_capacity, scan->row_id_count + 1, sizeof id)) {
-        return mn_fail_nomem();
+    size_t count = scan->row_id_count + more;
+
+    if (count * sizeof(int64_t) > exec->memory_limit) return mn_exec_nomem(exec);
+    if (mn_grow(&scan->row_ids, &scan->row_id_capacity, count, sizeof(int64_t))) return MN_OK;
+    return mn_fail_nomem();
+}
+
+/* Where the child is a scan that tests nothing. */
+static enum mn_status child_ids(struct op_vector_scan *scan, struct mn_exec *exec)
+{
+    size_t got = 1;
+    enum mn_status status = MN_OK;
+
+    while (status == MN_OK && got > 0) {
+        status = row_ids_room(scan, exec, IDS_AT_ONCE);
+        if (status != MN_OK) return status;
+        status =
+            mn_op_ids(scan->op.left, exec, scan->row_ids + scan->row_id_count, IDS_AT_ONCE, &got);
+        scan->row_id_count += got;
     }
-    scan->row_ids[scan->row_id_count++] = id;
-    return MN_OK;
+    return status;
 }
 
-static int row_ids_compare(const void *x, const void *y)
+static enum mn_status child_rows(struct op_vector_scan *scan, struct mn_exec *exec)
 {
-    int64_t a = *(const int64_t *)x, b = *(const int64_t *)y;
-
-    return (a > b) - (a < b);
-}
-
-/* Runs the child to its end; its row ids lie sorted in the list. */
-static enum mn_status child_collect(struct op_vector_scan *scan, struct mn_exec *exec)
-{
-    struct mn_op *child = scan->op.left;
-    bool found = true, sorted = true;
-    enum mn_status status = mn_op_open(child, exec);
     struct mn_arena_mark mark = mn_arena_mark(exec->eval.scratch);
+    bool found = true;
+    enum mn_status status = MN_OK;
 
     while (status == MN_OK && found) {
-        status = mn_op_next(child, exec, &found);
+        status = mn_op_next(scan->op.left, exec, &found);
         if (status == MN_OK && found) {
-            int64_t id = exec->eval.slots[scan->spec.row_id_slot].i;
-
-            status = row_id_keep(scan, exec, id);
-            size_t n = scan->row_id_count;
-            if (status == MN_OK && n > 1 && scan->row_ids[n - 2] >= id) sorted = false;
+            status = row_ids_room(scan, exec, 1);
+            if (status != MN_OK) return status;
+            scan->row_ids[scan->row_id_count++] = exec->eval.slots[scan->spec.row_id_slot].i;
         }
         mn_arena_rewind(exec->eval.scratch, mark);
     }
-    mn_op_close(child);
-    if (!sorted) qsort(scan->row_ids, scan->row_id_count, sizeof(int64_t), row_ids_compare);
     return status;
+}
+
+/* Runs the child to its end: its row ids, as a set. */
+static enum mn_status child_collect(struct op_vector_scan *scan, struct mn_exec *exec,
+                                    struct mn_row_set *set)
+{
+    struct mn_op *child = scan->op.left;
+    bool sorted = true;
+    enum mn_status status = mn_op_open(child, exec);
+
+    if (status == MN_OK) status = child->ids ? child_ids(scan, exec) : child_rows(scan, exec);
+    mn_op_close(child);
+    if (status != MN_OK) return status;
+    for (size_t i = 1; i < scan->row_id_count; i++) {
+        sorted = sorted && scan->row_ids[i - 1] < scan->row_ids[i];
+    }
+    return mn_row_set_make(scan->row_ids, scan->row_id_count, sorted, set);
 }
 
 /*
@@ -176,6 +199,13 @@ static enum mn_status exec_tick(void *context)
 static bool codes_pay(const struct op_vector_scan *scan, uint64_t rows, uint64_t few)
 {
     return scan->k <= MN_ANN_K_MAX && rows > few && rows / 8 > scan->k;
+}
+
+/* Vectors that lie side by side are read about as fast as the codes of all lists, and exactly. */
+static bool vectors_pay(const struct op_vector_scan *scan, const struct mn_row_set *set)
+{
+    if (set->count * scan->options.dims * sizeof(float) > WINDOW_BYTES) return false;
+    return scan->spec.window || mn_row_set_runs(set) * STRETCH_ROWS <= set->count;
 }
 
 /* The key of the partitions that WHERE names. *empty: none can be. */
@@ -238,11 +268,51 @@ static enum mn_status codes_search(struct op_vector_scan *scan, struct mn_exec *
     return status;
 }
 
+/* The rows that pass are known first: then codes, or the vectors themselves. */
+static enum mn_status filtered_run(struct op_vector_scan *scan, struct mn_exec *exec,
+                                   const struct mn_slabs *slabs, uint64_t rows, bool *served)
+{
+    struct mn_row_set set = {.count = 0};
+    enum mn_status status = child_collect(scan, exec, &set);
+
+    if (status == MN_OK && rows && scan->spec.codes_filtered &&
+        codes_pay(scan, set.count, mn_ann_limits.few_passing) && !vectors_pay(scan, &set)) {
+        status = codes_search(scan, exec, &set, rows, served);
+    }
+    if (status == MN_OK && !*served) {
+        mn_row_set_sort(&set);
+        status = rows_visit(scan, exec, slabs, scan->search);
+    }
+    mn_row_set_release(&set);
+    return status;
+}
+
+/* With ORDER BY: the rows without a distance, which come last. */
+static enum mn_status lost_find(struct op_vector_scan *scan, struct mn_exec *exec,
+                                const struct mn_slabs *slabs)
+{
+    struct mn_row_set set = {.count = 0};
+
+    scan->row_id_count = 0;
+    enum mn_status status = child_collect(scan, exec, &set);
+    mn_row_set_sort(&set);
+    mn_row_set_release(&set);
+    return status == MN_OK ? rows_visit(scan, exec, slabs, NULL) : status;
+}
+
+static void search_end(struct op_vector_scan *scan)
+{
+    uint64_t shown, scored;
+
+    scan->near = mn_search_finish(scan->search, &scan->near_count);
+    mn_search_counts(scan->search, &shown, &scored);
+    scan->shown += shown;
+}
+
 static enum mn_status search_run(struct op_vector_scan *scan, struct mn_exec *exec,
                                  const struct mn_slabs *slabs)
 {
-    bool codes = scan->search && scan->spec.index, served = false;
-    struct mn_row_set set = {.count = 0};
+    bool codes = scan->search && scan->spec.index, served = false, visited = false;
     uint64_t rows = 0;
     enum mn_status status = MN_OK;
 
@@ -253,30 +323,16 @@ static enum mn_status search_run(struct op_vector_scan *scan, struct mn_exec *ex
         status = codes_search(scan, exec, NULL, rows, &served);
     }
     if (status == MN_OK && !served && scan->spec.filtered) {
-        status = child_collect(scan, exec);
-        if (status == MN_OK && codes && scan->spec.codes_filtered &&
-            codes_pay(scan, scan->row_id_count, mn_ann_limits.few_passing)) {
-            status = mn_row_set_make(scan->row_ids, scan->row_id_count, &set);
-            if (status == MN_OK) status = codes_search(scan, exec, &set, rows, &served);
-            mn_row_set_release(&set);
-        }
-        if (status == MN_OK && !served) status = rows_visit(scan, exec, slabs, scan->search);
+        status = filtered_run(scan, exec, slabs, rows, &served);
+        visited = !served;
     } else if (status == MN_OK && !served && scan->search) {
         status = slabs_visit(scan, exec, slabs);
     }
     if (status == MN_OK && scan->search) status = mn_search_settle(scan->search);
-    if (status == MN_OK && scan->search) {
-        uint64_t shown, scored;
-
-        scan->near = mn_search_finish(scan->search, &scan->near_count);
-        mn_search_counts(scan->search, &shown, &scored);
-        scan->shown += shown;
-    }
+    if (status == MN_OK && scan->search) search_end(scan);
     bool dry = scan->near_count < scan->k;
-    if (status == MN_OK && dry && scan->lost.k && (served || !scan->spec.filtered)) {
-        scan->row_id_count = 0;
-        status = child_collect(scan, exec);
-        if (status == MN_OK) status = rows_visit(scan, exec, slabs, NULL);
+    if (status == MN_OK && dry && scan->lost.k && !visited) {
+        status = lost_find(scan, exec, slabs);
     }
     mn_topk_sort(&scan->lost);
     return status == MN_OK ? scan->failed : status;

@@ -53,8 +53,18 @@ static bool conditions_read(const struct mn_plan *plan, uint32_t slot)
     return walk.found;
 }
 
+/* Whether a scan reads the rows of a range of times and tests nothing else. */
+static bool window_is(const struct mn_scan_spec *scan)
+{
+    const struct mn_index *index = scan->index;
+
+    if (!index || scan->filter || !(scan->low || scan->high)) return false;
+    uint32_t at = scan->equal_count + (scan->in_count > 0);
+    return scan->table->columns[index->columns[at].column].kind.type == MN_TYPE_TIMESTAMP;
+}
+
 /* Plans WHERE anew for a scan that gives row ids and what WHERE itself reads. */
-static enum mn_status filter_plan(struct mn_plan *plan, struct mn_op **op)
+static enum mn_status filter_plan(struct mn_plan *plan, struct mn_op **op, bool *window)
 {
     struct mn_source *source = plan->query->sources[0];
     struct mn_access_path *path = mn_arena_alloc(plan->arena, sizeof *path);
@@ -73,6 +83,7 @@ static enum mn_status filter_plan(struct mn_plan *plan, struct mn_op **op)
     enum mn_status status = mn_plan_access(plan, 0, 0, path);
     if (status == MN_OK) status = mn_plan_scan(plan, 0, 0, path, op);
     source->columns = all;
+    *window = status == MN_OK && window_is(&path->spec);
     return status;
 }
 
@@ -134,7 +145,7 @@ static enum mn_status vector_scan_make(struct mn_plan *plan, const struct mn_nea
     };
     enum mn_status status = index_choose(plan, &spec);
 
-    if (status == MN_OK) status = filter_plan(plan, op);
+    if (status == MN_OK) status = filter_plan(plan, op, &spec.window);
     if (status == MN_OK) status = fetch_make(plan, nearest->source, &spec.fetch);
     if (status != MN_OK) return status;
     *op = mn_op_vector_scan(plan->arena, *op, &spec);

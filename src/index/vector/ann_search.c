@@ -52,49 +52,6 @@ struct seek {
     struct mn_buf prefixes;
 };
 
-/* ---- sets of rows ---- */
-
-enum mn_status mn_row_set_make(const int64_t *ids, size_t count, struct mn_row_set *set)
-{
-    *set = (struct mn_row_set){.ids = ids, .count = count};
-    if (count == 0) return MN_OK;
-    set->first = ids[0];
-    uint64_t span = (uint64_t)ids[count - 1] - (uint64_t)ids[0];
-    if (span / 256 > count) return MN_OK;
-    set->bits = mn_zalloc((span / 64 + 1) * sizeof *set->bits);
-    if (!set->bits) return mn_fail_nomem();
-    for (size_t i = 0; i < count; i++) {
-        uint64_t at = (uint64_t)ids[i] - (uint64_t)set->first;
-        set->bits[at / 64] |= UINT64_C(1) << at % 64;
-    }
-    return MN_OK;
-}
-
-void mn_row_set_release(struct mn_row_set *set)
-{
-    mn_dealloc(set->bits);
-    set->bits = NULL;
-}
-
-static bool set_has(const struct mn_row_set *set, int64_t id)
-{
-    if (set->count == 0 || id < set->first || id > set->ids[set->count - 1]) return false;
-    if (set->bits) {
-        uint64_t at = (uint64_t)id - (uint64_t)set->first;
-        return set->bits[at / 64] >> at % 64 & 1;
-    }
-    size_t low = 0, high = set->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (set->ids[middle] < id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < set->count && set->ids[low] == id;
-}
-
 /* ---- scoring ---- */
 
 static int ids_order(const void *a, const void *b)
@@ -282,7 +239,8 @@ static unsigned group_pass(const struct seek *seek, const struct mn_chunk *chunk
     unsigned pass = 0;
 
     for (uint32_t i = first; i < first + MN_CODE_GROUP && i < chunk->count; i++) {
-        unsigned bit = !seek->query->set || set_has(seek->query->set, mn_chunk_row(chunk, i));
+        unsigned bit =
+            !seek->query->set || mn_row_set_has(seek->query->set, mn_chunk_row(chunk, i));
         pass |= bit << (i - first);
     }
     return pass;
@@ -458,7 +416,7 @@ static enum mn_status partitions_note(struct seek *seek)
 /* Lists to read where nothing is said: their number grows with the root of all. */
 static uint64_t lists_default(uint64_t lists)
 {
-    return 8 + (uint64_t)(2.5 * sqrt((double)lists));
+    return 8 + (uint64_t)(1.8 * sqrt((double)lists));
 }
 
 /* Brings the likeliest of those behind `done` into order: as many as wanted, then twice as many.
@@ -529,7 +487,15 @@ static size_t rerank_count(const struct mn_ann_query *query)
     return k + (k < 20 ? 20 : k);
 }
 
-/* The lists are found, and read where there are clusters; *flat: there are none. */
+/* Whether an exact search begins with a quick one. */
+static bool warms(const struct mn_ann_query *query)
+{
+    enum { FEW = 64 };
+
+    return query->search.k <= FEW && !query->set;
+}
+
+/* *flat: there are no clusters. Then a look at the lists is worth it only for what follows. */
 static enum mn_status quick_run(struct seek *seek, bool *flat)
 {
     enum mn_status status;
@@ -542,34 +508,32 @@ static enum mn_status quick_run(struct seek *seek, bool *flat)
     for (size_t i = 0; i < seek->target_count; i++) {
         if (seek->targets[i].number != MN_LIST_FLAT) *flat = false;
     }
-    if (status == MN_OK && !*flat) status = lists_scan(seek);
+    if (status == MN_OK && (!*flat || warms(seek->query))) status = lists_scan(seek);
     return status == MN_OK ? mn_search_settle(seek->scorer) : status;
 }
 
 /*
- * A quick search first, where there are clusters: the k distances that it finds are near the true
- * ones, so that few rows of the rest need a second look.
+ * A quick search first: the k distances that it finds are near the true ones, so that few rows of
+ * the rest need a second look.
  */
 static enum mn_status exact_warm(struct seek *seek)
 {
-    enum { FEW = 64 };
     struct mn_ann_query quick = *seek->query;
     const struct mn_ann_query *query = seek->query;
     bool flat;
 
-    if (query->search.k > FEW || query->set) return MN_OK;
+    if (!warms(query)) return MN_OK;
     quick.exact = false;
     seek->query = &quick;
     enum mn_status status = quick_run(seek, &flat);
     seek->query = query;
-    seek->warm = !flat;
-    seek->full = status == MN_OK && !flat && mn_search_full(seek->scorer);
-    seek->count = 0;
     return status;
 }
 
 static enum mn_status exact_begin(struct seek *seek)
 {
+    seek->warm = warms(seek->query);
+    seek->full = seek->warm && mn_search_full(seek->scorer);
     mn_topk_init(&seek->floors, seek->query->search.k, NULL, NULL);
     seek->count = 0;
     seek->scan = mn_code_ask_bound(&seek->ask, &seek->slack);
@@ -592,7 +556,7 @@ static enum mn_status seek_run(struct seek *seek)
         /* a cap on the distance may have left too few: only the whole can tell */
         bool capped = seek->query->search.within < INFINITY && !mn_search_full(seek->scorer);
         if (!flat && !capped) return MN_OK;
-        mn_search_forget(seek->scorer);
+        if (!warms(seek->query)) mn_search_forget(seek->scorer);
     }
     all.exact = true;
     seek->query = &all;

@@ -13,17 +13,8 @@
 #define MN_INDEX_VECTOR_ANN_SEARCH_H
 
 #include "index/vector/ann.h"
+#include "index/vector/row_set.h"
 #include "index/vector/search.h"
-
-/* Rows that pass a filter. */
-struct mn_row_set {
-    const int64_t *ids; /* ascending */
-    size_t count;
-    int64_t first;
-    uint64_t *bits; /* from `first` on; NULL where ids lie too far apart */
-};
-enum mn_status mn_row_set_make(const int64_t *ids, size_t count, struct mn_row_set *set);
-void mn_row_set_release(struct mn_row_set *set);
 
 struct mn_ann_query {
     struct mn_search_options search; /* as the scorer's */

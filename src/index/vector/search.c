@@ -391,33 +391,64 @@ enum mn_status mn_search_block(struct mn_search *search, const struct mn_slab_bl
     return MN_OK;
 }
 
-/* Rows that lie anywhere are estimated one by one, the memory of later ones being asked for. */
+/* How many of the first vectors lie one behind the other as in a slab. */
+static size_t neighbours_count(const float *const *vectors, size_t count, size_t stride)
+{
+    size_t n = 1;
+
+    while (n < count && vectors[n] == vectors[n - 1] + stride) n++;
+    return n;
+}
+
+static void vector_prefetch(const float *vector, uint32_t dims)
+{
+    enum { LINE_FLOATS = 16 };
+
+    if (!vector) return;
+    for (uint32_t at = 0; at < dims; at += LINE_FLOATS) __builtin_prefetch(vector + at, 0, 3);
+}
+
+/* One of those that lie anywhere is estimated at once, the memory of later ones being asked for. */
+static enum mn_status gathered_take(struct mn_search *s, int64_t id, const float *vector,
+                                    struct gate *gate)
+{
+    struct mn_kernel_rows row = {vector, s->options.dims, 1, s->options.dims};
+
+    rows_estimate(s, &row, 0);
+    s->shown++;
+    if (!gate_lets_in(s, *gate, 0)) return MN_OK;
+    enum mn_status status = candidate_take(s, 0, id, vector);
+    *gate = gate_make(s);
+    return status;
+}
+
 enum mn_status mn_search_gathered(struct mn_search *search, const int64_t *ids,
                                   const float *const *vectors, size_t count)
 {
-    enum { AHEAD = 4, LINE_FLOATS = 16 };
+    enum { AHEAD = 4, NEIGHBOURS = 4 };
     struct mn_search *s = search;
+    size_t stride = mn_slab_stride(s->options.dims);
+    enum mn_status status = MN_OK;
 
     if (s->options.k == 0) return MN_OK;
-    MN_ASSERT(s->span_count == 0);
     struct gate gate = gate_make(s);
-    for (size_t i = 0; i < count; i++) {
-        if (i + AHEAD < count && vectors[i + AHEAD]) {
-            const float *next = vectors[i + AHEAD];
-            for (uint32_t at = 0; at < s->options.dims; at += LINE_FLOATS) {
-                __builtin_prefetch(next + at, 0, 3);
-            }
+    for (size_t i = 0; i < count && status == MN_OK;) {
+        size_t n = vectors[i] ? neighbours_count(vectors + i, count - i, stride) : 1;
+
+        if (n >= NEIGHBOURS) {
+            struct mn_slab_block block = {
+                .rows = ids + i, .base = vectors[i], .stride = stride, .count = n};
+            status = mn_search_block(s, &block);
+            gate = gate_make(s);
+            i += n;
+            continue;
         }
-        if (!vectors[i]) continue;
-        struct mn_kernel_rows row = {vectors[i], s->options.dims, 1, s->options.dims};
-        rows_estimate(s, &row, 0);
-        s->shown++;
-        if (!gate_lets_in(s, gate, 0)) continue;
-        enum mn_status status = candidate_take(s, 0, ids[i], vectors[i]);
-        if (status != MN_OK) return status;
-        gate = gate_make(s);
+        for (n += i; i < n && status == MN_OK; i++) {
+            if (i + AHEAD < count) vector_prefetch(vectors[i + AHEAD], s->options.dims);
+            if (vectors[i]) status = gathered_take(s, ids[i], vectors[i], &gate);
+        }
     }
-    return MN_OK;
+    return status;
 }
 
 enum mn_status mn_search_settle(struct mn_search *search)

@@ -96,21 +96,40 @@ static bool slab_spans(const struct mn_slab *slab, int64_t row_id)
     return slab->ids[0] <= row_id && row_id <= mn_slab_id(slab, slab->count - 1);
 }
 
+/* Of a slab without gaps: the first rows of the list that lie in it one behind the other. */
+static size_t stretch_take(const struct mn_slab_scan *scan, const int64_t *row_ids, size_t count,
+                           const float **vectors)
+{
+    const struct mn_slab *slab = &scan->slab;
+    uint64_t at = (uint64_t)row_ids[0] - (uint64_t)slab->ids[0];
+    size_t room = slab->count - (size_t)at, stride = mn_slab_stride(scan->slabs.dims), n = 1;
+    const float *vector = mn_slab_vector(&scan->slabs, slab, (size_t)at);
+
+    if (room > count) room = count;
+    vectors[0] = vector;
+    for (; n < room && row_ids[n] == row_ids[0] + (int64_t)n; n++) vectors[n] = vector += stride;
+    return n;
+}
+
 enum mn_status mn_slab_scan_gather(struct mn_slab_scan *scan, const int64_t *row_ids, size_t count,
                                    const float **vectors)
 {
     const struct mn_slab *slab = &scan->slab;
     bool found = false;
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count;) {
         if (!found || !slab_spans(slab, row_ids[i])) {
             enum mn_status status =
                 mn_slab_locate(&scan->slabs, scan->cursor, row_ids[i], &scan->slab, &found);
             if (status != MN_OK) return status;
         }
+        if (found && slab->consecutive && slab_spans(slab, row_ids[i])) {
+            i += stretch_take(scan, row_ids + i, count - i, vectors + i);
+            continue;
+        }
         size_t at = found ? mn_slab_position(slab, row_ids[i]) : 0;
         bool there = found && at < slab->count && mn_slab_id(slab, at) == row_ids[i];
-        vectors[i] = there ? mn_slab_vector(&scan->slabs, slab, at) : NULL;
+        vectors[i++] = there ? mn_slab_vector(&scan->slabs, slab, at) : NULL;
     }
     scan->placed = scan->held = false;
     return MN_OK;
