@@ -548,10 +548,13 @@ enum mn_status mn_posting_scan_next(struct mn_posting_scan *scan, struct mn_chun
 
     scan->begun = true;
     if (status != MN_OK || !*found) return status;
-    status = mn_cursor_item(scan->cursor, &item);
+    /* of the list behind this one not even the pages are touched */
+    status = mn_cursor_key(scan->cursor, &item.key);
     if (status != MN_OK) return status;
     *found = key_begins(item.key, &scan->prefix);
-    return *found ? chunk_read(scan->postings, &item, chunk) : MN_OK;
+    if (!*found) return MN_OK;
+    status = mn_cursor_item(scan->cursor, &item);
+    return status == MN_OK ? chunk_read(scan->postings, &item, chunk) : status;
 }
 
 enum mn_status mn_posting_list_length(const struct mn_postings *postings,

@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum {
-    SLAB_BYTES = 16 * 1024, /* of vectors, unless one alone is longer */
+    SLAB_BYTES = 16 * 1024, /* of vectors at the most, unless one alone is longer */
     STRIDE_ALIGN = 16
 };
 
@@ -23,12 +23,27 @@ size_t mn_slabs_stride_bytes(const struct mn_slabs *slabs)
     return mn_slab_stride(slabs->dims) * sizeof(float);
 }
 
+/*
+ * As many as fill their pages well, between half and all of what the format allows: a slab is
+ * written and checked as a whole, so that small ones make small commits and quick first answers.
+ */
 size_t mn_slabs_rows_max(const struct mn_slabs *slabs)
 {
-    size_t rows = SLAB_BYTES / mn_slabs_stride_bytes(slabs);
+    const double better = 1.03;
+    size_t stride = mn_slabs_stride_bytes(slabs), page = mn_view_page_size(slabs->view);
+    size_t best = 1;
+    double best_fill = 0;
 
-    if (rows > MN_SLAB_ROWS) return MN_SLAB_ROWS;
-    return rows ? rows : 1;
+    for (size_t bytes = page; bytes <= SLAB_BYTES; bytes += page) {
+        size_t rows = bytes / stride < MN_SLAB_ROWS ? bytes / stride : MN_SLAB_ROWS;
+        double fill = (double)(rows * stride) / (double)bytes;
+
+        if (bytes < SLAB_BYTES / 2 || fill <= best_fill * better) continue;
+        best = rows;
+        best_fill = fill;
+    }
+    if (page > SLAB_BYTES && SLAB_BYTES / stride > 1) best = SLAB_BYTES / stride;
+    return best < MN_SLAB_ROWS ? best : MN_SLAB_ROWS;
 }
 
 /* An eighth of a page: four slabs a leaf at the worst, hundreds where ids are dense. */
@@ -177,7 +192,7 @@ enum mn_status mn_slab_locate(const struct mn_slabs *slabs, struct mn_cursor *cu
     struct mn_item item;
 
     mn_slab_key_write(key, row_id);
-    enum mn_status status = mn_cursor_seek(cursor, mn_slab_key(key), MN_SEEK_LE, found);
+    enum mn_status status = mn_cursor_seek_near(cursor, mn_slab_key(key), found);
     if (status != MN_OK || !*found) return status;
     status = mn_cursor_item(cursor, &item);
     return status == MN_OK ? mn_slab_read(slabs, &item, slab) : status;
