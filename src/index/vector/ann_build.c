@@ -18,7 +18,14 @@
 #include "index/vector/kmeans.h"
 #include "os/parallel.h"
 
-enum { SAMPLE_ROWS = 40, ROUNDS = 6, BATCH_BYTES = 1 << 20, BATCH_LEAST = 64, BATCH_MOST = 4096 };
+enum {
+    SAMPLE_ROWS = 40,
+    ROUNDS = 6,
+    REFINE = 2,
+    BATCH_BYTES = 1 << 20,
+    BATCH_LEAST = 64,
+    BATCH_MOST = 4096
+};
 
 /* A row of the build. */
 struct member {
@@ -332,6 +339,54 @@ static enum mn_status big_ones_cut(struct partition *p)
     return status;
 }
 
+/* Each centroid becomes the mean of the rows that have come to it. */
+static enum mn_status means_take(struct partition *p)
+{
+    struct build *build = p->build;
+    uint32_t dims = build->ann->vectors.dims;
+    enum mn_metric metric = mn_assign_metric(build->ann->metric);
+    double *sums = mn_zalloc((size_t)p->clusters * dims * sizeof *sums);
+    uint64_t *counts = mn_zalloc(p->clusters * sizeof *counts);
+    enum mn_status status = sums && counts ? MN_OK : mn_fail_nomem();
+
+    for (size_t at = 0; at < p->count && status == MN_OK; at += build->batch) {
+        size_t n = p->count - at < build->batch ? p->count - at : build->batch;
+
+        status = build_tick(build);
+        if (status == MN_OK) status = batch_gather(build, p->members + at, NULL, n);
+        for (size_t i = 0; i < n && status == MN_OK; i++) {
+            uint32_t c = p->members[at + i].cluster - p->first;
+
+            mn_centroid_add(metric, dims, build->vectors[i], sums + (size_t)c * dims);
+            counts[c]++;
+        }
+    }
+    for (uint32_t c = 0; c < p->clusters && status == MN_OK; c++) {
+        if (counts[c] == 0) continue;
+        mn_centroid_make(metric, dims, sums + (size_t)c * dims, counts[c],
+                         p->centroids + (size_t)c * dims);
+    }
+    mn_dealloc(sums);
+    mn_dealloc(counts);
+    return status;
+}
+
+/* The pieces of a cluster that was cut have other borders than the cluster had: rows change sides,
+ * also between what was not cut. */
+static enum mn_status borders_move(struct partition *p)
+{
+    struct mn_kmeans kmeans = {.count = 0};
+    enum mn_status status = means_take(p);
+
+    if (status == MN_OK) {
+        status = mn_kmeans_of(mn_assign_metric(p->build->ann->metric), p->build->ann->vectors.dims,
+                              p->centroids, p->clusters, &kmeans);
+    }
+    if (status == MN_OK) status = members_assign(p, &kmeans);
+    mn_kmeans_release(&kmeans);
+    return status;
+}
+
 static enum mn_status centroids_write(struct partition *p)
 {
     const struct mn_ann *ann = p->build->ann;
@@ -381,6 +436,11 @@ static enum mn_status partition_build(struct partition *p)
     }
     status = clusters_train(p);
     if (status == MN_OK) status = big_ones_cut(p);
+    for (int r = 0; r < REFINE && status == MN_OK; r++) {
+        status = borders_move(p);
+        if (status == MN_OK) status = big_ones_cut(p);
+    }
+    if (status == MN_OK) status = means_take(p);
     if (status == MN_OK) status = clusters_write(p);
     mn_release_aligned(p->centroids);
     mn_dealloc(p->order);

@@ -65,7 +65,7 @@ double mn_centroid_score(enum mn_metric metric, const float *centroid, const flo
 
 /* ---- which is nearest ---- */
 
-static bool groups_make(struct mn_kmeans *kmeans)
+static void groups_make(struct mn_kmeans *kmeans)
 {
     struct mn_postings like = {.form = kmeans->form};
     uint8_t code[MN_VECTOR_CODE_MAX];
@@ -77,7 +77,6 @@ static bool groups_make(struct mn_kmeans *kmeans)
                      &row.facts);
         mn_image_set(&like, kmeans->groups, i, &row);
     }
-    return true;
 }
 
 struct likely {
@@ -261,10 +260,36 @@ static enum mn_status train_run(struct training *t)
     return status;
 }
 
+static enum mn_status kmeans_room(enum mn_metric metric, uint32_t dims, uint32_t count,
+                                  struct mn_kmeans *kmeans)
+{
+    *kmeans = (struct mn_kmeans){.form = mn_code_form(metric, dims), .count = count};
+    kmeans->stride = mn_group_bytes(&kmeans->form, true);
+    size_t bytes = (count / MN_CODE_GROUP + 1) * kmeans->stride;
+    kmeans->centroids = mn_alloc_aligned((size_t)count * dims * sizeof(float));
+    kmeans->groups = mn_alloc_aligned(bytes);
+    if (!kmeans->centroids || !kmeans->groups) return mn_fail_nomem();
+    memset(kmeans->groups, 0, bytes);
+    return MN_OK;
+}
+
+enum mn_status mn_kmeans_of(enum mn_metric metric, uint32_t dims, const float *centroids,
+                            uint32_t count, struct mn_kmeans *kmeans)
+{
+    enum mn_status status = kmeans_room(metric, dims, count, kmeans);
+
+    if (status != MN_OK) {
+        mn_kmeans_release(kmeans);
+        return status;
+    }
+    memcpy(kmeans->centroids, centroids, (size_t)count * dims * sizeof *centroids);
+    groups_make(kmeans);
+    return MN_OK;
+}
+
 enum mn_status mn_kmeans_train(const struct mn_kmeans_options *options, const float *const *sample,
                                size_t sample_count, struct mn_kmeans *kmeans)
 {
-    size_t cells = (size_t)options->count * options->dims;
     struct training t = {.options = options,
                          .sample = sample,
                          .sample_count = sample_count,
@@ -272,21 +297,12 @@ enum mn_status mn_kmeans_train(const struct mn_kmeans_options *options, const fl
                          .seed = options->seed};
     enum mn_status status = MN_OK;
 
-    *kmeans = (struct mn_kmeans){.form = mn_code_form(options->metric, options->dims),
-                                 .count = options->count};
-    kmeans->stride = mn_group_bytes(&kmeans->form, true);
-    size_t bytes = (options->count / MN_CODE_GROUP + 1) * kmeans->stride;
-    kmeans->centroids = mn_alloc_aligned(cells * sizeof(float));
-    kmeans->groups = mn_alloc_aligned(bytes);
+    status = kmeans_room(options->metric, options->dims, options->count, kmeans);
     t.nearest = mn_alloc(sample_count * sizeof *t.nearest);
     t.members = mn_alloc(options->count * sizeof *t.members);
-    t.sums = mn_alloc(cells * sizeof *t.sums);
-    if (!kmeans->centroids || !kmeans->groups || !t.nearest || !t.members || !t.sums) {
-        status = mn_fail_nomem();
-    } else {
-        memset(kmeans->groups, 0, bytes);
-        status = train_run(&t);
-    }
+    t.sums = mn_alloc((size_t)options->count * options->dims * sizeof *t.sums);
+    if (status == MN_OK && (!t.nearest || !t.members || !t.sums)) status = mn_fail_nomem();
+    if (status == MN_OK) status = train_run(&t);
     mn_dealloc(t.nearest);
     mn_dealloc(t.members);
     mn_dealloc(t.sums);

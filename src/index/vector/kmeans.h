@@ -37,6 +37,10 @@ enum mn_status mn_kmeans_train(const struct mn_kmeans_options *options, const fl
                                size_t sample_count, struct mn_kmeans *kmeans);
 void mn_kmeans_release(struct mn_kmeans *kmeans);
 
+/* A copy of centroids that are known already, ready to assign. */
+enum mn_status mn_kmeans_of(enum mn_metric metric, uint32_t dims, const float *centroids,
+                            uint32_t count, struct mn_kmeans *kmeans);
+
 /* The nearest centroid of each vector; exact: among the likeliest by true distance. */
 enum mn_status mn_kmeans_assign(const struct mn_kmeans *kmeans, const float *const *vectors,
                                 size_t count, bool exact, uint32_t *nearest);
