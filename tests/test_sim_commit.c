@@ -218,8 +218,8 @@ static void states_try(struct walk *walk)
         loss.seed = test_random(&walk->random);
         loss.keep = every ? i : i == 0 ? 0 : i == 1 ? UINT64_MAX : loss.seed;
         loss.random = !every && i > 3;
-        if (i == 2 && pending) loss.keep = ~(UINT64_C(1) << loss.seed % pending);
-        if (i == 3 && pending) loss.keep = UINT64_C(1) << loss.seed % pending;
+        if (i == 2 && pending) loss.keep = ~(UINT64_C(1) << loss.seed % pending % 64);
+        if (i == 3 && pending) loss.keep = UINT64_C(1) << loss.seed % pending % 64;
         state_try(walk, &loss);
     }
     for (int t = 0; pending && t < 2 && !walk->broken; t++) {
@@ -388,7 +388,10 @@ static void faults_walk(struct walk *walk, struct faults *faults, unsigned commi
 
 static void faults_run(bool syncs, bool writes, enum mn_sync_mode sync, bool mixed)
 {
-    for (unsigned i = 0; i < (test_is_deep() ? 100 : 12); i++) {
+    unsigned walks = test_is_deep() ? 100 : 12;
+    uint64_t hits = 0;
+
+    for (unsigned i = 0; i < walks; i++) {
         uint64_t seed = test_seed() * 1000 + i, states = 0;
         struct walk walk = {.seed = seed,
                             .random = seed * 31 + 7,
@@ -403,8 +406,10 @@ static void faults_run(bool syncs, bool writes, enum mn_sync_mode sync, bool mix
         faults_walk(&walk, &faults, 120);
         mn_sim_free(walk.os);
         assert_false(walk.broken);
-        assert_true(faults.hits > (sync == MN_STORE_FULL ? 5 : 0));
+        assert_true(sync != MN_STORE_FULL || faults.hits > 5);
+        hits += faults.hits;
     }
+    assert_true(hits > walks); /* lazy walks sync seldom: some of them never fail */
 }
 
 static void failed_sync_is_uncertain_and_then_decided(void **state)

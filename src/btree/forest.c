@@ -20,7 +20,9 @@
 #include "base/assert.h"
 #include "btree/inside.h"
 
-enum { BUSY_HEIGHT = 3 }; /* a node with that many levels below and at it has few siblings */
+/* A root of a tree that is higher, with no more children, keeps them beside it: see store/wing.c.
+ */
+enum { LOW_HEIGHT = 3, FEW_CHILDREN = 4 };
 enum { ROOT_BYTES = MN_REF_BYTES + 6 + 2, COUNTER_NEXT_TREE = 0, COUNTER_TURN = 1 };
 
 static void root_pack(uint8_t at[ROOT_BYTES], const struct mn_root *root)
@@ -260,8 +262,19 @@ static enum mn_status run_seal(struct mn_view *view, uint8_t *packed)
     return status;
 }
 
-static enum mn_status children_seal(struct mn_view *view, struct mn_node *node, uint32_t height)
+static bool keeps_children(const uint8_t *page, uint32_t height)
 {
+    return height > LOW_HEIGHT && mn_node_count(page) <= FEW_CHILDREN;
+}
+
+static enum mn_status node_seal(struct mn_view *view, struct mn_ref *ref, uint32_t height,
+                                enum mn_nearness nearness);
+
+static enum mn_status children_seal(struct mn_view *view, struct mn_node *node, uint32_t height,
+                                    bool root)
+{
+    enum mn_nearness nearness =
+        root && keeps_children(node->page, height) ? MN_NEAR_ROOT : MN_NEAR_NOTHING;
     enum mn_status status = MN_OK;
 
     for (uint32_t i = 0; status == MN_OK && i < mn_node_count(node->page); i++) {
@@ -272,7 +285,7 @@ static enum mn_status children_seal(struct mn_view *view, struct mn_node *node, 
             struct mn_ref child = mn_node_child(node->page, i);
 
             if (!mn_ref_is_dirty(child)) continue;
-            status = mn_node_seal(view, &child, height - 1);
+            status = node_seal(view, &child, height - 1, nearness);
             mn_node_child_set(node->page, i, child, mn_node_child_entries(node->page, i));
         }
     }
@@ -280,7 +293,7 @@ static enum mn_status children_seal(struct mn_view *view, struct mn_node *node, 
 }
 
 static enum mn_status node_seal(struct mn_view *view, struct mn_ref *ref, uint32_t height,
-                                bool root)
+                                enum mn_nearness nearness)
 {
     struct mn_node node = {NULL, mn_view_page_size(view), view};
     uint8_t kind = height == 1 ? MN_PAGE_LEAF : MN_PAGE_BRANCH;
@@ -289,15 +302,15 @@ static enum mn_status node_seal(struct mn_view *view, struct mn_ref *ref, uint32
     if (!mn_ref_is_dirty(*ref)) return MN_OK;
     MN_ASSERT(height > 0);
     status = mn_page_edit(view, ref, kind, &node.page);
-    if (status == MN_OK) status = children_seal(view, &node, height);
-    if (status != MN_OK) return status;
-    if (root) return mn_page_place_near(view, ref, MN_IS_ROOT);
-    return mn_page_place_near(view, ref, height >= BUSY_HEIGHT ? MN_NEAR_ROOT : MN_NEAR_NOTHING);
+    if (status == MN_OK) {
+        status = children_seal(view, &node, height, nearness == MN_IS_ROOT);
+    }
+    return status == MN_OK ? mn_page_place_near(view, ref, nearness) : status;
 }
 
 enum mn_status mn_node_seal(struct mn_view *view, struct mn_ref *ref, uint32_t height)
 {
-    return node_seal(view, ref, height, false);
+    return node_seal(view, ref, height, MN_NEAR_NOTHING);
 }
 
 /* Places the dirty trees whose roots lie in the master tree's own dirty leaves. */
@@ -320,9 +333,47 @@ static enum mn_status master_seal(struct mn_view *view, struct mn_ref *ref, uint
             uint8_t *value = (uint8_t *)(uintptr_t)cell.payload.data + 2;
             struct mn_root root = root_unpack(0, value);
 
-            status = node_seal(view, &root.ref, root.height, true);
+            status = node_seal(view, &root.ref, root.height, MN_IS_ROOT);
             root_pack(value, &root);
         }
+    }
+    return status;
+}
+
+/* The children that a root keeps beside it. One that is damaged stays: whoever reads it is told. */
+static enum mn_status children_gather(struct mn_view *view, const struct mn_root *root,
+                                      uint32_t *busy)
+{
+    struct mn_ref ref = root->ref;
+    uint8_t *page, *moved;
+    enum mn_status status = mn_page_edit(view, &ref, MN_PAGE_BRANCH, &page);
+
+    if (status != MN_OK || !keeps_children(page, root->height)) return status;
+    for (uint32_t i = 0; i < mn_node_count(page); i++) {
+        struct mn_ref child = mn_node_child(page, i);
+
+        if (mn_page_is_beside_slot(view, child)) {
+            status = mn_page_edit(view, &child, MN_PAGE_BRANCH, &moved);
+            if (status == MN_CORRUPT) continue;
+            if (status != MN_OK) return status;
+            mn_page_set_label(moved, root->tree);
+            mn_node_child_set(page, i, child, mn_node_child_entries(page, i));
+        }
+        *busy += mn_page_is_busy(view, child);
+    }
+    return MN_OK;
+}
+
+static enum mn_status forest_gather(struct mn_view *view, uint32_t *busy)
+{
+    uint32_t count;
+    const struct mn_root *roots = mn_view_roots(view, &count);
+    enum mn_status status = MN_OK;
+
+    *busy = 0;
+    for (uint32_t i = 0; status == MN_OK && i < count; i++) {
+        if (!mn_ref_is_dirty(roots[i].ref) || roots[i].height <= LOW_HEIGHT) continue;
+        status = children_gather(view, &roots[i], busy);
     }
     return status;
 }
@@ -338,13 +389,13 @@ enum mn_status mn_forest_seal(struct mn_view *view)
     memcpy(roots, inside, count * sizeof *roots);
     for (uint32_t i = 0; status == MN_OK && i < count; i++) {
         if (roots[i].tree == MN_TREE_MASTER || !mn_ref_is_dirty(roots[i].ref)) continue;
-        status = node_seal(view, &roots[i].ref, roots[i].height, true);
+        status = node_seal(view, &roots[i].ref, roots[i].height, MN_IS_ROOT);
         if (status == MN_OK) status = mn_view_root_set(view, &roots[i]);
     }
     if (status == MN_OK && root_find(view, MN_TREE_MASTER, &master) &&
         mn_ref_is_dirty(master.ref)) {
         status = master_seal(view, &master.ref, master.height);
-        if (status == MN_OK) status = node_seal(view, &master.ref, master.height, true);
+        if (status == MN_OK) status = node_seal(view, &master.ref, master.height, MN_IS_ROOT);
         if (status == MN_OK) status = mn_view_root_set(view, &master);
     }
     for (uint32_t i = 0; scratch && i < 64; i++) scratch->changes[i]++;
@@ -355,6 +406,7 @@ enum mn_status mn_forest_seal(struct mn_view *view)
 struct mn_store_hooks mn_tree_hooks(void)
 {
     return (struct mn_store_hooks){.seal = mn_forest_seal,
+                                   .gather = forest_gather,
                                    .validate = mn_node_validate,
                                    .view_end = scratch_release,
                                    .savepoint = savepoint_seen};

@@ -79,6 +79,12 @@ struct mn_file_ops {
     enum mn_status (*sync)(struct mn_file *file);
     /* Larger: the space is allocated and reads as zeros. Smaller: the tail is cut. */
     enum mn_status (*resize)(struct mn_file *file, uint64_t size_bytes);
+    /*
+     * Writes zeros where nothing lies that anybody needs: a block that was allocated and never
+     * written costs its first sync a change of metadata. Advice: NULL or failing, only time is
+     * lost.
+     */
+    void (*prewrite)(struct mn_file *file, struct mn_range at);
     /* Asks the system to forget its clean copies of a range. Advice: it may not follow. */
     void (*drop_cached)(struct mn_file *file, struct mn_range at);
     /*

@@ -43,6 +43,7 @@
 enum {
     MAP_BYTES_MIN = 1 << 20,
     ZERO_CHUNK = 1 << 16,
+    WRITE_CHUNK = 1 << 16,          /* see posix_pwritev */
     WRITE_BEHIND_BYTES = 512 << 10, /* a write that large is begun at once */
     LOCK_NAP_MIN_US = 20,
     LOCK_NAP_MAX_US = 2000
@@ -415,6 +416,30 @@ static enum mn_status posix_read_device(struct mn_file *base, void *bytes, struc
     return read_whole(file->fd, bytes, at, got);
 }
 
+/* The first pieces up to `most` bytes in one call. What was written, or -1 with errno. */
+static ssize_t pieces_write(int fd, struct iovec *pieces, size_t count, uint64_t offset,
+                            size_t most)
+{
+    size_t taken = 0, cut = 0, room = most;
+    ssize_t wrote;
+
+    while (taken < count && room > 0) {
+        struct iovec *last = &pieces[taken++];
+
+        cut = last->iov_len > room ? last->iov_len - room : 0;
+        last->iov_len -= cut;
+        room -= last->iov_len;
+    }
+    wrote = pwritev(fd, pieces, (int)taken, (off_t)offset);
+    pieces[taken - 1].iov_len += cut;
+    return wrote;
+}
+
+/*
+ * In calls of at most WRITE_CHUNK. The kernel keeps what one call wrote in folios of up to 2 MiB,
+ * and each later write of one page walks the list of all blocks in its folio: of a file that was
+ * written in pieces of 1 MiB a page took 25 to 50 us on ext4, of one in pieces of 64 KiB 5 us.
+ */
 static enum mn_status posix_pwritev(struct mn_file *base, uint64_t offset,
                                     const struct mn_slice *slices, size_t count)
 {
@@ -429,8 +454,8 @@ static enum mn_status posix_pwritev(struct mn_file *base, uint64_t offset,
         pieces[i].iov_len = slices[i].size_bytes;
     }
     while (first < count) {
-        ssize_t wrote =
-            pwritev(self(base)->fd, pieces + first, (int)(count - first), (off_t)offset);
+        ssize_t wrote = pieces_write(self(base)->fd, pieces + first, count - first, offset,
+                                     WRITE_CHUNK - (size_t)(offset % WRITE_CHUNK));
 
         if (wrote < 0 && errno == EINTR) continue;
         if (wrote < 0) {
@@ -481,6 +506,11 @@ static enum mn_status write_zeros(struct mn_file *base, uint64_t from, uint64_t 
         from += chunk;
     }
     return MN_OK;
+}
+
+static void posix_prewrite(struct mn_file *base, struct mn_range at)
+{
+    (void)write_zeros(base, at.start, at.start + at.length);
 }
 
 static enum mn_status posix_resize(struct mn_file *base, uint64_t size_bytes)
@@ -625,6 +655,7 @@ static const struct mn_file_ops posix_file_ops = {
     .pwritev = posix_pwritev,
     .sync = posix_sync,
     .resize = posix_resize,
+    .prewrite = posix_prewrite,
     .drop_cached = posix_drop_cached,
     .map = posix_map,
     .advise_random = posix_advise_random,

@@ -216,6 +216,7 @@ struct mn_store {
      * name a page behind it before a sync. */
     uint64_t durable_bytes, durable_since;
     uint64_t grow_bytes; /* smallest step of growth */
+    uint64_t prewritten; /* pages before this one are known to be written blocks */
     uint64_t log_limit;  /* bytes of manifests before a checkpoint */
     uint32_t cut_commits;
     struct mn_shrink shrink;

@@ -16,8 +16,10 @@
 #include "store/inside.h"
 
 enum { GROW_SHARE = 8, QUEUE_BYTES = 1 << 20 };
-enum { SLACK_PAGES = 64, SLACK_SHARE = 32 };
-enum { ROOMY_PAGES = 32, ROOMY_SHARE = 16 };
+enum { PREWRITE_BYTES = 256 << 10 };
+/* What may be free before the file is emptied from its end, as a share of what is held: for commits
+ * of many pages, and for those of a few, which need runs. */
+enum { ROOMY_PAGES = 32, ROOMY_SHARE = 16, FEW_NODES = 8, FEW_SHARE = 4, PENDING_SHARE = 16 };
 
 /* ---- growth ---- */
 
@@ -62,6 +64,21 @@ static void limits_update(struct mn_view *view)
     view->front.mapped_pages = pages < view->store->map_pages ? pages : view->store->map_pages;
 }
 
+/* The first sync of blocks that were never written costs as much again as the commit: small commits
+ * get theirs written in advance. No version has pages behind `end`. */
+static void room_prewrite(struct mn_view *view, uint64_t end, uint64_t need)
+{
+    struct mn_store *store = view->store;
+    uint64_t from = store->prewritten > end ? store->prewritten : end;
+    uint64_t to = need + (PREWRITE_BYTES >> store->page_shift);
+
+    if (to > store->file_bytes >> store->page_shift) to = store->file_bytes >> store->page_shift;
+    if (!store->file->ops->prewrite || need <= store->prewritten || from >= to) return;
+    store->file->ops->prewrite(store->file, (struct mn_range){from << store->page_shift,
+                                                              (to - from) << store->page_shift});
+    store->prewritten = to;
+}
+
 /* Pages at the end of the file: free ones that are there already, then new ones. */
 static enum mn_status room_append(struct mn_view *view, uint64_t pages, uint64_t *start)
 {
@@ -76,6 +93,7 @@ static enum mn_status room_append(struct mn_view *view, uint64_t pages, uint64_t
     status = file_grow(view, tail + pages);
     if (!status) status = mn_space_extend(space, tail + pages);
     if (status) return status;
+    if (pages <= MN_SMALL_PAGES) room_prewrite(view, end, tail + pages);
     mn_space_take(space, tail, end - tail);
     limits_update(view);
     *start = tail;
@@ -132,38 +150,38 @@ bool mn_room_is_taken(const struct mn_writer *writer, uint64_t start, uint64_t p
     return false;
 }
 
-/*
- * A small commit whose nodes lie side by side is written at one place instead of several, each of
- * which costs its own share of the sync (about 12 us). It is worth a little room: while few pages
- * are free, new ones at the end are taken before the file is picked for single free ones, if the
- * file has them already. The neighbours of a commit die in turn and leave runs behind, so this ends
- * by itself.
- */
-static bool room_is_cheap(const struct mn_view *view, uint64_t pages)
+/* Pages that versions hold or wait for. */
+static uint64_t held_pages(const struct mn_space *space)
 {
-    const struct mn_space *space = &view->writer->space;
-    uint64_t slack = space->page_count / SLACK_SHARE;
-
-    if (slack < SLACK_PAGES) slack = SLACK_PAGES;
-    return pages <= MN_SMALL_PAGES && space->free_pages - space->wing_pages < slack &&
-           (space->page_count + pages) << view->store->page_shift <= view->store->file_bytes;
+    return space->page_count - (space->free_pages - space->wing_pages);
 }
 
 /* The page before which a file of this content, with a little room for the next commits, could end.
- */
-static uint64_t place_end(const struct mn_space *space)
+ * While a version is held that costs the file much, nobody gets more room than he must. */
+static uint64_t place_end(const struct mn_space *space, bool few)
 {
-    uint64_t held = space->page_count - (space->free_pages - space->wing_pages);
+    uint64_t held = held_pages(space);
+    bool costly = space->pending_pages > held / PENDING_SHARE + ROOMY_PAGES;
 
-    return held + held / ROOMY_SHARE + ROOMY_PAGES;
+    return held + held / (few && !costly ? FEW_SHARE : ROOMY_SHARE) + ROOMY_PAGES;
+}
+
+/*
+ * A commit of a few nodes that lie side by side is written at one place instead of several, each of
+ * which costs its own share of the sync: about 40 us of 230. How often a run is free depends on how
+ * much is: of a file with a fifth of its pages free, half of the commits of one row find a pair at
+ * once. So while fewer are, new pages at the end are taken before the file is picked for single
+ * ones.
+ */
+static bool room_is_cheap(const struct mn_space *space, uint64_t pages, bool few)
+{
+    return few && space->page_count + pages <= place_end(space, few);
 }
 
 /* A run of `most` pages, or where it would lie behind the end that the file should have a shorter
  * one before it. */
-static bool reserve_low(struct mn_space *space, uint64_t most, struct mn_extent *got)
+static bool reserve_low(struct mn_space *space, uint64_t most, uint64_t end, struct mn_extent *got)
 {
-    uint64_t end = place_end(space);
-
     for (got->pages = most; got->pages > 0; got->pages /= 2) {
         if (!mn_space_alloc(space, got->pages, &got->start)) continue;
         if (got->start + got->pages <= end) return true;
@@ -173,16 +191,17 @@ static bool reserve_low(struct mn_space *space, uint64_t most, struct mn_extent 
 }
 
 /* A piece of what is free. False: nothing is, or new pages at the end are better. */
-static bool reserve_free(const struct mn_view *view, uint64_t most, bool whole,
+static bool reserve_free(const struct mn_view *view, uint64_t most, bool whole, bool few,
                          struct mn_extent *got)
 {
     struct mn_space *space = &view->writer->space;
+    uint64_t end = place_end(space, few);
 
     if (view->writer->pack) return mn_space_alloc_some(space, most, got);
-    if (space->page_count > place_end(space)) return reserve_low(space, most, got);
+    if (space->page_count > end) return reserve_low(space, most, end, got);
     got->pages = most;
     if (whole && most > 1 && mn_space_alloc(space, most, &got->start)) return true;
-    if (room_is_cheap(view, most)) return false;
+    if (room_is_cheap(space, most, few)) return false;
     if (most > MN_SMALL_PAGES) return mn_space_alloc_some(space, most, got);
     /* What is left of free pages is strewn over the file: those of one commit, and of the next,
      * shall at least be near each other. */
@@ -193,15 +212,17 @@ static bool reserve_free(const struct mn_view *view, uint64_t most, bool whole,
 
 /* One piece of the reserve: `most` pages, or fewer where `whole` is not asked for or not to be had.
  */
-static enum mn_status reserve_piece(struct mn_view *view, uint64_t most, bool whole,
+static enum mn_status reserve_piece(struct mn_view *view, uint64_t most, bool whole, bool few,
                                     struct mn_extent *got)
 {
     struct mn_writer *writer = view->writer;
     enum mn_status status = MN_OK;
 
-    if (!reserve_free(view, most, whole, got)) {
+    if (!reserve_free(view, most, whole, few, got)) {
         got->pages = most;
         status = room_append(view, most, &got->start);
+        /* No room on the device for what would have been better: what is free will do. */
+        if (status == MN_FULL && mn_space_alloc_some(&writer->space, most, got)) status = MN_OK;
     }
     if (status) return status;
     status = mn_extents_add(&writer->taken, got->start, got->pages);
@@ -216,6 +237,7 @@ static enum mn_status reserve_piece(struct mn_view *view, uint64_t most, bool wh
 enum mn_status mn_room_reserve(struct mn_view *view, uint64_t pages)
 {
     struct mn_writer *writer = view->writer;
+    bool few = pages > 1 && writer->live_nodes > 0 && writer->live_nodes <= FEW_NODES;
     enum mn_status status = mn_space_prepare(view);
 
     if (!status) limits_update(view);
@@ -230,7 +252,7 @@ enum mn_status mn_room_reserve(struct mn_view *view, uint64_t pages)
     for (bool first = true; pages > 0 && !status; first = false) {
         struct mn_extent got = {0, 0};
 
-        status = reserve_piece(view, pages, first || pages <= MN_SMALL_PAGES, &got);
+        status = reserve_piece(view, pages, first || pages <= MN_SMALL_PAGES, few, &got);
         pages -= got.pages;
     }
     return status;

@@ -55,6 +55,12 @@ struct mn_store_hooks {
      * pointers. */
     enum mn_status (*seal)(struct mn_view *view);
     /*
+     * Makes those clean nodes dirty that lie beside the slots and whose commits move them on
+     * (mn_page_is_beside_slot); *busy is how many nodes of the commit the seal will place near
+     * their root. May be NULL.
+     */
+    enum mn_status (*gather)(struct mn_view *view, uint32_t *busy);
+    /*
      * Is a clean tree page (kind MN_PAGE_LEAF or MN_PAGE_BRANCH) whose checksum holds a node? Asked
      * once for each process and page image, before anybody reads it. MN_CORRUPT: it is not.
      */
@@ -271,6 +277,9 @@ enum mn_status mn_page_place(struct mn_view *view, struct mn_ref *ref);
 /* How likely is it that the next commits will rewrite the node too? */
 enum mn_nearness { MN_NEAR_NOTHING, MN_NEAR_ROOT, MN_IS_ROOT };
 /* The same for a node of which that is known. */
+/* A clean page that was placed so; a dirty one that will be, if there is room. */
+bool mn_page_is_beside_slot(const struct mn_view *view, struct mn_ref ref);
+bool mn_page_is_busy(const struct mn_view *view, struct mn_ref ref);
 enum mn_status mn_page_place_near(struct mn_view *view, struct mn_ref *ref,
                                   enum mn_nearness nearness);
 

@@ -5,17 +5,18 @@
  *              [<-----------------]                             a commit into slot 0
  *                            [<--------------->]                the next, into slot 1
  *
- * A commit rewrites the root of each tree that it changed, and the nodes just below the root of a
- * high one. In the wing of the slot it writes, they go out in one write with the slot, and with the
- * notice that the commit before left dirty they reach the device as one piece. The next commit
- * takes the other side, and finds this one free again: what lay in it has died.
+ * A commit rewrites the root of each tree that it changed, and of a high one the nodes below it. In
+ * the wing of the slot it writes, they go out in one write with the slot, and with the notice that
+ * the commit before left dirty they reach the device as one piece. The next commit takes the other
+ * side, and finds this one free again: what lay in it has died.
  *
  *   (G1) only a node whose last image was a few versions old goes to a wing: one that is rewritten
  *        seldom would stay there;
  *   (G2) a root that has grown cold in a wing is moved out by a commit on other trees;
- *   (G3) the pages nearest to the slot are for roots: these die with the next commit and never
- * leave a gap there, while the nodes below them may live for a few; (G4) what waits here is written
- * before the slot is, or with it.
+ *   (G3) the pages nearest to the slot are for roots, those behind them for the nodes below a root,
+ *        which come only where a root has few children, and then all of them that lie here move on
+ *        with each commit: one that stayed would be a gap in the next piece;
+ *   (G4) what waits here is written before the slot is, or with it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@
 #include "base/assert.h"
 #include "store/inside.h"
 
-enum { BUSY_VERSIONS = 16, COLD_VERSIONS = 64, BUSY_HEIGHT = 3 };
+enum { BUSY_VERSIONS = 16, COLD_VERSIONS = 64 };
 
 /* ---- which nodes ---- */
 
@@ -74,20 +75,28 @@ static enum mn_status cold_root_move(struct mn_view *view)
     return MN_OK;
 }
 
-/* Nodes of this commit that will go to the wing, as far as can be said before they are sealed. */
-static uint64_t busy_nodes(struct mn_writer *writer)
+/* Roots of this commit that will go to the wing, as far as can be said before they are sealed. */
+static uint32_t busy_roots(const struct mn_view *view)
 {
-    uint64_t count = 0;
+    struct mn_writer *writer = view->writer;
+    uint32_t count = 0;
 
     for (uint32_t i = 0; i < writer->next.roots.count; i++) {
-        const struct mn_root *root = &writer->next.roots.list[i];
-
-        if (!mn_ref_is_dirty(root->ref)) continue;
-        if (!writer->nodes[root->ref.page & ~MN_PAGE_DIRTY].busy) continue;
-        writer->wing.roots++;
-        count += root->height > BUSY_HEIGHT ? root->height - BUSY_HEIGHT + 1 : 1;
+        count += mn_page_is_busy(view, writer->next.roots.list[i].ref);
     }
     return count;
+}
+
+bool mn_page_is_busy(const struct mn_view *view, struct mn_ref ref)
+{
+    return mn_ref_is_dirty(ref) && view->writer->nodes[ref.page & ~MN_PAGE_DIRTY].busy;
+}
+
+bool mn_page_is_beside_slot(const struct mn_view *view, struct mn_ref ref)
+{
+    const struct mn_layout *layout = &view->store->layout;
+
+    return !mn_ref_is_dirty(ref) && ref.page >= layout->first && ref.page < layout->plain;
 }
 
 enum mn_status mn_wing_begin(struct mn_view *view, uint64_t small_pages, uint64_t *busy)
@@ -95,6 +104,7 @@ enum mn_status mn_wing_begin(struct mn_view *view, uint64_t small_pages, uint64_
     struct mn_writer *writer = view->writer;
     struct mn_wing *wing = &writer->wing;
     uint64_t room = 0;
+    uint32_t below = 0;
     enum mn_status status;
 
     *busy = 0;
@@ -103,8 +113,10 @@ enum mn_status mn_wing_begin(struct mn_view *view, uint64_t small_pages, uint64_
     if (wing->from == wing->to) return MN_OK;
     status = mn_space_prepare(view);
     if (!status) status = cold_root_move(view);
+    if (!status && view->store->hooks.gather) status = view->store->hooks.gather(view, &below);
     if (status) return status;
-    *busy = busy_nodes(writer);
+    wing->roots = busy_roots(view);
+    *busy = wing->roots + below;
     for (uint64_t p = wing->from; p < wing->to; p++) {
         room += mn_space_is_free(&writer->space, p, 1);
     }
