@@ -282,7 +282,12 @@ enum mn_status mn_settle(struct mn_store *store, struct mn_meta *chosen);
 enum mn_status mn_version_on_device(struct mn_store *store, uint64_t version, bool *whole);
 /* Digest word of one page's bytes. */
 uint64_t mn_digest_word(const struct mn_store *store, uint64_t page, const uint8_t *bytes);
-/* Pages that the file has whole. */
+/*
+ * What the file has; pages: whole ones. MN_CORRUPT where it does not even hold the fixed pages.
+ * Asked before the notice: that is read through the map, and behind the end of a file that somebody
+ * cut nothing may be touched.
+ */
+enum mn_status mn_file_size(struct mn_store *store, uint64_t *size_bytes);
 enum mn_status mn_file_pages(struct mn_store *store, uint64_t *pages);
 
 /* ---- open.c ---- */

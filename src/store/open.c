@@ -367,11 +367,11 @@ static void tail_cut(struct mn_store *store)
         return;
     if (file->ops->lock(file, mn_lock_byte(MN_LOCK_SETTLE), MN_LOCK_EXCLUSIVE, 0)) return;
     if (file->ops->lock(file, presence, MN_LOCK_EXCLUSIVE, 0) == MN_OK) {
-        uint64_t version = 0;
+        uint64_t version = 0, bytes;
 
         tail = free_tail(store);
         if (tail >= TRIM_LEAST && tail >= used / TRIM_SHARE) (void)mn_write_farewell(store);
-        if (mn_notice_published(store, &version) == MN_OK &&
+        if (mn_file_size(store, &bytes) == MN_OK && mn_notice_published(store, &version) == MN_OK &&
             version == store->writer.next.version && !store->poisoned) {
             used = mn_shrink_round(store, store->writer.next.page_count);
             if (used < store->file_bytes) (void)file->ops->resize(file, used);
@@ -422,12 +422,16 @@ enum mn_status mn_store_close(struct mn_store *store)
 static enum mn_status version_now(struct mn_store *store, bool *present, uint64_t *version)
 {
     struct mn_view *view;
+    uint64_t bytes;
     enum mn_status status;
 
     pthread_mutex_lock(&store->mutex);
     *present = store->present;
     pthread_mutex_unlock(&store->mutex);
-    if (*present) return mn_notice_published(store, version);
+    if (*present) {
+        status = mn_file_size(store, &bytes);
+        return status ? status : mn_notice_published(store, version);
+    }
     status = mn_view_begin_read(store, &view);
     if (status) return status;
     *version = mn_view_version(view);

@@ -56,15 +56,15 @@ static enum mn_status view_pin(struct mn_view *view)
 {
     struct mn_store *store = view->store;
     uint64_t file_pages = 0;
-    enum mn_status status = mn_pin_acquire(store, &view->pin);
+    enum mn_status status = mn_file_pages(store, &file_pages);
 
+    if (!status) status = mn_pin_acquire(store, &view->pin);
     if (status) return status;
     view->meta = &view->pin->meta;
     view->page_limit = view->meta->page_count;
     view->front.mapped_pages = view->meta->page_count;
     if (view->front.mapped_pages > store->map_pages) view->front.mapped_pages = store->map_pages;
-    /* The slot was checked against the size when it was read; the file may have been cut since. */
-    status = mn_file_pages(store, &file_pages);
+    if (view->page_limit > file_pages) status = mn_file_pages(store, &file_pages); /* it grew? */
     return status ? status : mn_meta_validate(view->meta, store->layout.plain, file_pages);
 }
 

@@ -27,10 +27,19 @@ uint64_t mn_notice_offset(const struct mn_store *store)
     return mn_meta_notice_at(store->page_size);
 }
 
+enum mn_status mn_file_size(struct mn_store *store, uint64_t *size_bytes)
+{
+    enum mn_status status = store->file->ops->size(store->file, size_bytes);
+
+    if (status || *size_bytes >= store->layout.plain << store->page_shift) return status;
+    return mn_fail(MN_CORRUPT, "the file was cut: it ends in page %" PRIu64 " of its head",
+                   *size_bytes >> store->page_shift);
+}
+
 enum mn_status mn_file_pages(struct mn_store *store, uint64_t *pages)
 {
     uint64_t bytes = 0;
-    enum mn_status status = store->file->ops->size(store->file, &bytes);
+    enum mn_status status = mn_file_size(store, &bytes);
 
     *pages = bytes >> store->page_shift;
     return status;

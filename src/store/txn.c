@@ -175,8 +175,9 @@ static enum mn_status base_find(struct mn_store *store, struct mn_writer *writer
 {
     struct mn_notice notice;
     bool good = false;
-    enum mn_status status = mn_notice_now(store, &notice, &good);
+    enum mn_status status = mn_file_size(store, &store->file_bytes);
 
+    if (!status) status = mn_notice_now(store, &notice, &good);
     if (!status && (!good || notice.failed)) {
         (void)mn_fail(MN_IOERR, "an earlier sync failed, so nobody may write to the file");
         return mn_hint("close every handle of the file and open it again");
@@ -202,11 +203,10 @@ static enum mn_status base_find(struct mn_store *store, struct mn_writer *writer
 /* The next version, as it is before any change. */
 static enum mn_status next_init(struct mn_store *store, struct mn_writer *writer)
 {
-    uint64_t pages = 0, newest = mn_ring_newest(&writer->ring);
-    enum mn_status status = store->file->ops->size(store->file, &store->file_bytes);
+    uint64_t newest = mn_ring_newest(&writer->ring);
+    enum mn_status status = mn_meta_validate(&writer->base, store->layout.plain,
+                                             store->file_bytes >> store->page_shift);
 
-    pages = store->file_bytes >> store->page_shift;
-    if (!status) status = mn_meta_validate(&writer->base, store->layout.plain, pages);
     if (status) return status;
     writer->next = writer->base;
     writer->next.parent = writer->base.version;
