@@ -121,6 +121,7 @@ const Files = struct {
     support: Strings,
     tests: Strings,
     fuzzers: Strings,
+    fuzz_support: Strings,
     benches: Strings,
     c: Strings, // every C file and header
     text: Strings, // all that tidy reads
@@ -143,6 +144,7 @@ const Files = struct {
             .support = glob(b, "tests/support", "", ".c"),
             .tests = pick(b, glob(b, "tests", "", ".c"), isTest),
             .fuzzers = glob(b, "fuzz", "fuzz_", ".c"),
+            .fuzz_support = glob(b, "fuzz/support", "", ".c"),
             .benches = glob(b, "bench", "bench_", ".c"),
             .c = c,
             .text = text catch @panic("OOM"),
@@ -474,6 +476,10 @@ const House = struct {
                 .file = b.path("fuzz/driver.c"),
                 .flags = h.flags(c_flags),
             });
+            exe.root_module.addCSourceFiles(.{
+                .files = h.files.fuzz_support,
+                .flags = h.flags(c_flags),
+            });
             check.dependOn(&exe.step);
             run.addArgs(&.{ "--", name });
             run.addArtifactArg(exe);
@@ -587,6 +593,9 @@ const House = struct {
         const archive = b.addSystemCommand(&.{ "ar", "rcs" });
         const lib = archive.addOutputFileArg("libmneme.a");
         for (h.clangObjects()) |object| archive.addFileArg(object);
+        for (h.files.fuzz_support) |path| {
+            archive.addFileArg(h.clangObject(b.path(path), c_flags, &.{}));
+        }
         const run = h.addRunner("fuzz");
         for (h.files.fuzzers) |path| {
             const name = std.fs.path.stem(path);
