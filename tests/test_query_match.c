@@ -352,6 +352,38 @@ static void wrong_patterns_are_told(void **state)
     refused("SELECT id FROM MATCH (a:person)-[:likes]->(b)", MN_SCHEMA, "it is in a and in b");
 }
 
+/* A start that is not there has no edges, is not its own end, and need not be read to know it; nor
+ * one that is gone, whose edges went with it. */
+static void a_node_that_is_not_there_leads_nowhere(void **state)
+{
+    static const char *const froms[] = {"(a:person WHERE a.id = 777)-[:likes]->(b)",
+                                        "(a:person WHERE a.id = 777)-[:likes]->{1,3}(b:person)",
+                                        "(a:person WHERE a.id = 777)-[:likes]->{0,3}(b:person)",
+                                        "(a:person WHERE a.id = 777)-[:likes]->*(b:person)",
+                                        "(a:person WHERE a.id = 777)<-[:likes|knows]-(b)",
+                                        "(b:person)-[:likes]->(a:person WHERE a.id = 777)",
+                                        "(a:person WHERE a.id = 777)",
+                                        "(a:place WHERE a.name = 'zz')<-[:lives]-(b)"};
+    char sql[200];
+
+    (void)state;
+    run("BEGIN; INSERT INTO person VALUES (777, 1); LINK 777 TO 1 AS likes; LINK 2 TO 777 AS likes;"
+        "LINK 777 TO 777 AS knows");
+    for (int gone = 0; gone < 2; gone++) {
+        for (size_t i = 0; i < sizeof froms / sizeof froms[0]; i++) {
+            mn_stmt *stmt;
+
+            (void)snprintf(sql, sizeof sql, "SELECT count(*) FROM MATCH %s", froms[i]);
+            assert_int_equal(mn_prepare(db, sql, MN_ALL, &stmt, NULL), MN_OK);
+            assert_int_equal(mn_step(stmt), MN_ROW);
+            if ((mn_col_int(stmt, 0) > 0) != (gone == 0 && i < 7)) fail_msg("%s", sql);
+            mn_finalize(stmt);
+        }
+        run("DELETE FROM person WHERE id = 777");
+    }
+    run("ROLLBACK");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -361,6 +393,7 @@ int main(void)
         cmocka_unit_test(edges_follow_edges),
         cmocka_unit_test(ends_are_reached_once_at_their_least_depth),
         cmocka_unit_test(optional_and_existing_patterns),
+        cmocka_unit_test(a_node_that_is_not_there_leads_nowhere),
         cmocka_unit_test(wrong_patterns_are_told),
     };
 

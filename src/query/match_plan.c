@@ -388,6 +388,18 @@ static bool path_continue(const struct match_plan *mp, uint32_t *path, uint32_t 
     return false;
 }
 
+/* The path's first edge, as path_walk goes, leads from the node at `start` over one edge or more.
+ * An edge has two ends, so a node that is not there has none. */
+static bool edge_must_come(const struct mn_match *match, const struct mn_match_path *path,
+                           uint32_t start)
+{
+    const struct mn_ast_step *step;
+
+    if (path->first == path->last) return false;
+    step = match->elements[match->steps[start < path->last ? start + 1 : start - 1]].step;
+    return !step->quantified || step->hops_min > 0;
+}
+
 /* The cheapest way into any node of the paths not walked yet, joined to what is there. */
 static enum mn_status path_begin(struct match_plan *mp, uint32_t *path, uint32_t *start)
 {
@@ -413,6 +425,7 @@ static enum mn_status path_begin(struct match_plan *mp, uint32_t *path, uint32_t
         }
     }
     uint32_t node = mp->match->steps[*start];
+    best->spec.may_assume = edge_must_come(mp->match, &mp->match->paths[*path], *start);
     enum mn_status status = mn_plan_scan(&mp->plan, node, mp->known, best, &scan);
     if (status != MN_OK) return status;
     mp->known |= bit(node);

@@ -123,6 +123,8 @@ struct mn_scan_column {
 
 /* TableScan, RangeScan, KeyLookup and EdgeScan: rows of a table in the order of a key. */
 struct mn_scan_spec {
+    bool may_assume; /* what comes next gives nothing for a row that is not there: a row of which
+                        only the id is asked for need not be read */
     const struct mn_table *table;
     const struct mn_index *index; /* NULL: by row id */
     unsigned edges;       /* of a relation: 1 its src is equal[0], 2 its dst is, 3 both: EdgeScan */

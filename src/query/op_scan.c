@@ -35,6 +35,7 @@ struct op_scan {
     bool nothing;        /* a condition is NULL: no row */
     bool counted, whole; /* whole: no condition at all */
     bool looks_ahead;    /* the scan can give some rows at a time */
+    bool assumes;        /* a row that is looked up is not read */
     struct mn_index_scan *scan;
     struct mn_key_range keys;
     struct mn_edge_scan *edge_scan; /* EdgeScan */
@@ -227,7 +228,7 @@ static enum mn_status row_take(struct op_scan *scan, struct mn_exec *exec, struc
     bool there = true;
 
     *yes = true;
-    if (!row->record.data && !spec->index_only) {
+    if (!row->record.data && !spec->index_only && !scan->assumes) {
         status = mn_row_get(exec->view, spec->table, row->id, &row->record, &there);
         if (status == MN_OK && !there) {
             return mn_fail(MN_CORRUPT, "index %s of %s names row %lld, which is not there",
@@ -363,6 +364,9 @@ static enum mn_status lookup_find(struct op_scan *scan, struct mn_exec *exec, st
     *there = true;
     if (spec->index) {
         status = mn_index_find(exec->view, spec->index, scan->values, &row->id, there);
+    } else if (scan->assumes) {
+        row->id = scan->values[0].i;
+        status = MN_OK;
     } else {
         row->id = scan->values[0].i;
         status = mn_row_get(exec->view, spec->table, row->id, &row->record, there);
@@ -492,6 +496,15 @@ static const struct mn_op_kind kind_lookup = {"KeyLookup", scan_open, lookup_nex
 static const struct mn_op_kind kind_edge = {"EdgeScan", scan_open, edge_next, scan_close,
                                             scan_describe};
 
+/* Of the row a scan gives nothing but its id. */
+static bool gives_ids(const struct mn_scan_spec *spec)
+{
+    for (uint32_t i = 0; i < spec->column_count; i++) {
+        if (spec->columns[i].column != MN_SCAN_ROW_ID) return false;
+    }
+    return !spec->filter;
+}
+
 static struct op_scan *scan_new(struct mn_arena *arena, const struct mn_scan_spec *spec)
 {
     struct op_scan *scan = mn_arena_zalloc(arena, sizeof *scan);
@@ -504,6 +517,7 @@ static struct op_scan *scan_new(struct mn_arena *arena, const struct mn_scan_spe
     if (!spec->edges && !spec->unique && !spec->filter && !spec->nulls_after) {
         scan->op.ids = scan_ids;
     }
+    scan->assumes = spec->may_assume && scan->op.kind == &kind_lookup && gives_ids(spec);
     return scan;
 }
 
