@@ -6,9 +6,11 @@
  * mn_delete. LMDB runs twice, with its default flags and with MDB_WRITEMAP; sorted loads append.
  * SQLite has a cache of 256 MiB, a map of 1 GiB, a rowid table, prepared statements and, where
  * durability is compared, WAL with synchronous=FULL. Reads run on files that were closed and opened
- * again. The first argument is the number of rows: 1,000,000, or 10,000,000 with
+ * again. The floor under a commit is what its writes and its sync cost without a database, on a
+ * file of the same size. The first argument is the number of rows: 1,000,000, or 10,000,000 with
  * MNEME_BENCH_DEEP=1.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <lmdb.h>
 #include <sqlite3.h>
@@ -557,6 +559,85 @@ static void open_print(void)
     mneme_open(&mneme);
 }
 
+/* ---- the floor under a durable commit ---- */
+
+enum { FLOOR_PAGE = 4096, FLOOR_CHUNK = 1 << 16 };
+enum { FLOOR_RUN = 2 * FLOOR_PAGE, FLOOR_ROOTS = 4 * FLOOR_PAGE };
+struct floor_file {
+    int fd;
+    uint64_t pages, random;
+};
+
+static int double_compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static double median(double *list, size_t count)
+{
+    qsort(list, count, sizeof *list, double_compare);
+    return list[count / 2];
+}
+
+static void floor_open(struct floor_file *file)
+{
+    uint64_t size = bench_file_bytes(bench_path(mneme.file)) / FLOOR_CHUNK * FLOOR_CHUNK;
+    char *chunk = malloc(FLOOR_CHUNK);
+
+    file->fd = open(bench_path("floor"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    file->pages = size / FLOOR_PAGE;
+    bench_must(chunk && file->fd >= 0, "the floor's file");
+    memset(chunk, 1, FLOOR_CHUNK);
+    for (uint64_t at = 0; at < size; at += FLOOR_CHUNK) {
+        bench_must(pwrite(file->fd, chunk, FLOOR_CHUNK, (off_t)at) == FLOOR_CHUNK, "the floor");
+    }
+    bench_must(fdatasync(file->fd) == 0, "the floor's sync");
+    free(chunk);
+}
+
+/* What a commit of one row asks of the device: leaf and parent side by side somewhere, roots, slot
+ * and notice at one of two places near the beginning, one fdatasync. */
+static void floor_commit(struct floor_file *file)
+{
+    static const char bytes[FLOOR_ROOTS];
+    uint64_t page = 16 + bench_random(&file->random) % (file->pages - 32);
+    off_t roots = bench_random(&file->random) % 2 ? 8 * FLOOR_PAGE : 12 * FLOOR_PAGE;
+
+    bench_must(pwrite(file->fd, bytes, FLOOR_RUN, (off_t)(page * FLOOR_PAGE)) == FLOOR_RUN &&
+                   pwrite(file->fd, bytes, FLOOR_ROOTS, roots) == FLOOR_ROOTS &&
+                   fdatasync(file->fd) == 0,
+               "a write of the floor");
+}
+
+/* Rounds of both alternate; the medians of all commits are compared. */
+static void floor_print(void)
+{
+    static double ours[BENCH_ROUNDS * COMMITS], floor[BENCH_ROUNDS * COMMITS];
+    struct floor_file file = {.random = 5};
+    double start, p50, least;
+
+    floor_open(&file);
+    for (int i = 0; i < BENCH_ROUNDS * COMMITS; i++) {
+        start = bench_now_s();
+        mneme_put(&mneme, bench_random(&mneme.random) % rows);
+        ours[i] = (bench_now_s() - start) * 1e6;
+        if (i % COMMITS < COMMITS - 1) continue;
+        for (int k = i + 1 - COMMITS; k <= i; k++) {
+            start = bench_now_s();
+            floor_commit(&file);
+            floor[k] = (bench_now_s() - start) * 1e6;
+        }
+    }
+    p50 = median(ours, BENCH_ROUNDS * COMMITS);
+    least = median(floor, BENCH_ROUNDS * COMMITS);
+    printf("%-34s %-10s %14.0f %14.0f %-10s %5.2fx  1.25 and less\n", "p50 of a commit of one row",
+           "us", p50, least, "floor", p50 / least);
+    close(file.fd);
+    unlink(bench_path("floor"));
+}
+
 int main(int argc, char **argv)
 {
     prepare_fn load[2] = {mneme_load_prepare, lmdb_load_prepare};
@@ -585,6 +666,7 @@ int main(int argc, char **argv)
     row_run("durable commits of one row", 1.3, none, (work_fn[2]){mneme_commits, lmdb_commits});
     sqlite_open(&sqlite);
     bench_row_run(&sqlite_row);
+    floor_print();
     row_run("durable batches of 1,000 puts", 0.8, none, (work_fn[2]){mneme_batches, lmdb_batches});
     row_run("deletes, batches of 1,000", 0.8, none, (work_fn[2]){mneme_deletes, lmdb_deletes});
     mneme_close(&mneme);
