@@ -235,31 +235,69 @@ static void held_and_released(struct world *w)
     assert_true(file <= loaded / 2 * 3 + slack_bytes());
 }
 
-static void a_held_version_costs_one_copy(void **state)
+static void world_open(struct world *w, const struct scale *scale)
 {
-    struct world w = {.store = store_new(),
-                      .random = test_seed() * 31 + 7,
-                      .scale = test_is_deep() ? &deep : &quick};
     struct mn_view *view;
 
-    (void)state;
-    w.lengths = calloc(w.scale->keys, sizeof *w.lengths);
-    w.seeds = calloc(w.scale->keys, sizeof *w.seeds);
-    assert_true(w.lengths && w.seeds);
-    assert_int_equal(mn_write_begin(w.store, 0, &view), MN_OK);
-    assert_int_equal(mn_tree_create(view, &w.tree), MN_OK);
+    *w = (struct world){.store = store_new(), .random = test_seed() * 31 + 7, .scale = scale};
+    w->lengths = calloc(scale->keys, sizeof *w->lengths);
+    w->seeds = calloc(scale->keys, sizeof *w->seeds);
+    assert_true(w->lengths && w->seeds);
+    assert_int_equal(mn_write_begin(w->store, 0, &view), MN_OK);
+    assert_int_equal(mn_tree_create(view, &w->tree), MN_OK);
     assert_int_equal(mn_write_commit(view, NULL), MN_OK);
+}
+
+static void world_close(struct world *w)
+{
+    rows_equal(w);
+    assert_int_equal(mn_store_close(w->store), MN_OK);
+    free(w->lengths);
+    free(w->seeds);
+}
+
+static void a_held_version_costs_one_copy(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_open(&w, test_is_deep() ? &deep : &quick);
     held_and_released(&w);
-    rows_equal(&w);
-    assert_int_equal(mn_store_close(w.store), MN_OK);
-    free(w.lengths);
-    free(w.seeds);
+    world_close(&w);
+}
+
+/*
+ * Commits of one row want their nodes side by side and leave free pages behind for it, but no more
+ * than a fifth of the file stays free; what merging leaves free at once goes by and by.
+ */
+static void commits_of_a_row_leave_a_fifth_free(void **state)
+{
+    static const struct scale large = {60000, 1, 200000, 0, 0, 1000};
+    static const struct scale small = {20000, 1, 20000, 0, 0, 100};
+    struct mn_store_stats stats;
+    uint64_t most = 0, file;
+    struct world w;
+
+    (void)state;
+    world_open(&w, test_is_deep() ? &large : &small);
+    (void)commits(&w, w.scale->before, 0);
+    for (uint32_t i = 0; i < w.scale->before; i += w.scale->sample) {
+        (void)commits(&w, w.scale->sample, 0);
+        assert_int_equal(mn_store_stat(w.store, &stats), MN_OK);
+        if (stats.free_pages > most) most = stats.free_pages;
+    }
+    assert_true(stats.free_pages <= stats.page_count / 5 + 64);
+    printf("%u commits of a row: live %llu, file %llu, at most %llu pages free\n", w.scale->before,
+           (unsigned long long)used_bytes(&w, &file), (unsigned long long)file,
+           (unsigned long long)most);
+    world_close(&w);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_held_version_costs_one_copy),
+        cmocka_unit_test(commits_of_a_row_leave_a_fifth_free),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
