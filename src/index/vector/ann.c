@@ -18,7 +18,7 @@
 struct mn_ann_limits mn_ann_limits = {
     .flat_max = 16384,
     .cluster_max = 512,
-    .cluster_min = 64,
+    .cluster_min = 128,
     .cluster_rows = 300,
     .few_vectors = 1024,
     .few_passing = 5000,

@@ -268,8 +268,10 @@ static void kernel_cosine_rows(const float *query, const struct mn_kernel_rows *
     for (; i < rows->count; i++) {
         const float *row = rows->base + i * rows->stride;
 
-        dots[i] = pair_sum(SUM_DOT, query, row, rows->dims);
-        norms2[i] = pair_sum(SUM_DOT, row, row, rows->dims);
+        lanes square, total = row_total_square(query, row, rows->dims, &square);
+
+        dots[i] = lanes_sum(total);
+        norms2[i] = lanes_sum(square);
     }
 }
 

@@ -441,12 +441,12 @@ static enum mn_status shop_join(struct mn_shop *shop, uint32_t *count)
     struct mn_item item;
     bool found;
 
-    if (*count > postings->rows_max / 4) return MN_OK;
+    if (*count > postings->rows_max / 2) return MN_OK;
     enum mn_status status = mn_cursor_next(shop->cursor, &found);
     if (status == MN_OK && found) status = mn_cursor_item(shop->cursor, &item);
     if (status != MN_OK || !found || !key_begins(item.key, &shop->list)) return status;
     status = chunk_read(postings, &item, &next);
-    if (status != MN_OK || *count + next.count > postings->rows_max * 3 / 4) return status;
+    if (status != MN_OK || *count + next.count > postings->rows_max * 15 / 16) return status;
     for (uint32_t i = 0; i < next.count; i++) {
         mn_chunk_get(&next, i, &row);
         mn_image_set(postings, shop->image, (*count)++, &row);

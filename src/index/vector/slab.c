@@ -96,6 +96,15 @@ static bool slab_spans(const struct mn_slab *slab, int64_t row_id)
     return slab->ids[0] <= row_id && row_id <= mn_slab_id(slab, slab->count - 1);
 }
 
+/* While the next slab is looked for, the begin of this vector is on its way. */
+static inline const float *vector_want(const float *vector)
+{
+    enum { LINES = 6, LINE_FLOATS = 16 };
+
+    for (size_t i = 0; i < LINES; i++) __builtin_prefetch(vector + i * LINE_FLOATS, 0, 3);
+    return vector;
+}
+
 /* Of a slab without gaps: the first rows of the list that lie in it one behind the other. */
 static size_t stretch_take(const struct mn_slab_scan *scan, const int64_t *row_ids, size_t count,
                            const float **vectors)
@@ -106,7 +115,7 @@ static size_t stretch_take(const struct mn_slab_scan *scan, const int64_t *row_i
     const float *vector = mn_slab_vector(&scan->slabs, slab, (size_t)at);
 
     if (room > count) room = count;
-    vectors[0] = vector;
+    vectors[0] = vector_want(vector);
     for (; n < room && row_ids[n] == row_ids[0] + (int64_t)n; n++) vectors[n] = vector += stride;
     return n;
 }
@@ -129,7 +138,7 @@ enum mn_status mn_slab_scan_gather(struct mn_slab_scan *scan, const int64_t *row
         }
         size_t at = found ? mn_slab_position(slab, row_ids[i]) : 0;
         bool there = found && at < slab->count && mn_slab_id(slab, at) == row_ids[i];
-        vectors[i++] = there ? mn_slab_vector(&scan->slabs, slab, at) : NULL;
+        vectors[i++] = there ? vector_want(mn_slab_vector(&scan->slabs, slab, at)) : NULL;
     }
     scan->placed = scan->held = false;
     return MN_OK;
