@@ -444,6 +444,30 @@ typedef struct mn_neighbor_list {
 MN_API int mn_neighbors(mn_db *db, mn_snap *snap, const char *relation, const mn_datum *key,
                         mn_neighbor_list *list);
 
+/* What to search for, and what came of it. */
+typedef struct mn_nearest_list {
+    size_t size;        /* sizeof(mn_nearest_list) */
+    const char *column; /* the VECTOR column; NULL: the only one of the table */
+    const char *metric; /* "cosine", "l2" or "dot"; NULL: that of the vector index, else cosine */
+    const float *query;
+    size_t dims;       /* of the query: as the column's */
+    int exact;         /* 1: as EXACT */
+    uint64_t effort;   /* as EFFORT; 0: the default */
+    size_t capacity;   /* how many rows: the k of NEAREST */
+    mn_datum *keys;    /* room for capacity keys, or NULL */
+    double *distances; /* room for capacity of them, or NULL */
+    size_t count;      /* set: how many were found */
+} mn_nearest_list;
+
+/*
+ * The rows of a table whose vectors are nearest to the query, nearest first, equally near ones by
+ * primary key: what NEAREST without WHERE gives. A key is the primary key where that is of one
+ * column, else the hidden row id; its bytes live as those of mn_get. Rows without a vector are left
+ * out. MN_TYPE: the dimensions differ; MN_RANGE: a query with NaN, infinities, or of zeros under
+ * cosine; MN_SCHEMA: no such table or column, or indexes of two metrics and none is named.
+ */
+MN_API int mn_nearest(mn_db *db, mn_snap *snap, const char *table, mn_nearest_list *list);
+
 /* ---- many rows at once --------------------------------------------------------------------- */
 
 #define MN_BATCH_ROWS 1024 /* the most rows that mn_fetch gives at once */

@@ -160,3 +160,16 @@ int mn_neighbors(mn_db *db, mn_snap *snap, const char *relation, const mn_datum 
     }
     return mn_leave(session, mn_direct_neighbors(session, snap, relation, key, list));
 }
+
+int mn_nearest(mn_db *db, mn_snap *snap, const char *table, mn_nearest_list *list)
+{
+    struct mn_session *session = mn_enter(db);
+
+    if (list && list->size >= sizeof *list) list->count = 0;
+    if (!session) return (int)mn_error_last()->code;
+    if (!list || list->size < sizeof *list) {
+        return mn_leave(session, mn_fail(MN_MISUSE, "the list is NULL, or list->size is not "
+                                                    "sizeof(mn_nearest_list)"));
+    }
+    return mn_leave(session, mn_direct_nearest(session, snap, table, list));
+}

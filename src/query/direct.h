@@ -108,6 +108,11 @@ enum mn_status mn_direct_neighbors(struct mn_session *session, const struct mn_s
                                    const char *relation, const mn_datum *key,
                                    mn_neighbor_list *list);
 
+/* ---- vectors: direct_nearest.c ---- */
+
+enum mn_status mn_direct_nearest(struct mn_session *session, const struct mn_snap *snap,
+                                 const char *table, mn_nearest_list *list);
+
 /* ---- loads: direct_load.c ---- */
 
 enum mn_status mn_direct_load_begin(struct mn_session *session, const struct mn_target_names *names,

@@ -17,6 +17,7 @@
 #include "index/vector/ann_search.h"
 #include "query/fetch.h"
 #include "query/op_nearest.h"
+#include "query/row_tie.h"
 
 enum { GATHER_AT_ONCE = 256, IDS_AT_ONCE = 1024 };
 
@@ -40,46 +41,8 @@ struct op_vector_scan {
     const char *way;             /* how the search went, for EXPLAIN ANALYZE */
     int64_t *row_ids;            /* that pass the filter */
     size_t row_id_count, row_id_capacity;
-    struct mn_exec *exec;  /* for tie, while the operator is open */
-    enum mn_status failed; /* a tie could not be read */
+    struct mn_row_tie tie;
 };
-
-/* ---- ties, by primary key ---- */
-
-static enum mn_status key_column(struct op_vector_scan *scan, int64_t row_id, uint32_t column,
-                                 struct mn_value *out)
-{
-    struct mn_row row = {.id = row_id};
-    bool found;
-    enum mn_status status =
-        mn_row_get(scan->exec->view, scan->spec.table, row_id, &row.record, &found);
-
-    if (status == MN_OK && !found) {
-        status = mn_fail(MN_CORRUPT, "row %" PRId64 " of %s has a vector and no record", row_id,
-                         scan->spec.table->name);
-    }
-    if (status != MN_OK) return status;
-    return mn_row_column(scan->exec->view, scan->spec.table, &row, column, out);
-}
-
-/* Where the key is not the row id. A failure is kept and told after the search. */
-static int rows_tie(void *context, int64_t a, int64_t b)
-{
-    struct op_vector_scan *scan = context;
-    const struct mn_index *primary = scan->spec.table->primary;
-
-    for (uint32_t i = 0; i < primary->column_count && scan->failed == MN_OK; i++) {
-        struct mn_value x, y;
-        uint32_t column = primary->columns[i].column;
-
-        scan->failed = key_column(scan, a, column, &x);
-        if (scan->failed == MN_OK) scan->failed = key_column(scan, b, column, &y);
-        if (scan->failed != MN_OK) break;
-        int order = mn_value_order(&x, &y);
-        if (order != 0) return order;
-    }
-    return (a > b) - (a < b);
-}
 
 /* ---- the search ---- */
 
@@ -195,12 +158,6 @@ static enum mn_status exec_tick(void *context)
     return mn_exec_tick(context);
 }
 
-/* Codes pay where there are many vectors and few of them are asked for. */
-static bool codes_pay(const struct op_vector_scan *scan, uint64_t rows, uint64_t few)
-{
-    return scan->k <= MN_ANN_K_MAX && rows > few && rows / 8 > scan->k;
-}
-
 /* Vectors that lie side by side are read about as fast as the codes of all lists, and exactly. */
 static bool vectors_pay(const struct op_vector_scan *scan, const struct mn_row_set *set)
 {
@@ -276,7 +233,7 @@ static enum mn_status filtered_run(struct op_vector_scan *scan, struct mn_exec *
     enum mn_status status = child_collect(scan, exec, &set);
 
     if (status == MN_OK && rows && scan->spec.codes_filtered &&
-        codes_pay(scan, set.count, mn_ann_limits.few_passing) && !vectors_pay(scan, &set)) {
+        mn_ann_pays(scan->k, set.count, mn_ann_limits.few_passing) && !vectors_pay(scan, &set)) {
         status = codes_search(scan, exec, &set, rows, served);
     }
     if (status == MN_OK && !*served) {
@@ -319,7 +276,7 @@ static enum mn_status search_run(struct op_vector_scan *scan, struct mn_exec *ex
     scan->way = "vectors";
     if (codes) status = mn_tree_count(exec->view, scan->spec.table->tree, &rows);
     if (status == MN_OK && codes && !scan->spec.codes_filtered &&
-        codes_pay(scan, rows, mn_ann_limits.few_vectors)) {
+        mn_ann_pays(scan->k, rows, mn_ann_limits.few_vectors)) {
         status = codes_search(scan, exec, NULL, rows, &served);
     }
     if (status == MN_OK && !served && scan->spec.filtered) {
@@ -335,7 +292,7 @@ static enum mn_status search_run(struct op_vector_scan *scan, struct mn_exec *ex
         status = lost_find(scan, exec, slabs);
     }
     mn_topk_sort(&scan->lost);
-    return status == MN_OK ? scan->failed : status;
+    return status == MN_OK ? scan->tie.failed : status;
 }
 
 static enum mn_status search_open(struct op_vector_scan *scan, const struct mn_nearest_ask *ask,
@@ -348,7 +305,7 @@ static enum mn_status search_open(struct op_vector_scan *scan, const struct mn_n
         .k = ask->k,
         .within = ask->within,
         .tie = tie,
-        .tie_context = scan,
+        .tie_context = &scan->tie,
     };
 
     scan->options = options;
@@ -361,21 +318,20 @@ static enum mn_status vector_scan_open(struct mn_op *op, struct mn_exec *exec)
     const struct mn_nearest_spec *spec = &scan->spec.nearest;
     const struct mn_column *column = &scan->spec.table->columns[scan->spec.column];
     struct mn_slabs slabs = {exec->view, column->slab_tree, column->kind.dims};
-    mn_tie_fn tie = scan->spec.table->primary ? rows_tie : NULL;
+    mn_tie_fn tie = mn_row_tie_of(scan->spec.table);
     struct mn_nearest_ask ask;
 
     scan->search = NULL;
     scan->near_count = scan->row_id_count = 0;
     scan->at = scan->k = 0;
-    scan->exec = exec;
-    scan->failed = MN_OK;
+    scan->tie = (struct mn_row_tie){exec->view, scan->spec.table, MN_OK};
     mn_topk_init(&scan->lost, 0, NULL, NULL);
     enum mn_status status = mn_nearest_ask(spec, exec, &ask);
     if (status != MN_OK) return status;
     if (ask.k == 0 || (!ask.query && !spec->order_by)) return MN_OK;
     scan->k = ask.k;
     scan->effort = ask.effort;
-    if (spec->order_by) mn_topk_init(&scan->lost, ask.k, tie, scan);
+    if (spec->order_by) mn_topk_init(&scan->lost, ask.k, tie, &scan->tie);
     if (ask.query) {
         status = mn_nearest_dims(spec, slabs.dims, ask.dims);
         if (status == MN_OK) status = search_open(scan, &ask, tie);

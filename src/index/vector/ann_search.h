@@ -39,4 +39,10 @@ enum mn_status mn_ann_search(const struct mn_ann *ann, const struct mn_ann_query
 /* More neighbours than this are found by the vectors alone. */
 enum { MN_ANN_K_MAX = 1000 };
 
+/* Codes pay where there are many vectors and few of them are asked for. */
+static inline bool mn_ann_pays(uint64_t k, uint64_t rows, uint64_t few)
+{
+    return k <= MN_ANN_K_MAX && rows > few && rows / 8 > k;
+}
+
 #endif
