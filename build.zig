@@ -19,6 +19,7 @@ pub fn build(b: *Build) void {
         .check = b.step("check", "Compile all; check format, style, layers and exported names"),
         .fmt = b.step("fmt", "Reformat C and Zig sources in place"),
         .sim = b.step("sim", "Explore crash states in release flags, for -Dsim-seconds"),
+        .planted = b.step("planted", "Let the explorer find each planted bug; print the table"),
         .bench = b.step("bench", "Build in ReleaseFast and compare with the peers of bench/"),
         .fuzz = b.step("fuzz", "Fuzz each target for -Dfuzz-seconds, by clang's libFuzzer"),
     };
@@ -42,6 +43,7 @@ pub fn build(b: *Build) void {
     if (files.demo) house.addDemo(b.step("demo", "Build a file from real data and ask it"));
     house.addTests(static, steps.@"test", steps.check);
     house.addSim(steps.sim);
+    house.addPlanted(steps.planted);
     house.addFuzzers(steps.fuzz);
     house.addBenches(steps.bench);
     house.addFormat(steps.fmt, steps.check);
@@ -58,12 +60,14 @@ const Options = struct {
     optimize: std.builtin.OptimizeMode,
     sanitize: ?Sanitize,
     slow_checks: bool = false,
+    planted: bool = false,
     seed: u64,
     filter: ?[]const u8,
     data: []const u8,
     deep: bool,
     fuzz_seconds: u32,
     sim_seconds: ?u32,
+    planted_units: bool,
 
     fn read(b: *Build) Options {
         const mode = std.builtin.OptimizeMode;
@@ -78,6 +82,8 @@ const Options = struct {
                 "../shared/data",
             .deep = b.option(bool, "deep", "The long form of tests that have one") orelse false,
             .fuzz_seconds = b.option(u32, "fuzz-seconds", "For each target (default 10)") orelse 10,
+            .planted_units = b.option(bool, "planted-units", "And what unit tests see") orelse
+                false,
             .sim_seconds = b.option(u32, "sim-seconds", "Of sim (default 60; with -Ddeep 1200)"),
         };
     }
@@ -299,6 +305,7 @@ const House = struct {
         mod.addAfterIncludePath(.{ .cwd_relative = "/usr/include" });
         if (o.sanitize != .none) mod.addCMacro("MN_SANITIZED", "1");
         if (o.slow_checks) mod.addCMacro("MN_SLOW_CHECKS", "1");
+        if (o.planted) mod.addCMacro("MN_PLANTED", "1");
         mod.addCMacro("MN_VERSION_TEXT", h.b.fmt("\"{s}\"", .{manifest.version}));
         return mod;
     }
@@ -517,6 +524,26 @@ const House = struct {
         run.addArgs(&.{ "--", "sim_crash" });
         run.addArtifactArg(withoutRuntime(o, exe));
         run.addArgs(&.{ "--seconds", b.fmt("{d}", .{seconds}) });
+        step.dependOn(&run.step);
+    }
+
+    /// The same with bugs that can be switched on; with -Dplanted-units also which of them the unit
+    /// tests of store and btree see.
+    fn addPlanted(h: House, step: *Build.Step) void {
+        var o = h.o.product();
+        o.planted = true;
+        const lib = h.addLibrary(o, h.files.library, .static);
+        const support = h.addSupport(o);
+        const exe = withoutRuntime(o, h.addTest(o, "tests/planted.c", lib, support));
+        const run = h.addRunner("planted");
+        run.addArgs(&.{ "--", "planted" });
+        run.addArtifactArg(exe);
+        if (h.o.planted_units) for (h.files.tests) |path| {
+            const name = std.fs.path.stem(path);
+            const unit = std.mem.startsWith(u8, name, "test_store_") or
+                std.mem.startsWith(u8, name, "test_tree");
+            if (unit) run.addArtifactArg(withoutRuntime(o, h.addTest(o, path, lib, support)));
+        };
         step.dependOn(&run.step);
     }
 

@@ -199,6 +199,37 @@ static void a_torn_image_is_not_taken_for_the_one_that_waits(void **state)
     mn_sim_free(os);
 }
 
+/* ---- the checkpoint of a close is made by whoever writes meanwhile ---- */
+
+static void a_close_beside_a_writer_is_made_durable_by_him(void **state)
+{
+    struct mn_store_options options = {
+        .path = "test", .flags = MN_STORE_CREATE, .sync = MN_STORE_LAZY, .hooks = raw_hooks};
+    struct mn_os *os = mn_sim_new(1, 0), *after;
+    struct mn_sim_loss nothing = {0};
+    struct mn_store *first, *second;
+    struct mn_view *view;
+
+    (void)state;
+    options.os = os;
+    options.lazy_us = INT64_MAX / 2;
+    ok(mn_store_open(&options, &first));
+    ok(mn_store_open(&options, &second));
+    ok(run_commit(first, 1, 5000));
+    ok(run_commit(first, 2, 5000));
+    ok(mn_write_begin(second, 0, &view));
+    ok(mn_store_close(first));
+    mn_write_abort(view);
+    ok(mn_store_close(second));
+    after = mn_sim_crash(os, &nothing);
+    assert_non_null(after);
+    first = must_open(after);
+    expect_run(first, 2);
+    ok(mn_store_close(first));
+    mn_sim_free(after);
+    mn_sim_free(os);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +237,7 @@ int main(void)
         cmocka_unit_test(a_failed_commit_leaves_a_size_that_power_may_take),
         cmocka_unit_test(a_cut_file_is_not_taken_for_its_older_self),
         cmocka_unit_test(a_torn_image_is_not_taken_for_the_one_that_waits),
+        cmocka_unit_test(a_close_beside_a_writer_is_made_durable_by_him),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

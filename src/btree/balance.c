@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/plant.h"
 
 /* The cells of a node, borrowed from a copy of its page; returns how many. */
 static uint32_t cells_of(const struct mn_node *node, uint8_t *copy, struct mn_cell *cells)
@@ -170,7 +171,7 @@ static enum mn_status separator_make(struct mn_scratch *scratch, uint32_t level,
         common++;
     }
     if (leaf && common < length) {
-        length = common + 1;
+        length = common + (MN_PLANT(TREE_SEPARATOR_SHORT) ? 0 : 1);
     } else if (right->tail) {
         if (leaf) {
             status = separator_tail(node->view, left, right, tail);

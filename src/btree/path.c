@@ -3,6 +3,7 @@
  */
 #include <inttypes.h>
 
+#include "base/plant.h"
 #include "btree/inside.h"
 
 enum mn_status mn_path_root(struct mn_path *path, struct mn_view *view, const struct mn_root *root)
@@ -109,6 +110,7 @@ enum mn_status mn_path_edit(struct mn_path *path, struct mn_root *root)
 
 void mn_path_count(struct mn_path *path, int64_t delta)
 {
+    if (MN_PLANT(TREE_COUNT_STALE) && delta < 0) return;
     for (uint32_t level = 0; level + 1 < path->depth; level++) {
         uint8_t *page = path->step[level].page;
         uint32_t index = path->step[level].index;

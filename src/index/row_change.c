@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/alloc.h"
+#include "base/plant.h"
 #include "catalog/key.h"
 #include "catalog/record.h"
 #include "index/relation/edge.h"
@@ -150,7 +151,9 @@ static enum mn_status entry_change(struct update *update, const struct mn_index 
         memcmp(update->old_key.data, update->new_key.data, update->old_key.len) == 0) {
         return MN_OK;
     }
-    status = mn_index_entry_delete(update->view, index, &old, &update->old_key);
+    if (!MN_PLANT(INDEX_ENTRY_STAYS)) {
+        status = mn_index_entry_delete(update->view, index, &old, &update->old_key);
+    }
     return status == MN_OK ? mn_index_entry_put(update->view, index, &new, &update->new_key)
                            : status;
 }

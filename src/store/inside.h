@@ -236,6 +236,7 @@ struct mn_store {
     bool writing;
     bool poisoned;
     bool wrote; /* this handle committed something */
+    bool held;  /* it was the writer: who closed meanwhile left his checkpoint to it */
     struct mn_writer writer;
 };
 

@@ -29,6 +29,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hash.h"
+#include "base/plant.h"
 #include "store/inside.h"
 
 /* ---- what a slot answers for ---- */
@@ -63,7 +64,8 @@ uint64_t mn_digests_word(struct mn_digests *list)
 {
     uint64_t word = 0;
 
-    if (list->count > 1) qsort(list->list, list->count, sizeof *list->list, digest_compare);
+    if (list->count > 1 && !MN_PLANT(DIGEST_UNSORTED))
+        qsort(list->list, list->count, sizeof *list->list, digest_compare);
     for (size_t i = 0; i < list->count; i++) word = mn_hash_mix(word, list->list[i].hash);
     return word;
 }
@@ -74,7 +76,8 @@ static enum mn_status live_follow(const struct mn_manifest *manifest, uint64_t m
 {
     enum mn_status status = MN_OK;
 
-    for (size_t i = 0; i < manifest->dead.count && live->count > 0; i++) {
+    for (size_t i = 0; i < manifest->dead.count && live->count > 0 && !MN_PLANT(LAZY_DEAD_STAY);
+         i++) {
         digests_remove(live, manifest->dead.list[i].start, manifest->dead.list[i].pages);
     }
     for (size_t i = 0; i < manifest->born.count && !status; i++) {
@@ -216,6 +219,8 @@ enum mn_status mn_barrier(struct mn_store *store, uint64_t version, bool others)
 {
     enum mn_status status = store->file->ops->sync(store->file);
 
+    if (status && MN_PLANT(SYNC_RETRIED)) status = store->file->ops->sync(store->file);
+    if (MN_PLANT(SYNC_ERROR_IGNORED)) status = MN_OK;
     store->writer.synced_us = store->os->ops->tick_us(store->os);
     return !status && others ? read_back(store, version) : status;
 }

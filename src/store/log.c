@@ -17,6 +17,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/plant.h"
 #include "store/inside.h"
 
 static uint64_t payload(const struct mn_store *store)
@@ -228,7 +229,7 @@ static enum mn_status follow_manifest(const struct mn_manifest *manifest, struct
             if (mn_space_is_free(space, p, 1)) {
                 mn_space_take(space, p, 1);
             } else { /* its pin went away, and another process saw that first */
-                status = mn_space_unpend(space, p, 1);
+                if (!MN_PLANT(UNPEND_SKIPPED)) status = mn_space_unpend(space, p, 1);
             }
         }
     }
@@ -277,7 +278,7 @@ static enum mn_status space_follow(struct mn_view *view, bool *done)
     uint64_t limit = 0;
     enum mn_status status;
 
-    *done = space->version == base->version;
+    *done = space->version == base->version || (space->version && MN_PLANT(FOLLOW_SKIPPED));
     if (*done || space->version == 0 || space->version > base->version ||
         base->checkpoint_version > space->version) {
         return MN_OK;
@@ -305,10 +306,13 @@ enum mn_status mn_space_prepare(struct mn_view *view)
     struct mn_writer *writer = view->writer;
     struct mn_deaths dead = {0};
     bool done = false;
-    enum mn_status status;
+    enum mn_status status = MN_OK;
 
     if (writer->space_ready) return MN_OK;
-    status = mn_pins_list(view->store, writer->base.version, writer);
+    if (!MN_PLANT(PINS_STALE) || writer->pin_count == 0) {
+        status = mn_pins_list(view->store, writer->base.version, writer);
+    }
+    if (MN_PLANT(PINS_OLDEST)) writer->pin_count = 1;
     if (!status) status = space_follow(view, &done);
     if (!status && !done) {
         status = mn_space_load(view, &writer->base, &writer->space, &dead);
@@ -375,6 +379,7 @@ static enum mn_status pending_encode(const struct mn_space *space, struct mn_buf
     uint64_t count = 0;
     enum mn_status status;
 
+    if (MN_PLANT(CHECKPOINT_NO_PENDING)) return mn_varint_encode(0, out);
     for (size_t b = 0; b < space->bucket_count; b++) count += space->buckets[b].deaths.count;
     status = mn_varint_encode(count, out);
     for (size_t b = 0; b < space->bucket_count; b++) {
@@ -398,6 +403,7 @@ static enum mn_status checkpoint_encode(struct mn_writer *writer, struct mn_buf 
     uint64_t end = writer->base.page_count;
     enum mn_status status = mn_extents_net(&writer->taken, &writer->given, &taken);
 
+    if (MN_PLANT(CHECKPOINT_TAKEN_USED)) taken.count = 0;
     if (status) return status;
     if (end > space->page_count) end = space->page_count;
     for (size_t i = 0; i < taken.count; i++) {
@@ -444,7 +450,8 @@ static enum mn_status checkpoint_write(struct mn_view *view)
 
     count = (bytes.len + payload(view->store) - 1) / payload(view->store);
     if (!status) status = chain_die(view, next->checkpoint, MN_PAGE_SPACE);
-    if (!status) status = chain_die(view, next->log, MN_PAGE_LOG);
+    if (!status && !MN_PLANT(CHECKPOINT_LOG_LEAKS))
+        status = chain_die(view, next->log, MN_PAGE_LOG);
     if (!status) status = chain_room(view, count, &pages);
     next->checkpoint = next->log = (struct mn_ref){0, 0};
     if (!status) {
@@ -472,6 +479,7 @@ static enum mn_status manifest_make(struct mn_view *view, struct mn_manifest *ma
     manifest->parent = writer->base.version;
     mn_deaths_sort(&writer->deaths);
     manifest->dead = writer->deaths; /* lent until the end of this function */
+    if (MN_PLANT(MANIFEST_GIVEN_KEPT)) writer->given.count = 0;
     status = mn_extents_net(&writer->taken, &writer->given, &manifest->born);
     bytes->len = 0;
     if (!status) status = mn_manifest_encode(manifest, bytes);

@@ -15,6 +15,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/plant.h"
 #include "store/inside.h"
 
 /* ---- buffers ---- */
@@ -128,6 +129,7 @@ static enum mn_status node_touch(struct mn_view *view, uint32_t number)
     struct mn_undo image = {.kind = MN_UNDO_IMAGE, .node = number, .epoch = node->epoch};
     enum mn_status status;
 
+    if (MN_PLANT(SAVEPOINT_NO_IMAGE) && node->epoch + 1 >= writer->epoch) return MN_OK;
     if (writer->savepoint_count == 0 ||
         node->epoch >= writer->savepoints[writer->savepoint_count - 1].epoch) {
         return MN_OK;
@@ -232,7 +234,7 @@ enum mn_status mn_page_edit(struct mn_view *view, struct mn_ref *ref, uint8_t ki
     *page = view->writer->nodes[number].data;
     memcpy(*page, bytes, like.size_bytes);
     view->writer->nodes[number].busy = mn_wing_is_busy(view->writer, death.birth);
-    status = clean_die(view, death);
+    if (!MN_PLANT(DEATH_UNRECORDED)) status = clean_die(view, death);
     if (status) {
         /* The created entry, if there is one, is the newest: take both back. */
         if (view->writer->savepoint_count) view->writer->undo_count--;
@@ -251,6 +253,7 @@ enum mn_status mn_page_drop(struct mn_view *view, struct mn_ref ref, uint8_t kin
     if (!status) status = mn_page_read(view, ref, kind, &bytes);
     if (status) return status;
     if (mn_ref_is_dirty(ref)) return node_drop(view, (uint32_t)(ref.page & ~MN_PAGE_DIRTY));
+    if (MN_PLANT(DROP_UNRECORDED)) return MN_OK;
     return clean_die(
         view, (struct mn_death){.birth = mn_page_birth(bytes), .start = ref.page, .pages = 1});
 }
@@ -449,6 +452,8 @@ enum mn_status mn_run_drop(struct mn_view *view, const struct mn_run *run)
         run->page + death.pages > view->page_limit || run->birth > view->meta->version) {
         return mn_fail(MN_CORRUPT, "a run at page %" PRIu64 " lies outside the file", run->page);
     }
+    if (MN_PLANT(RUN_DEATH_SHORT) && death.pages > 1) death.pages--;
+    if (MN_PLANT(RUN_DEATH_LONG) && death.start + death.pages < view->page_limit) death.pages++;
     return clean_die(view, death);
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/plant.h"
 #include "os/sim.h"
 #include "store/inside.h"
 
@@ -218,7 +219,8 @@ static enum mn_status presence_take(struct mn_store *store)
     status = file->ops->lock(file, presence, MN_LOCK_EXCLUSIVE, alone ? wait_us : 0);
     if (!status) {
         chosen = mn_alloc(sizeof *chosen);
-        status = chosen ? mn_settle(store, chosen) : mn_fail_nomem();
+        status = chosen ? MN_OK : mn_fail_nomem();
+        if (!status && !MN_PLANT(OPEN_TRUSTS_NOTICE)) status = mn_settle(store, chosen);
         mn_dealloc(chosen);
         if (!status && !alone) status = file->ops->lock(file, presence, MN_LOCK_SHARED, 0);
     } else if (status == MN_BUSY && !alone) {
@@ -386,7 +388,7 @@ static enum mn_status close_checkpoint(struct mn_store *store)
 {
     enum mn_status status;
 
-    if (store->readonly || store->poisoned || !store->wrote || store->own_os ||
+    if (store->readonly || store->poisoned || !store->held || store->own_os ||
         mn_store_get_sync(store) == MN_STORE_OFF) {
         return MN_OK;
     }

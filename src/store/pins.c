@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/plant.h"
 #include "store/inside.h"
 
 enum { PIN_TRIES = 2000, PIN_NAP_AFTER = 20, PIN_NAP_US = 100 };
@@ -93,6 +94,7 @@ static enum mn_status pin_try(struct mn_store *store, uint64_t version, struct m
         pin->locked = true;
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
         status = mn_notice_published(store, &now);
+        if (MN_PLANT(PIN_NO_RECHECK)) now = version;
         if (!status && now == version && !known) status = pin_load(store, pin);
         /* A file shorter than the slot says is damage only while the slot is the published one. */
         if (status == MN_CORRUPT && mn_notice_published(store, &now) == MN_OK && now != version) {
@@ -221,7 +223,7 @@ enum mn_status mn_pin_acquire(struct mn_store *store, struct mn_pin **pin)
     if (!store->present) status = pin_private(store, pin);
     if (!status && !*pin) status = pin_published(store, pin);
     if (!status) {
-        (*pin)->users++;
+        if (!MN_PLANT(PIN_UNCOUNTED) || (*pin)->users == 0) (*pin)->users++;
         store->views++;
     }
     pthread_mutex_unlock(&store->mutex);
@@ -318,12 +320,12 @@ enum mn_status mn_pins_list(struct mn_store *store, uint64_t base, struct mn_wri
     writer->pin_count = 0;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     status = list_add(writer, base);
-    if (!status && writer->durable && writer->durable < base) {
+    if (!status && writer->durable && writer->durable < base && !MN_PLANT(DURABLE_UNPINNED)) {
         status = list_add(writer, writer->durable);
     }
-    if (!status) status = list_others(store, base, writer);
+    if (!status && !MN_PLANT(PINS_OF_OTHERS)) status = list_others(store, base, writer);
     pthread_mutex_lock(&store->mutex);
-    for (size_t i = 0; i < store->pin_count && !status; i++) {
+    for (size_t i = 0; i < store->pin_count && !status && !MN_PLANT(PINS_OWN); i++) {
         status = list_add(writer, store->pins[i]->version);
     }
     pthread_mutex_unlock(&store->mutex);

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/plant.h"
 #include "store/inside.h"
 
 static void tell(struct mn_view *view, enum mn_savepoint_event event, uint32_t id)
@@ -69,6 +70,7 @@ static void undo_one(struct mn_view *view, struct mn_undo *entry)
         break;
     case MN_UNDO_IMAGE: image_restore(view, entry); break;
     case MN_UNDO_DROPPED:
+        if (MN_PLANT(SAVEPOINT_DROPPED_LOST)) break;
         node->state = MN_NODE_LIVE;
         node->lent = false;
         if (node->run_bytes == 0) writer->live_nodes++;
@@ -86,9 +88,9 @@ void mn_savepoint_rollback(struct mn_view *view, uint32_t id)
     while (writer->undo_count > savepoint->undo) {
         undo_one(view, &writer->undo[--writer->undo_count]);
     }
-    writer->deaths.count = savepoint->deaths;
-    writer->next.roots = savepoint->roots;
-    writer->changed = savepoint->changed;
+    if (!MN_PLANT(SAVEPOINT_DEATHS_KEPT)) writer->deaths.count = savepoint->deaths;
+    if (!MN_PLANT(SAVEPOINT_ROOTS_KEPT)) writer->next.roots = savepoint->roots;
+    writer->changed = savepoint->changed && !MN_PLANT(SAVEPOINT_CHANGE_LOST);
     writer->savepoint_count = id;
     tell(view, MN_SAVEPOINT_ROLLED_BACK, id);
 }
@@ -127,7 +129,8 @@ static void undo_merge(struct mn_view *view, size_t from, uint64_t epoch)
     for (size_t i = from; i < writer->undo_count; i++) {
         struct mn_undo *entry = &writer->undo[i];
 
-        if (entry->kind == MN_UNDO_IMAGE && entry->epoch >= epoch) {
+        if (entry->kind == MN_UNDO_IMAGE &&
+            (entry->epoch >= epoch || MN_PLANT(SAVEPOINT_MERGE_DROPS))) {
             mn_buffer_put(writer, view->store, entry->image, writer->nodes[entry->node].size_bytes);
             continue;
         }

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/hash.h"
+#include "base/plant.h"
 #include "store/inside.h"
 
 enum { NOTICE_TRIES = 1000, NOTICE_NAP_US = 50, CLAIM_REACH = 1000 };
@@ -204,7 +205,9 @@ static enum mn_status piece_read(struct mn_store *store, struct mn_range want,
     bytes = piece_reserve(piece, piece->at.length);
     if (!bytes) return mn_fail_nomem();
     piece->content = bytes + (want.start - start);
-    status = store->file->ops->read_device(store->file, bytes, piece->at, &got);
+    status = MN_PLANT(SETTLE_CACHED)
+                 ? store->file->ops->pread(store->file, bytes, piece->at, &got)
+                 : store->file->ops->read_device(store->file, bytes, piece->at, &got);
     if (!status && got < want.start - start + want.length) {
         status = mn_fail(MN_CORRUPT, "the file ends inside page %" PRIu64,
                          want.start >> store->page_shift);
@@ -270,6 +273,13 @@ static enum mn_status manifest_holds(struct mn_store *store, const struct mn_met
 
     *whole = false;
     manifest->born.count = 0;
+    if (MN_PLANT(SETTLE_READS_ALL)) {
+        struct device_piece all = {0};
+
+        status =
+            piece_read(store, (struct mn_range){0, meta->page_count << store->page_shift}, &all);
+        piece_release(&all);
+    }
     if (meta->flags & MN_META_LARGE) {
         *whole = true;
         return MN_OK;
@@ -277,7 +287,7 @@ static enum mn_status manifest_holds(struct mn_store *store, const struct mn_met
     status = mn_answers_for(store, meta, &manifest->born);
     if (!status) status = device_digest(store, &manifest->born, &digest);
     if (status == MN_CORRUPT) return MN_OK;
-    *whole = !status && digest == meta->digest;
+    *whole = !status && (digest == meta->digest || MN_PLANT(DIGEST_IGNORED));
     return status;
 }
 
@@ -466,6 +476,12 @@ static enum mn_status newest_whole(struct mn_store *store, struct mn_meta *chose
         if (!status) status = manifest_holds(store, meta, &manifest, &whole);
         if (!status && whole) {
             *chosen = *meta;
+            if (MN_PLANT(SETTLE_REWRITES)) {
+                uint8_t bytes[MN_META_BYTES];
+
+                mn_meta_encode(chosen, store->superblock.secret, bytes);
+                (void)mn_file_write(store->file, mn_slot_offset(store, slot), bytes, sizeof bytes);
+            }
             status = chosen_agree(store, ring, slot, &manifest);
         }
         meta->version = 0;
@@ -490,8 +506,10 @@ static enum mn_status accusation(struct mn_store *store, enum mn_status found,
     struct mn_notice notice;
     uint64_t file_pages = 0;
     enum mn_status status = piece_read(store, at, &piece);
-    bool accused = !status && mn_notice_parse(store, piece.content, &notice) &&
-                   (found || notice.durable > chosen->version);
+    bool good =
+        !status && (mn_notice_parse(store, piece.content, &notice) || MN_PLANT(NOTICE_UNCHECKED));
+    bool accused =
+        good && !MN_PLANT(ACCUSATION_IGNORED) && (found || notice.durable > chosen->version);
 
     if (accused) status = device_ring_read(store, &ring);
     if (accused && !status) status = mn_file_pages(store, &file_pages);
@@ -530,10 +548,11 @@ enum mn_status mn_choose(struct mn_store *store, struct mn_meta *chosen)
 enum mn_status mn_settle(struct mn_store *store, struct mn_meta *chosen)
 {
     struct mn_notice notice = {0};
-    enum mn_status status = store->file->ops->sync(store->file);
+    enum mn_status status = MN_PLANT(SETTLE_NO_SYNC) ? MN_OK : store->file->ops->sync(store->file);
 
     if (!status) status = store->file->ops->size(store->file, &store->durable_bytes);
     if (!status) status = mn_choose(store, chosen);
+    if (MN_PLANT(SETTLE_NO_NOTICE)) return status;
     if (status) return status;
     store->durable_since = chosen->version;
     notice.published = notice.durable = chosen->version;

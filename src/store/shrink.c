@@ -12,6 +12,7 @@
  * slot is still the published one (pins.c, read.c). A crash leaves the old size or the new one:
  * the durable version fits in both.
  */
+#include "base/plant.h"
 #include "store/inside.h"
 
 enum { CUT_COMMITS = 256, SPARE_SHARE = 64, CUT_ROUND = 1 << 16 };
@@ -22,6 +23,7 @@ uint64_t mn_shrink_round(const struct mn_store *store, uint64_t pages)
     uint64_t round = store->grow_bytes < CUT_ROUND ? store->grow_bytes : CUT_ROUND;
 
     if (round < store->unit) round = store->unit;
+    if (MN_PLANT(CUT_BELOW_MARK)) return bytes / round * round;
     return (bytes + round - 1) / round * round;
 }
 

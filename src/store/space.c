@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/plant.h"
 
 static void buckets_clear(struct mn_space *space)
 {
@@ -236,12 +237,13 @@ uint64_t mn_pin_holding(const uint64_t *pins, size_t count, uint64_t birth, uint
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
-        if (pins[middle] < death) {
+        if (pins[middle] + (MN_PLANT(LIFETIME_DEATH) ? 1 : 0) < death) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
+    if (MN_PLANT(LIFETIME_BIRTH) && death > birth + 1) birth++;
     return low > 0 && pins[low - 1] >= birth ? pins[low - 1] : 0;
 }
 
@@ -292,6 +294,7 @@ static enum mn_status bucket_merge(struct mn_space *space, size_t at, const uint
         struct mn_death *one = &moving.list[i];
         uint64_t pin = mn_pin_holding(pins, count, one->birth, one->death);
 
+        if (MN_PLANT(BUCKET_FREED)) pin = 0;
         space->pending_pages -= one->pages;
         if (pin != 0) {
             status = mn_space_die(space, pin, *one);

@@ -20,6 +20,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hash.h"
+#include "base/plant.h"
 #include "os/clock.h"
 #include "store/inside.h"
 
@@ -63,6 +64,7 @@ static enum mn_status writer_lock(struct mn_store *store)
 
     if (status) return status;
     wait_us -= store->os->ops->tick_us(store->os) - start;
+    if (MN_PLANT(WRITER_NO_LOCK)) return MN_OK;
     status = store->file->ops->lock(store->file, mn_lock_byte(MN_LOCK_WRITER), MN_LOCK_EXCLUSIVE,
                                     wait_us > 0 ? wait_us : 0);
     if (status == MN_BUSY) (void)mn_fail(MN_BUSY, "another process is writing to the file");
@@ -186,10 +188,15 @@ static enum mn_status base_find(struct mn_store *store, struct mn_writer *writer
     if (!status && base_is_known(store, &notice)) return MN_OK;
     writer->known = false;
     if (!status) status = mn_ring_read(store, &writer->ring, notice.published, &writer->base);
-    if (!status && store->durable_since != writer->base.version) {
+    if (!status && MN_PLANT(SIZE_TRUSTED)) {
+        status = store->file->ops->size(store->file, &store->durable_bytes);
+    } else if (!status && store->durable_since != writer->base.version) {
         store->durable_bytes = writer->base.page_count << store->page_shift;
     }
-    if (!status && mn_ring_newest(&writer->ring) > notice.published) {
+    if (writer->ring.claimed && MN_PLANT(RING_REFUSES_TORN))
+        return mn_fail(MN_CORRUPT, "a torn slot");
+    if (!status && mn_ring_newest(&writer->ring) > notice.published &&
+        !MN_PLANT(WRITER_NO_SETTLE)) {
         status = doubt_settle(store, &notice);
     }
     if (status) return status;
@@ -211,7 +218,7 @@ static enum mn_status next_init(struct mn_store *store, struct mn_writer *writer
     writer->next = writer->base;
     writer->next.parent = writer->base.version;
     if (newest < writer->base.version) newest = writer->base.version;
-    if (newest < writer->ring.claimed) newest = writer->ring.claimed;
+    if (newest < writer->ring.claimed && !MN_PLANT(CLAIM_IGNORED)) newest = writer->ring.claimed;
     writer->next.version = newest + 1;
     writer->next.durable = writer->durable;
     mn_meta_copy_superblock(&writer->next, &store->superblock);
@@ -286,6 +293,7 @@ enum mn_status mn_write_begin(struct mn_store *store, uint64_t expect_version, s
         mn_dealloc(view);
         return status;
     }
+    store->held = true;
     *out = view;
     return MN_OK;
 }
@@ -396,6 +404,7 @@ static bool is_longer(const struct mn_view *view)
 {
     const struct mn_store *store = view->store;
 
+    if (MN_PLANT(GREW_IGNORED)) return false;
     return store->writer.next.page_count << store->page_shift > store->durable_bytes;
 }
 
@@ -414,7 +423,8 @@ static enum mn_status digest_set(struct mn_view *view, enum mn_sync_mode mode)
     struct mn_meta *next = &writer->next;
     enum mn_status status;
 
-    if (writer->placed_bytes > MN_LARGE_BYTES || writer->digest_void || is_longer(view)) {
+    if (writer->placed_bytes > MN_LARGE_BYTES || (writer->digest_void && !MN_PLANT(DIGEST_STALE)) ||
+        is_longer(view)) {
         next->flags |= MN_META_LARGE;
     }
     status = writer->durable == writer->base.version ? mn_unsynced_follow(view->store)
@@ -446,16 +456,21 @@ static enum mn_status make_durable(struct mn_view *view, enum mn_sync_mode mode)
 
     /* What a large commit wrote is verified by nobody, so it must not be used anew before the
      * version is durable: that is now (Z4). */
-    if (large && mode == MN_STORE_LAZY) mode = MN_STORE_FULL;
+    if (large && mode == MN_STORE_LAZY && !MN_PLANT(LAZY_LARGE_STAYS)) mode = MN_STORE_FULL;
     others = writer->durable != writer->base.version;
     /* Even without syncs no slot may name more pages than the file has after a power loss. */
     if (large && (mode != MN_STORE_OFF || is_longer(view))) {
-        status = store->file->ops->sync(store->file);
+        if (!MN_PLANT(LARGE_NO_SYNC)) status = store->file->ops->sync(store->file);
+        if (MN_PLANT(LARGE_SYNC_ERROR_IGNORED)) status = MN_OK;
         if (!status) size_synced(store);
     }
     if (!status) status = slot_write(view);
+    if (MN_PLANT(PUBLISH_EARLY)) {
+        notice.durable = version;
+        status = mn_notice_write(store, &notice);
+    }
     if (!status && mode == MN_STORE_FULL) { /* (T2) */
-        status = mn_barrier(store, version, others);
+        if (!MN_PLANT(COMMIT_NO_SYNC)) status = mn_barrier(store, version, others);
         if (!status) size_synced(store);
         notice.durable = version;
     }
@@ -487,6 +502,7 @@ static void space_abandon(struct mn_writer *writer)
 {
     struct mn_extents net = {0};
 
+    if (MN_PLANT(ABANDON_LEAKS)) return;
     if (writer->space_ready && writer->space.version && writer->taken.count) {
         if (mn_extents_net(&writer->taken, &writer->given, &net)) writer->space.version = 0;
         for (size_t i = 0; i < net.count && writer->space.version; i++) {

@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/plant.h"
 #include "store/inside.h"
 
 enum { BUSY_VERSIONS = 16, COLD_VERSIONS = 64 };
@@ -209,6 +210,7 @@ enum mn_status mn_wing_flush(struct mn_view *view, const uint8_t *slot)
         pieces[count++] = (struct mn_slice){slot, MN_SLOT_BYTES};
     }
     pieces_sort(offsets, pieces, count);
+    if (MN_PLANT(WING_LOST) && slot && count > 1) count--;
     for (uint32_t i = 0; i < count && !status; i = next) {
         next = i + 1;
         while (next < count && offsets[next] == offsets[next - 1] + pieces[next - 1].size_bytes) {

@@ -11,7 +11,8 @@
 #      declared works;
 #   3. outside src/os nobody calls the system: no file, map, clock, random number or process;
 #   4. an object kernel_LEVEL.o, made for one level of processors, defines mn_kernels_LEVEL and no
-#      other name: the linker could take such a function for everybody and crash older machines.
+#      other name: the linker could take such a function for everybody and crash older machines;
+#   5. no planted bug (src/base/plant.h) is in either library: not its switch, not its name.
 set -eu
 export LC_ALL=C
 
@@ -71,5 +72,11 @@ nm -A -P -g --defined-only "$1" 2>/dev/null |
     sed -n 's/^.*[/[]kernel_\([a-z0-9]*\)\.o\]*: \([^ ]*\) .*/\1 \2/p' |
     awk '$2 != "mn_kernels_" $1' >"$work/kernels"
 [ -s "$work/kernels" ] && complain "a kernel object defines more than its table" "$work/kernels"
+
+names "$1" "$2" | grep -i 'planted' >"$work/planted" || true
+for library in "$1" "$2"; do
+    if grep -a -q 'COMMIT_NO_SYNC\|MN_PLANT' "$library"; then echo "$library" >>"$work/planted"; fi
+done
+[ -s "$work/planted" ] && complain "planted bugs are in the libraries" "$work/planted"
 
 exit $failed

@@ -40,6 +40,7 @@ enum { CELLS = 40 };
 struct cells {
     uint64_t value[CELLS]; /* 0: absent */
     uint32_t bytes[CELLS];
+    uint32_t wrong; /* rows whose bytes nobody wrote */
     uint32_t ghost; /* rows without index entries, or entries without rows: 0 in every model */
 };
 
@@ -131,7 +132,8 @@ enum record_kind {
     REC_BEGIN,       /* a commit begins; print: what it will be */
     REC_ACK,         /* it was acknowledged */
     REC_REFUSE,      /* it failed, and nothing happened */
-    REC_SETTLE       /* what was uncertain is known: print */
+    REC_SETTLE,      /* what was uncertain is known: print */
+    REC_PROMISE      /* without syncs in commits: this state is durable now; print */
 };
 
 struct record_entry {
@@ -206,6 +208,7 @@ bool workload_parse(const char *token, struct workload *workload);
 struct shape {
     const char *name;
     const struct layer *layers[2];
+    enum mn_sync_mode sync;
     void (*draw)(struct workload *workload, uint64_t *random);
     uint32_t weight; /* how often it is taken, against the others */
 };

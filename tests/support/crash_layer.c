@@ -16,11 +16,11 @@
 #include "support/raw.h"
 
 enum { ROWS = MN_TREE_FIRST, INDEX = MN_TREE_FIRST + 1, KEY_BYTES_MAX = 240, GROW = 16 << 10 };
-enum { DIRTY_LIMIT = 9000, LOG_LIMIT = 4000, CUT_COMMITS = 3 };
+enum { DIRTY_LIMIT = 9000, LOG_LIMIT = 500, CUT_COMMITS = 3 };
 
 uint64_t cells_print(const struct cells *cells)
 {
-    return mn_hash(cells, offsetof(struct cells, ghost), 3) | 1;
+    return mn_hash(cells, offsetof(struct cells, wrong), 3) | 1;
 }
 
 /* ---- what both share ---- */

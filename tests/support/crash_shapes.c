@@ -87,7 +87,7 @@ static void pinned_draw(struct workload *w, uint64_t *random)
         add(w, 'c', 0, 0);
         if (below(random, 4) == 0) add(w, 'u', 0, 0);
         if (below(random, 6) == 0) add(w, 'w', 0, 0);
-        if (below(random, 9) == 0) add(w, 'q', below(random, 10), 0);
+        if (below(random, 9) == 0) add(w, 'q', 12 + below(random, 24), 0);
     }
 }
 
@@ -110,7 +110,7 @@ static void failed_draw(struct workload *w, uint64_t *random)
         uint32_t chance = below(random, 4);
 
         if (chance < 2) add(w, 'f', below(random, 2), below(random, 4));
-        if (chance == 2) add(w, 'e', below(random, 6), below(random, 3));
+        if (chance == 2) add(w, 'e', below(random, 3), below(random, 3));
         if (chance == 3 && below(random, 4) == 0) add(w, 'q', below(random, 30), 0);
         if (below(random, 8) == 0) add(w, 'v', 1, 0);
         add_changes(w, random, 3);
@@ -137,22 +137,74 @@ static void raced_draw(struct workload *w, uint64_t *random)
         char kind = last[below(random, 6)];
 
         if (kind == 'c') add_changes(w, random, 2);
-        add(w, 'x', below(random, 8), below(random, 3));
+        add(w, 'x', below(random, below(random, 2) ? 8 : 2),
+            below(random, 4) ? below(random, 3) : 0);
         add(w, kind, kind == 'v' ? below(random, 2) : 0, 0);
         add_changes(w, random, 2);
         add(w, 'c', 0, 0);
     }
 }
 
+static void statements_draw(struct workload *w, uint64_t *random)
+{
+    for (uint32_t i = 0; i < 4; i++) {
+        add_changes(w, random, 3);
+        if (below(random, 3) == 0) {
+            add(w, 's', 0, 0);
+            add_changes(w, random, 2);
+            add(w, below(random, 2) ? 'r' : 'l', 0, 0);
+        }
+        add(w, 'c', 0, 0);
+        if (below(random, 4) == 0) add(w, 'o', 0, 0);
+    }
+}
+
+/* Commits that nobody waits for, with a checkpoint now and then, by either handle. */
+static void unsynced_draw(struct workload *w, uint64_t *random)
+{
+    if (below(random, 3) == 0) add(w, 'v', 1, 0);
+    if (below(random, 4) == 0) add(w, 'q', below(random, 36), 0);
+    for (uint32_t i = 0; i < 7; i++) {
+        if (below(random, 8) == 0) add(w, 'k', below(random, 8), 0);
+        add_changes(w, random, 3);
+        add(w, 'c', 0, 0);
+        if (below(random, 4) == 0) add(w, 'y', 0, 0);
+        if (below(random, 6) == 0) add(w, 'w', 0, 0);
+        if (below(random, 8) == 0) add(w, 'z', 0, 0);
+        if (below(random, 10) == 0) add(w, 'o', below(random, 2), 0);
+    }
+}
+
+/* Many commits, read back by who opens anew: the log grows, moves and begins again. */
+static void log_draw(struct workload *w, uint64_t *random)
+{
+    /* Every fourth seed has a short log (crash_layer): there checkpoints, elsewhere moves. */
+    w->seed = below(random, 2) ? w->seed & ~UINT64_C(3) : w->seed | 1;
+    for (uint32_t i = 0; i < 3; i++) {
+        if (below(random, 2)) add(w, 'v', 1, 0);
+        add(w, 'q', below(random, 36), 0);
+        add_changes(w, random, 3);
+        add(w, 'c', 0, 0);
+        if (below(random, 2)) add(w, 'o', 0, 0);
+        add_changes(w, random, 2);
+        add(w, 'c', 0, 0);
+        if (below(random, 2)) add(w, 'u', 0, 0);
+    }
+}
+
 const struct shape shapes[] = {
-    {"small commits", {&layer_raw, &layer_trees}, small_draw, 4},
-    {"over 1 MiB", {&layer_raw, &layer_trees}, large_draw, 1},
-    {"savepoint abort", {&layer_raw, &layer_trees}, savepoint_draw, 3},
-    {"reader pinned", {&layer_raw, &layer_trees}, pinned_draw, 3},
-    {"reuse after deletes", {&layer_raw, &layer_trees}, reuse_draw, 3},
-    {"failed syncs", {&layer_raw, &layer_trees}, failed_draw, 3},
-    {"killed writers", {&layer_raw, &layer_trees}, killed_draw, 3},
-    {"two handles race", {&layer_raw, &layer_trees}, raced_draw, 3},
+    {"small commits", {&layer_raw, &layer_trees}, MN_STORE_FULL, small_draw, 4},
+    {"over 1 MiB", {&layer_raw, &layer_trees}, MN_STORE_FULL, large_draw, 2},
+    {"savepoint abort", {&layer_raw, &layer_trees}, MN_STORE_FULL, savepoint_draw, 3},
+    {"reader pinned", {&layer_raw, &layer_trees}, MN_STORE_FULL, pinned_draw, 3},
+    {"reuse after deletes", {&layer_raw, &layer_trees}, MN_STORE_FULL, reuse_draw, 3},
+    {"failed syncs", {&layer_raw, &layer_trees}, MN_STORE_FULL, failed_draw, 3},
+    {"killed writers", {&layer_raw, &layer_trees}, MN_STORE_FULL, killed_draw, 3},
+    {"two handles race", {&layer_raw, &layer_trees}, MN_STORE_FULL, raced_draw, 3},
+    {"statements", {&layer_sql, &layer_sql}, MN_STORE_FULL, statements_draw, 1},
+    {"long logs", {&layer_raw, &layer_trees}, MN_STORE_FULL, log_draw, 2},
+    {"lazy", {&layer_raw, &layer_trees}, MN_STORE_LAZY, unsynced_draw, 2},
+    {"off", {&layer_raw, &layer_trees}, MN_STORE_OFF, unsynced_draw, 2},
 };
 const uint32_t shape_count = sizeof shapes / sizeof *shapes;
 
@@ -165,7 +217,7 @@ void shape_workload(const struct shape *shape, uint64_t seed, uint64_t n, struct
     out->seed = seed * 1000000 + n;
     out->layer = shape->layers[n % 2];
     out->page_size = n / 2 % 2 ? 4096 : 512;
-    out->sync = MN_STORE_FULL;
+    out->sync = shape->sync;
     shape->draw(out, &random);
 }
 
@@ -174,7 +226,7 @@ void shape_workload(const struct shape *shape, uint64_t seed, uint64_t n, struct
 static const char *const steps[] = {
     "p11c00", "p25c00", "p35p45c00", "d10c00", "d20d20z00c00", "s00p18z00r00p51c00", "p61a00",
     "v10",    "u00",    "o00",       "w00",    "f00p13c00",    "k40p14c00"};
-enum { STEPS = sizeof steps / sizeof *steps, VARIANTS = 4 };
+enum { STEPS = sizeof steps / sizeof *steps, VARIANTS = 12 };
 
 static void text_add(struct workload *out, const char *text)
 {
@@ -192,7 +244,8 @@ bool shape_sequence(uint64_t n, struct workload *out)
 
     memset(out, 0, sizeof *out);
     out->seed = 4; /* the same file for all: what they share is judged once */
-    out->layer = variant / 2 ? &layer_trees : &layer_raw;
+    out->layer = variant / 2 % 2 ? &layer_trees : &layer_raw;
+    out->sync = (enum mn_sync_mode)(variant / 4);
     out->page_size = variant % 2 ? 4096 : 512;
     for (int length = 1; length <= 3; length++) {
         many *= STEPS;
@@ -227,7 +280,7 @@ void workload_print(const struct workload *workload, char token[TOKEN_BYTES])
 
 bool workload_parse(const char *token, struct workload *workload)
 {
-    static const struct layer *const layers[] = {&layer_raw, &layer_trees};
+    static const struct layer *const layers[] = {&layer_raw, &layer_trees, &layer_sql};
     char *end;
 
     memset(workload, 0, sizeof *workload);

@@ -16,9 +16,9 @@ enum { SUBSETS_BITS = 12, SECTOR = 512, KEEP_MAX = 4096, SECTORS = BLOCK / SECTO
 struct walk {
     struct explorer *x;
     const struct record *record;
-    struct stage *stage, *late; /* late: one sync behind, for syncs that lie */
-    struct permit permit, history;
-    size_t position;    /* in the record */
+    struct stage *stage, *late;            /* late: one sync behind, for syncs that lie */
+    struct permit permit, killed, history; /* killed: where only the process dies */
+    size_t position;                       /* in the record */
     size_t late_window; /* pieces of `late` that were pending before the last sync */
     bool lying, started;
     uint8_t keep[KEEP_MAX];
@@ -41,6 +41,12 @@ static void permit_add(struct permit *permit, uint64_t print)
         if (permit->prints[i] == print) return;
     }
     if (permit->count < PRINTS_MAX) permit->prints[permit->count++] = print;
+}
+
+static void permit_set(struct walk *w, uint64_t print)
+{
+    w->permit.prints[0] = w->killed.prints[0] = print;
+    w->permit.count = w->killed.count = 1;
 }
 
 /* ---- subsets ---- */
@@ -252,7 +258,7 @@ static void kill_try(struct walk *w)
         }
     }
     file->ops->close(file);
-    judge(w->x, w->stage, &w->permit, KIND_KILL);
+    judge(w->x, w->stage, &w->killed, KIND_KILL);
 }
 
 /* ---- a sync that lied ---- */
@@ -327,8 +333,9 @@ static void damage(struct walk *w, uint32_t tries)
 {
     uint64_t pages = mn_sim_size(w->stage->os, "walk") >> w->stage->page_shift;
     uint64_t fixed = FIXED >> w->stage->page_shift;
-    struct permit permit = {.prints = {w->permit.prints[0]}, .count = 1, .refuse = true};
+    struct permit permit = w->permit;
 
+    permit.refuse = true;
     for (uint32_t n = 0; n < tries && !done(w); n++) {
         uint64_t page = draw(w, pages), other = fixed + draw(w, pages - fixed);
 
@@ -392,26 +399,34 @@ static void entry_walk(struct walk *w, const struct record_entry *entry)
         break;
     case REC_PAUSE: w->started = false; break;
     case REC_START:
-        w->permit.prints[0] = entry->print;
-        w->permit.count = 1;
+        permit_set(w, entry->print);
         w->started = true;
         break;
     case REC_BEGIN:
         permit_add(&w->permit, entry->print);
+        permit_add(&w->killed, entry->print);
         permit_add(&w->history, entry->print);
+        break;
+    case REC_PROMISE:
+        if (w->started) permit_set(w, entry->print);
         break;
     case REC_ACK:
     case REC_SETTLE:
         if (!w->started) break;
-        w->permit.prints[0] = entry->print;
-        w->permit.count = 1;
+        if (w->x->workload->sync == MN_STORE_FULL) {
+            permit_set(w, entry->print);
+        } else {
+            permit_add(&w->permit, entry->print);
+            w->killed.prints[0] = entry->print;
+            w->killed.count = 1;
+        }
         subsets(w, w->stage->count);
         if (entry->kind == REC_ACK) w->kind = w->x->depth ? KIND_RECOVERY : KIND_SUBSET;
         /* A failed sync may have dropped the notice, which alone tells of a damaged newest slot:
          * one fault at a time. */
         if (!w->x->lean && !done(w) && w->kind != KIND_FAILED) damage(w, 3 * w->x->effort);
         break;
-    case REC_REFUSE: w->permit.count = 1; break;
+    case REC_REFUSE: w->permit.count = w->killed.count = 1; break;
     }
 }
 
@@ -428,7 +443,8 @@ void states_walk(struct explorer *x, const struct record *record, const uint8_t 
     w->x = x;
     w->record = record;
     w->kind = x->depth ? KIND_RECOVERY : KIND_SUBSET;
-    w->permit = w->history = (struct permit){.prints = {print}, .count = 1};
+    w->permit = w->history = w->killed = (struct permit){.prints = {print}, .count = 1};
+    w->permit.refuse = x->workload->sync == MN_STORE_OFF;
     w->started = x->depth > 0;
     w->lying = !x->lean && x->depth == 0 && x->workload->seed % 2 == 0;
     for (size_t i = 0; i < record->count; i++) {

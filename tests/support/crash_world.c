@@ -7,7 +7,7 @@
  *   w the other handle writes from here on   q many small commits that are not explored
  *   f a sync of the next commit fails   e a write of it fails   k the writer dies in it
  *   x in the midst of the next operation the other handle commits, reads, or opens again
- *   n a handle reads the newest version
+ *   n a handle reads the newest version   y what was committed is made durable
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -70,9 +70,14 @@ static void broken(struct world *w, int invariant, const char *what)
 static void guards_set(struct world *w)
 {
     struct record *record = w->record;
+    uint64_t durable = w->published;
 
+    /* Commits that nobody waits for: the notice says which version is durable. */
+    if (w->workload->sync != MN_STORE_FULL) {
+        (void)mn_sim_peek(w->place.os, "walk", 12 * UNIT + 8, &durable, sizeof durable);
+    }
     record->guarded_count = 0;
-    record->guarded[record->guarded_count++] = w->published;
+    record->guarded[record->guarded_count++] = durable;
     record->guarded[record->guarded_count++] = w->published;
     for (uint32_t i = 0; i < w->pin_count; i++) {
         record->guarded[record->guarded_count++] = mn_view_version(w->pins[i].view);
@@ -185,7 +190,14 @@ static void handle_close(struct world *w, int number)
     uint32_t versions = w->record->version_count;
 
     pins_end(w, number);
-    if (h->store) h->layer->close(h);
+    if (h->store) {
+        h->layer->close(h);
+        /* The last to close makes all durable. */
+        if (w->workload->sync == MN_STORE_LAZY && !w->handles[!number].store && !w->uncertain &&
+            !w->record->died) {
+            record_note(w->record, REC_PROMISE, cells_print(&w->acked));
+        }
+    }
     record_versions(w->record);
     /* The last handle may have said farewell by an empty commit. */
     if (w->record->version_count > versions) w->published = record_newest(w->record);
@@ -280,6 +292,8 @@ static void fault_arm(struct world *w)
     struct record *record = w->record;
     const struct op *op = &w->fault;
 
+    /* Without syncs such a failure closes the file to all writers: tests/test_sim_commit.c. */
+    if (w->workload->sync != MN_STORE_FULL && op->kind != 'k') return;
     if (op->kind == 'f') {
         record->sync_fails = op->a % 2;
         record->sync_mask = op->b == 0 ? 0 : op->b == 1 ? UINT64_MAX : fresh(w);
@@ -386,8 +400,11 @@ static void other_commit(struct world *w)
     struct cells next = w->acked;
     uint32_t cell = (uint32_t)(fresh(w) % w->workload->layer->cells);
 
-    if (w->uncertain || !other->store || other->layer->begin(other))
-        return; /* the place is taken */
+    if (!other->store || other->layer->begin(other)) return; /* the place is taken */
+    if (w->uncertain) {
+        explorer_found(w->x, 5, "two write at once");
+        return;
+    }
     next.value[cell] = fresh(w);
     next.bytes[cell] = size_of(other->layer, cell, 2);
     if (other->layer->set(other, cell, next.value[cell], next.bytes[cell])) {
@@ -456,6 +473,20 @@ static void big_put(struct world *w, uint32_t a)
     cell_set(w, cell, fresh(w), BIG_BYTES + 4096 * (a % 7));
 }
 
+static void promise(struct world *w)
+{
+    struct handle *h = writer_of(w);
+
+    if (w->in_txn || w->workload->sync == MN_STORE_FULL) return;
+    if (mn_store_sync(h->store)) {
+        broken(w, 7, "cannot make a checkpoint");
+        return;
+    }
+    record_versions(w->record);
+    record_note(w->record, REC_PROMISE, cells_print(&w->acked));
+    guards_set(w);
+}
+
 /* Manifests fill the slot's tail, log pages and, where it is short, the log. */
 static void many_commits(struct world *w, uint32_t count)
 {
@@ -468,6 +499,7 @@ static void many_commits(struct world *w, uint32_t count)
         txn_commit(w);
         guards_set(w);
     }
+    if (!w->x->finding.invariant) promise(w);
     record_note(w->record, REC_START, cells_print(&w->acked));
 }
 
@@ -521,7 +553,8 @@ static void op_run(struct world *w, const struct op *op)
     case 'u':
         if (w->pin_count) handle_acts(w, w->pins[0].handle, first_pin_end);
         break;
-    case 'q': many_commits(w, 4 + op->a); break;
+    case 'q': many_commits(w, 4 + 2 * op->a); break;
+    case 'y': promise(w); break;
     case 'o': handle_acts(w, handle, handle_again); break;
     case 'w': writer_change(w); break;
     case 'n':
@@ -564,6 +597,7 @@ static void base_make(struct world *w)
         op_run(w, &ops[i]);
         guards_set(w);
     }
+    if (!w->x->finding.invariant) promise(w);
     record_note(w->record, REC_START, cells_print(&w->acked));
 }
 

@@ -1,0 +1,98 @@
+/*
+ * plant: bugs on purpose, to prove that the crash explorer finds bugs.
+ *
+ * One test build (MN_PLANTED, made by `zigw build planted`) can switch on one of them at run time
+ * by its number. Everywhere else MN_PLANT is false, and nothing of a bug is in the object.
+ */
+#ifndef MN_BASE_PLANT_H
+#define MN_BASE_PLANT_H
+
+#ifdef MN_PLANTED
+
+/* X(name, the rule that it breaks); a name is also the switch of the protocol's model, where that
+ * has one. Numbers are places in this list, from 1. */
+#define MN_PLANTS(X) \
+    X(COMMIT_NO_SYNC, "a commit syncs before it is acknowledged") \
+    X(LARGE_NO_SYNC, "a large commit's pages are synced before its slot [NO2PSYNC]") \
+    X(PUBLISH_EARLY, "nothing is published before the sync [PUBEARLY]") \
+    X(SYNC_ERROR_IGNORED, "a failed sync is no commit") \
+    X(SYNC_RETRIED, "a failed sync is not tried again [RETRYSYNC]") \
+    X(LARGE_SYNC_ERROR_IGNORED, "the first sync of a large commit may fail too") \
+    X(WRITE_ERROR_IGNORED, "a page that was not written is no commit") \
+    X(SLOT_OF_PUBLISHED, "the published version's slot is never written [SLOTD]") \
+    X(CLAIM_IGNORED, "nor the number that a torn slot claims") \
+    X(DIGEST_IGNORED, "recovery proves the digest of a version's pages [NODIGEST, NOVERIFY]") \
+    X(DIGEST_UNSORTED, "the digest goes by page, whatever the order of writing") \
+    X(DIGEST_SHORT, "the digest covers the last page") \
+    X(DIGEST_STALE, "a page that was placed and left again is not in the digest") \
+    X(GREW_IGNORED, "a longer file is durable before a slot relies on it") \
+    X(GROW_SKIPPED, "the file grows before pages are written behind its end") \
+    X(SLOT_UNCHECKED, "a slot's checksum is verified") \
+    X(SLOT_HALF_CHECKED, "a slot's checksum covers its tail") \
+    X(SETTLE_NO_SYNC, "settling syncs first [SETTLENOSYNC]") \
+    X(SETTLE_CACHED, "settling asks the device, not the cache [CACHEREAD]") \
+    X(SETTLE_NO_NOTICE, "settling publishes what it chose [ADOPTNOPUB]") \
+    X(SETTLE_REWRITES, "settling never writes a durable slot again [REWRITE]") \
+    X(SETTLE_READS_ALL, "settling reads a bounded number of pages") \
+    X(OPEN_TRUSTS_NOTICE, "the first opener does not believe the notice [TRUSTNOTICE]") \
+    X(ACCUSATION_IGNORED, "a version that was durable does not vanish silently") \
+    X(NOTICE_UNCHECKED, "a torn notice accuses nobody") \
+    X(WRITER_NO_SETTLE, "a writer settles what a dead one left") \
+    X(WRITER_NO_LOCK, "one writer at a time holds W") \
+    X(RING_REFUSES_TORN, "a torn slot is no reason not to write") \
+    X(PINS_OF_OTHERS, "pages that other handles read are kept [NOPINS]") \
+    X(PINS_OWN, "pages that the own handle reads are kept [NOOWNPINS]") \
+    X(PINS_STALE, "pins are listed anew for each transaction [STALEPINS]") \
+    X(PINS_OLDEST, "every pin counts, not only the oldest") \
+    X(PIN_NO_RECHECK, "a reader looks at the notice again behind its lock [NORECHECK]") \
+    X(PIN_UNCOUNTED, "a pin lives as long as its last reader") \
+    X(LIFETIME_DEATH, "a version before a page's death may reach it") \
+    X(LIFETIME_BIRTH, "a version reaches the pages that were born in it") \
+    X(BUCKET_FREED, "a page leaves one pin for the next older one that sees it") \
+    X(UNPEND_SKIPPED, "pages that another process used again are pending no more") \
+    X(FOLLOW_SKIPPED, "a writer catches up with the commits of others") \
+    X(ABANDON_LEAKS, "a failed commit gives its pages back") \
+    X(CUT_BELOW_MARK, "the file is cut behind the last page, not before it") \
+    X(CHECKPOINT_NO_PENDING, "a checkpoint knows the pages that pins hold") \
+    X(CHECKPOINT_TAKEN_USED, "a checkpoint is the state before its own version") \
+    X(CHECKPOINT_LOG_LEAKS, "the log before a checkpoint is dead") \
+    X(MANIFEST_GIVEN_KEPT, "a manifest lists what was taken less what was given back") \
+    X(DEATH_UNRECORDED, "a page that is copied to be changed dies") \
+    X(DROP_UNRECORDED, "a page that is dropped dies") \
+    X(RUN_DEATH_SHORT, "all pages of a run die with it") \
+    X(RUN_DEATH_LONG, "no page dies that belongs to another") \
+    X(SAVEPOINT_NO_IMAGE, "a node is kept as it was before a savepoint") \
+    X(SAVEPOINT_DEATHS_KEPT, "rolling back brings dead pages back to life") \
+    X(SAVEPOINT_ROOTS_KEPT, "rolling back brings the roots back") \
+    X(SAVEPOINT_CHANGE_LOST, "what was changed before a savepoint is changed after it too") \
+    X(SAVEPOINT_DROPPED_LOST, "rolling back brings dropped nodes back") \
+    X(SAVEPOINT_MERGE_DROPS, "a released savepoint leaves its images to the one below") \
+    X(PAGE_SUM_UNCHECKED, "a page's checksum is what its parent says") \
+    X(PAGE_BYTES_UNCHECKED, "a page's bytes give its checksum") \
+    X(RUN_UNCHECKED, "a run's bytes give the checksum that its leaf says") \
+    X(TREE_COUNT_STALE, "branches count the entries below them") \
+    X(TREE_SEPARATOR_SHORT, "a separator stands above all keys to its left") \
+    X(INDEX_ENTRY_STAYS, "a changed row leaves its old index entry") \
+    X(SIZE_TRUSTED, "a size that another writer left may be lost") \
+    X(BELIEVED_EARLY, "a page is believed when it was written, not when it was placed") \
+    X(WING_LOST, "what waits beside the slot is written with it") \
+    X(DURABLE_UNPINNED, "pages of the durable version are kept [DNOTPIN]") \
+    X(LAZY_DEAD_STAY, "a page that died again is not answered for (Z2) [DEADPAGES]") \
+    X(LAZY_LARGE_STAYS, "a large version is durable before it is published (Z4)")
+
+enum mn_plant {
+    MN_PLANT_NONE,
+#define MN_PLANT_NUMBER(name, rule) MN_PLANT_##name,
+    MN_PLANTS(MN_PLANT_NUMBER)
+#undef MN_PLANT_NUMBER
+        MN_PLANT_END
+};
+
+extern int mn_planted; /* the one that is on; the test program defines it */
+#define MN_PLANT(name) (mn_planted == MN_PLANT_##name)
+
+#else
+#define MN_PLANT(name) 0
+#endif
+
+#endif
