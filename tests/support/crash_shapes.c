@@ -204,7 +204,7 @@ const struct shape shapes[] = {
     {"statements", {&layer_sql, &layer_sql}, MN_STORE_FULL, statements_draw, 1},
     {"long logs", {&layer_raw, &layer_trees}, MN_STORE_FULL, log_draw, 2},
     {"lazy", {&layer_raw, &layer_trees}, MN_STORE_LAZY, unsynced_draw, 2},
-    {"off", {&layer_raw, &layer_trees}, MN_STORE_OFF, unsynced_draw, 2},
+    {"off", {&layer_raw, &layer_trees}, MN_STORE_OFF, unsynced_draw, 5},
 };
 const uint32_t shape_count = sizeof shapes / sizeof *shapes;
 

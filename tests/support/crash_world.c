@@ -198,6 +198,7 @@ static void handle_close(struct world *w, int number)
             record_note(w->record, REC_PROMISE, cells_print(&w->acked));
         }
     }
+    if (w->uncertain) return; /* in the midst of a commit a version is not whole yet */
     record_versions(w->record);
     /* The last handle may have said farewell by an empty commit. */
     if (w->record->version_count > versions) w->published = record_newest(w->record);
