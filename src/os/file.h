@@ -85,6 +85,9 @@ struct mn_file_ops {
      * lost.
      */
     void (*prewrite)(struct mn_file *file, struct mn_range at);
+    /* The device may begin with what was written to a range: a sync will follow. Advice, as above.
+     */
+    void (*begin_sync)(struct mn_file *file, struct mn_range at);
     /* Asks the system to forget its clean copies of a range. Advice: it may not follow. */
     void (*drop_cached)(struct mn_file *file, struct mn_range at);
     /*

@@ -168,6 +168,7 @@ struct mn_writer {
     uint8_t **pool; /* page buffers */
     size_t pool_count, pool_capacity;
     bool space_ready, changed;
+    bool syncs;       /* a small commit is under way that ends with a sync */
     bool digest_void; /* a page was placed and left again: no digest can name what is there */
     bool pack, checkpoint, cut; /* asked for by mn_view_pack, _checkpoint and _cut */
     uint64_t durable;           /* the newest durable version, as the notice says */

@@ -181,8 +181,14 @@ static bool room_is_cheap(const struct mn_space *space, uint64_t pages, bool few
 
 /* A run of `most` pages, or where it would lie behind the end that the file should have a shorter
  * one before it. */
-static bool reserve_low(struct mn_space *space, uint64_t most, uint64_t end, struct mn_extent *got)
+static bool reserve_low(struct mn_space *space, uint64_t most, uint64_t end, bool few,
+                        struct mn_extent *got)
 {
+    got->pages = most;
+    if (few) {
+        return (most > 1 && mn_space_alloc_recent(space, most, end, &got->start)) ||
+               mn_space_alloc_some(space, most, got);
+    }
     for (got->pages = most; got->pages > 0; got->pages /= 2) {
         if (!mn_space_alloc(space, got->pages, &got->start)) continue;
         if (got->start + got->pages <= end) return true;
@@ -199,9 +205,10 @@ static bool reserve_free(const struct mn_view *view, uint64_t most, bool whole, 
     uint64_t end = place_end(space, few);
 
     if (view->writer->pack) return mn_space_alloc_some(space, most, got);
-    if (space->page_count > end) return reserve_low(space, most, end, got);
+    if (space->page_count > end) return reserve_low(space, most, end, few, got);
     got->pages = most;
-    if (whole && most > 1 && mn_space_alloc(space, most, &got->start)) return true;
+    if (few && most > 1 && mn_space_alloc_recent(space, most, UINT64_MAX, &got->start)) return true;
+    if (!few && whole && most > 1 && mn_space_alloc(space, most, &got->start)) return true;
     if (room_is_cheap(space, most, few)) return false;
     if (most > MN_SMALL_PAGES) return mn_space_alloc_some(space, most, got);
     /* What is left of free pages is strewn over the file: those of one commit, and of the next,
@@ -292,6 +299,11 @@ enum mn_status mn_queue_flush(struct mn_view *view)
                                            queue->slices, queue->count);
     }
     if (MN_PLANT(WRITE_ERROR_IGNORED)) status = MN_OK;
+    /* The device writes while the rest of the commit is made: 25 us of 250 in one of a row. */
+    if (!status && queue->count > 0 && writer->syncs && store->file->ops->begin_sync) {
+        store->file->ops->begin_sync(
+            store->file, (struct mn_range){queue->start << store->page_shift, queue->bytes});
+    }
     for (size_t i = 0; i < writer->buffer_count; i++) {
         const struct mn_buffer *one = &writer->buffers[i];
 

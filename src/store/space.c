@@ -113,6 +113,7 @@ static void hints_lower(struct mn_space *space, uint64_t start, uint64_t end)
     if (start - least > MN_SPACE_HINTS) least = start - MN_SPACE_HINTS;
     while (from > least && (space->free[(from - 1) / 64] >> ((from - 1) % 64) & 1)) from--;
     if (end - from < MN_SPACE_HINTS) stop = next_bit(space, end, UINT64_MAX);
+    if (stop - from > 1) space->recent[space->recent_next++ % MN_SPACE_RECENT] = from;
     for (uint64_t n = 0; n < MN_SPACE_HINTS; n++) {
         uint64_t low = start - from >= n ? start - n : from;
 
@@ -177,6 +178,46 @@ bool mn_space_alloc(struct mn_space *space, uint64_t pages, uint64_t *start)
         at = end;
     }
     if (pages < MN_SPACE_HINTS) *hint = at;
+    return false;
+}
+
+/* The run that begins at the page, if it is free, long enough and before `end`. */
+static bool run_take(struct mn_space *space, uint64_t at, uint64_t pages, uint64_t end)
+{
+    if (at >= end || end - at < pages || !mn_space_is_free(space, at, pages)) return false;
+    mn_space_take(space, at, pages);
+    return true;
+}
+
+bool mn_space_alloc_recent(struct mn_space *space, uint64_t pages, uint64_t end, uint64_t *start)
+{
+    enum { RUNS_MAX = 256 };
+    uint64_t *hint = &space->hints[pages < MN_SPACE_HINTS ? pages : MN_SPACE_HINTS - 1];
+    uint64_t at = *hint;
+
+    MN_ASSERT(pages > 1);
+    for (uint32_t i = 1; i <= MN_SPACE_RECENT; i++) {
+        uint64_t *one = &space->recent[(space->recent_next - i) % MN_SPACE_RECENT];
+
+        if (*one < space->layout.plain || !run_take(space, *one, pages, end)) continue;
+        *start = *one;
+        *one += pages; /* what is left of the run begins there */
+        return true;
+    }
+    for (uint32_t i = 0; i < RUNS_MAX; i++) {
+        uint64_t stop;
+
+        at = next_bit(space, at, 0);
+        if (at >= space->page_count || at >= end) break;
+        if (run_take(space, at, pages, end)) {
+            *start = at;
+            return true;
+        }
+        stop = next_bit(space, at, UINT64_MAX);
+        if (stop - at >= pages) break; /* long enough, but not before `end` */
+        at = stop;
+        if (pages < MN_SPACE_HINTS) *hint = at;
+    }
     return false;
 }
 

@@ -20,7 +20,7 @@
 
 #include "store/extents.h"
 
-enum { MN_SPACE_HINTS = 65 };
+enum { MN_SPACE_HINTS = 65, MN_SPACE_RECENT = 32 };
 
 /* Which pages a file has for data: from first on, without those of the ring. */
 struct mn_layout {
@@ -47,7 +47,9 @@ struct mn_space {
     uint64_t free_pages, pending_pages; /* the free ones of the wings count too */
     uint64_t wing_pages;                /* free ones in the wings */
     uint64_t hints[MN_SPACE_HINTS];     /* no free run of n pages begins before hints[n] */
-    struct mn_bucket *buckets;          /* by pin, ascending */
+    uint64_t recent[MN_SPACE_RECENT];   /* where runs of two and more came to be, in a ring */
+    uint32_t recent_next;
+    struct mn_bucket *buckets; /* by pin, ascending */
     size_t bucket_count, bucket_capacity;
 };
 
@@ -70,6 +72,11 @@ void mn_space_take(struct mn_space *space, uint64_t start, uint64_t pages);
 
 /* Takes the lowest free run of that many pages. False: there is none. */
 bool mn_space_alloc(struct mn_space *space, uint64_t pages, uint64_t *start);
+/*
+ * Takes a run of two and more pages before `end` that came to be not long ago, or that a search of
+ * bounded length finds: the map of a large file has many single pages. False: there is none so.
+ */
+bool mn_space_alloc_recent(struct mn_space *space, uint64_t pages, uint64_t end, uint64_t *start);
 /* Takes the lowest free pages there are, at most `most` of them, contiguous. False: nothing is
  * free. */
 bool mn_space_alloc_some(struct mn_space *space, uint64_t most, struct mn_extent *got);

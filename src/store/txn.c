@@ -236,7 +236,7 @@ static void writer_clear(struct mn_writer *writer, struct mn_store *store)
     mn_wing_clear(writer, store);
     writer->wing.from = writer->wing.to = 0;
     writer->placed_bytes = 0;
-    writer->space_ready = writer->changed = writer->digest_void = false;
+    writer->syncs = writer->space_ready = writer->changed = writer->digest_void = false;
     writer->pack = writer->checkpoint = writer->cut = writer->make_durable = false;
     /* One large transaction must not keep its lists for ever. */
     if (writer->digest_capacity > MN_LARGE_BYTES / MN_PAGE_SIZE_MIN) {
@@ -570,6 +570,7 @@ enum mn_status mn_write_commit(struct mn_view *view, uint64_t *version)
     MN_ASSERT(writer);
     if (version) *version = writer->base.version;
     if (writer->changed) {
+        writer->syncs = mode == MN_STORE_FULL && writer->live_nodes <= MN_SMALL_PAGES;
         status = write_pages(view, mode);
         if (status) {
             space_abandon(writer);
