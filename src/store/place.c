@@ -17,7 +17,7 @@
 #include "store/inside.h"
 
 enum { GROW_SHARE = 8, QUEUE_BYTES = 1 << 20 };
-enum { PREWRITE_BYTES = 256 << 10 };
+enum { PREWRITE_LEAST = 64 << 10, PREWRITE_MOST = 1 << 20, PREWRITE_SHARE = 64 };
 /* What may be free before the file is emptied from its end, as a share of what is held: for commits
  * of many pages, and for those of a few, which need runs. */
 enum { ROOMY_PAGES = 32, ROOMY_SHARE = 16, FEW_NODES = 8, FEW_SHARE = 4, PENDING_SHARE = 16 };
@@ -65,13 +65,18 @@ static void limits_update(struct mn_view *view)
     view->front.mapped_pages = pages < view->store->map_pages ? pages : view->store->map_pages;
 }
 
-/* The first sync of blocks that were never written costs as much again as the commit: small commits
- * get theirs written in advance. No version has pages behind `end`. */
+/* The first sync of blocks that were never written changes metadata, which costs as much again as
+ * the commit: small commits get theirs written in advance, many at once. No version has pages
+ * behind `end`. */
 static void room_prewrite(struct mn_view *view, uint64_t end, uint64_t need)
 {
     struct mn_store *store = view->store;
     uint64_t from = store->prewritten > end ? store->prewritten : end;
-    uint64_t to = need + (PREWRITE_BYTES >> store->page_shift);
+    uint64_t step = store->file_bytes / PREWRITE_SHARE, to;
+
+    if (step < PREWRITE_LEAST) step = PREWRITE_LEAST;
+    if (step > PREWRITE_MOST) step = PREWRITE_MOST;
+    to = need + (step >> store->page_shift);
 
     if (to > store->file_bytes >> store->page_shift) to = store->file_bytes >> store->page_shift;
     if (!store->file->ops->prewrite || need <= store->prewritten || from >= to) return;
