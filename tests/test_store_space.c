@@ -82,6 +82,48 @@ static void allocation_takes_the_lowest_run_that_fits(void **state)
     mn_space_release(&space);
 }
 
+/* What it gives is free and before the end; a run that has just come to be is found; and the search
+ * for the lowest run is none the worse for it. */
+static void a_recent_run_is_found_and_no_page_given_twice(void **state)
+{
+    struct mn_space space = {0};
+    struct naive naive = {.page_count = PAGES};
+    uint64_t random = test_seed() * 7 + 3, given = 0;
+
+    (void)state;
+    assert_int_equal(mn_space_reset(&space, &layout, PAGES), MN_OK);
+    for (int i = 0; i < 60000; i++) {
+        uint64_t pages = 2 + test_random(&random) % 4, got = 0, want = 0;
+        uint64_t at = FIRST + test_random(&random) % (PAGES - FIRST - pages);
+        uint64_t end = test_random(&random) % 3 ? UINT64_MAX : FIRST + test_random(&random) % PAGES;
+        bool fresh = true;
+
+        if (i % 3 == 0) {
+            for (uint64_t p = at; p < at + pages; p++) fresh &= !naive.free[p];
+            if (fresh) mn_space_free(&space, at, pages);
+            if (fresh) memset(naive.free + at, 1, pages);
+        }
+        if (i % 7 == 0) {
+            bool found = naive_alloc(&naive, pages, &want);
+
+            assert_int_equal(mn_space_alloc(&space, pages, &got), found);
+            if (found) assert_int_equal(got, want);
+        } else if (mn_space_alloc_recent(&space, pages, end, &got)) {
+            assert_true(got >= FIRST && got + pages <= PAGES && got < end && pages <= end - got);
+            for (uint64_t p = got; p < got + pages; p++) {
+                assert_true(naive.free[p]);
+                naive.free[p] = 0;
+            }
+            given++;
+        } else {
+            assert_false(i % 3 == 0 && fresh && end == UINT64_MAX);
+        }
+        assert_int_equal(space.free_pages, naive_count(&naive));
+    }
+    assert_true(given > 1000);
+    mn_space_release(&space);
+}
+
 static void a_page_is_free_when_no_pin_lies_in_its_life(void **state)
 {
     struct mn_space space = {0};
@@ -342,6 +384,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(allocation_takes_the_lowest_run_that_fits),
+        cmocka_unit_test(a_recent_run_is_found_and_no_page_given_twice),
         cmocka_unit_test(a_page_is_free_when_no_pin_lies_in_its_life),
         cmocka_unit_test(taken_less_given_is_what_is_left),
         cmocka_unit_test(manifest_survives_a_round_trip),

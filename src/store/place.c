@@ -2,11 +2,12 @@
  * place: room in the file, and the queue of writes.
  *
  * Nodes of one commit get one run of pages where there is one, else the lowest free pieces; the end
- * of the file only when nothing else is free. Whole values get the lowest run that fits. A file
- * with more free pages than commits need is being emptied from its end: nothing goes behind the
- * place where it should end (place_end) as long as there is room before it. Pages that follow each
- * other go out in one write. Until the commit is published nothing of it is reachable, so a failure
- * needs no undoing but giving the pages back.
+ * of the file when nothing else is free, or for a commit of a few nodes that finds no run
+ * (room_is_cheap). Whole values get the lowest run that fits. A file with more free pages than
+ * commits need is being emptied from its end: nothing goes behind the place where it should end
+ * (place_end) as long as there is room before it. Pages that follow each other go out in one write.
+ * Until the commit is published nothing of it is reachable, so a failure needs no undoing but
+ * giving the pages back.
  */
 #include <inttypes.h>
 #include <string.h>

@@ -276,10 +276,11 @@ enum mn_status mn_page_drop(struct mn_view *view, struct mn_ref ref, uint8_t kin
 enum mn_status mn_page_place(struct mn_view *view, struct mn_ref *ref);
 /* How likely is it that the next commits will rewrite the node too? */
 enum mn_nearness { MN_NEAR_NOTHING, MN_NEAR_ROOT, MN_IS_ROOT };
-/* The same for a node of which that is known. */
-/* A clean page that was placed so; a dirty one that will be, if there is room. */
+/* A clean page beside the slots; a dirty one that was rewritten not long ago, and so may go there.
+ */
 bool mn_page_is_beside_slot(const struct mn_view *view, struct mn_ref ref);
 bool mn_page_is_busy(const struct mn_view *view, struct mn_ref ref);
+/* mn_page_place for a node of which that is known. */
 enum mn_status mn_page_place_near(struct mn_view *view, struct mn_ref *ref,
                                   enum mn_nearness nearness);
 
