@@ -122,7 +122,7 @@ static mn_db *survivor_open(struct world *w)
     w->lose_at = 0;
     if (w->lost) {
         if (db) rows_must(mn_close(db) == MN_OK, "close what is lost");
-        mn_sim_free(first);
+        mn_machine_free(first);
         first = w->lost;
         w->lost = NULL;
         db = rows_open(first, w->sync, &status);
@@ -182,13 +182,13 @@ static bool loss_settle(struct world *w, const struct rows_state *in_flight)
     if (moves) {
         (void)mn_rollback(w->rows.db);
         (void)mn_close(w->rows.db);
-        mn_sim_free(os);
+        mn_machine_free(os);
         w->rows = rows;
         rows_must(mn_sync(rows.db) == MN_OK, "sync");
         history_set(w, &rows.now);
     } else {
         if (rows.db) (void)mn_close(rows.db);
-        mn_sim_free(w->os);
+        mn_machine_free(w->os);
         w->os = os;
     }
     mn_sim_set_hook(w->os, on_event, w);
@@ -217,7 +217,7 @@ static void reopen(struct world *w, const struct rows_state *in_flight)
     w->rows.db = rows_open(w->os, w->sync, &status);
     if (!w->rows.db && status == MN_IOERR) w->rows.db = rows_open(w->os, w->sync, &status);
     rows_must(w->rows.db != NULL, "open again");
-    if (w->lost) (void)mn_sim_free(w->lost);
+    if (w->lost) (void)mn_machine_free(w->lost);
     w->lost = NULL;
     rows_must(rows_read(w->rows.db, &found) == MN_OK && permitted(w, &found, in_flight),
               "a permitted state after opening again");
@@ -343,7 +343,7 @@ static void world_open(struct world *w, uint8_t how)
 
     memset(w, 0, sizeof *w);
     w->sync = how % 3; /* MN_SYNC_FULL, _LAZY or _OFF */
-    w->os = mn_sim_new(how, 8 << 20);
+    w->os = mn_machine_new(how, 8 << 20);
     rows_must(w->os != NULL, "a machine");
     w->rows.db = rows_open(w->os, w->sync, &status);
     rows_must(w->rows.db != NULL, "open");
@@ -368,7 +368,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rows_must(rows_check(w.rows.db) == MN_OK, "the check at the end");
     mn_sim_set_hook(w.os, NULL, NULL);
     rows_must(mn_close(w.rows.db) == MN_OK, "close");
-    mn_sim_free(w.os);
-    mn_sim_free(w.lost); /* a copy that the last reads made */
+    mn_machine_free(w.os);
+    mn_machine_free(w.lost); /* a copy that the last reads made */
     return 0;
 }

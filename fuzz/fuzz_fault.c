@@ -295,7 +295,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0) return 0;
     memset(w, 0, sizeof *w);
     w->sync = data[0] % 3; /* MN_SYNC_FULL, _LAZY or _OFF */
-    w->os = mn_sim_new(data[0], 8 << 20);
+    w->os = mn_machine_new(data[0], 8 << 20);
     rows_must(w->os != NULL, "a machine");
     w->rows.db = rows_open(w->os, w->sync, &status);
     rows_must(w->rows.db != NULL, "open");
@@ -314,6 +314,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else if (w->rows.db) {
         (void)mn_close(w->rows.db);
     }
-    mn_sim_free(w->os);
+    mn_machine_free(w->os);
     return 0;
 }

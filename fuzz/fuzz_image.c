@@ -105,7 +105,7 @@ static void places_find(uint64_t secret)
 
 static void image_make(void)
 {
-    struct mn_os *os = mn_sim_new(1, IMAGE_MAX);
+    struct mn_os *os = mn_machine_new(1, IMAGE_MAX);
     struct mn_store *store = NULL;
 
     must(os && open_store(os, MN_STORE_CREATE, &store) == MN_OK);
@@ -114,7 +114,7 @@ static void image_make(void)
     image_size = mn_sim_size(os, "image");
     must(image_size <= IMAGE_MAX);
     must(mn_sim_peek(os, "image", 0, image, image_size) == MN_OK);
-    mn_sim_free(os);
+    mn_machine_free(os);
     places_find(mn_get_u64(image + 64));
     must(place_count > 10);
 }
@@ -225,7 +225,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         bytes[at % image_size] ^= data[i + 3];
     }
     if (how & 1) repair(bytes);
-    os = mn_sim_new(1, 4 << 20);
+    os = mn_machine_new(1, 4 << 20);
     must(os && mn_sim_put(os, "image", bytes, image_size) == MN_OK);
     if (!open_store(os, how & 2 ? MN_STORE_UNTRUSTED : 0, &store)) {
         read_all(store);
@@ -233,6 +233,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (how & 4) read_all(store);
         (void)mn_store_close(store);
     }
-    mn_sim_free(os);
+    mn_machine_free(os);
     return 0;
 }

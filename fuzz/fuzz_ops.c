@@ -280,7 +280,7 @@ static void loss_judge(struct world *w)
     file_open(w->lost, &store);
     must(store_equals(store, w->tree, w->committed) || store_equals(store, w->tree, w->now));
     must(mn_store_close(store) == MN_OK);
-    mn_sim_free(w->lost);
+    mn_machine_free(w->lost);
     w->lost = NULL;
 }
 
@@ -448,7 +448,7 @@ static void world_open(struct world *w)
     struct mn_view *view;
 
     memset(w, 0, sizeof *w);
-    w->os = mn_sim_new(1, 0);
+    w->os = mn_machine_new(1, 0);
     must(w->os != NULL);
     file_open(w->os, &w->store);
     must(mn_write_begin(w->store, 0, &view) == MN_OK);
@@ -500,6 +500,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     mn_view_end(view);
     file_close(&w);
     salvage_judge(&w);
-    mn_sim_free(w.os);
+    mn_machine_free(w.os);
     return 0;
 }

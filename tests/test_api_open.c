@@ -170,7 +170,7 @@ static enum mn_sim_fault full_after(void *context, const struct mn_sim_event *ev
 
 static void a_full_disk_undoes_the_transaction_and_reads_go_on(void **state)
 {
-    struct mn_os *os = mn_sim_new(test_seed(), 0);
+    struct mn_os *os = mn_machine_new(test_seed(), 0);
     mn_options options = {.size = sizeof options, .flags = MN_CREATE};
     bool full = false;
     mn_db *db;
@@ -202,7 +202,7 @@ static void a_full_disk_undoes_the_transaction_and_reads_go_on(void **state)
     assert_int_equal(int_of(db, "SELECT sum(id) FROM t"), 16);
     assert_int_equal(mn_check(db, NULL, NULL), MN_OK);
     assert_int_equal(mn_close(db), MN_OK);
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 static void a_second_writer_waits_busy_ms_and_no_longer(void **state)

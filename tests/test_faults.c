@@ -459,7 +459,7 @@ static uint64_t scenario_run(struct scenario *s, uint64_t *seed)
 
 static void whatever_fails_nothing_is_lost(void **state)
 {
-    struct scenario s = {.os = mn_sim_new(test_seed(), UINT64_C(1) << 26)};
+    struct scenario s = {.os = mn_machine_new(test_seed(), UINT64_C(1) << 26)};
     uint64_t seed = test_seed(), places = 0, count = 0;
 
     (void)state;
@@ -472,7 +472,7 @@ static void whatever_fails_nothing_is_lost(void **state)
     struct mn_sim_loss loss = {.keep = UINT64_MAX, .sizes = true};
     struct mn_os *off = mn_sim_crash(s.os, &loss);
     assert_non_null(off);
-    mn_sim_free(s.os);
+    mn_machine_free(s.os);
     s.os = off;
     must(&s, mn_sim_mark(s.os, "f") == MN_OK);
     for (size_t i = 0; i < SCRIPTS; i++) {
@@ -485,7 +485,7 @@ static void whatever_fails_nothing_is_lost(void **state)
     }
     print_message("%" PRIu64 " scenarios, %" PRIu64 " places to fail\n", count, places);
     assert_true(count >= 200);
-    mn_sim_free(s.os);
+    mn_machine_free(s.os);
 }
 
 int main(void)

@@ -29,7 +29,7 @@ static void machines(struct machine all[2])
 {
     all[0].os = mn_os_posix();
     snprintf(all[0].path, sizeof all[0].path, "%s/file", test_folder());
-    all[1].os = mn_sim_new(1, 0);
+    all[1].os = mn_machine_new(1, 0);
     snprintf(all[1].path, sizeof all[1].path, "file");
 }
 
@@ -75,7 +75,7 @@ static void a_new_file_has_no_name_until_it_is_published(void **state)
         assert_int_not_equal(mn_file_write(first, 0, "x", 1), MN_OK);
         first->ops->close(first);
     }
-    mn_sim_free(all[1].os);
+    mn_machine_free(all[1].os);
 }
 
 static void writes_are_seen_by_reads_map_and_device(void **state)
@@ -117,7 +117,7 @@ static void writes_are_seen_by_reads_map_and_device(void **state)
         assert_int_equal(got, 0);
         file->ops->close(file);
     }
-    mn_sim_free(all[1].os);
+    mn_machine_free(all[1].os);
 }
 
 static void locks_exclude_other_handles_only(void **state)
@@ -153,7 +153,7 @@ static void locks_exclude_other_handles_only(void **state)
         ok(first->ops->lock(first, one, MN_LOCK_EXCLUSIVE, 0));
         first->ops->close(first);
     }
-    mn_sim_free(all[1].os);
+    mn_machine_free(all[1].os);
 }
 
 /* A map that a child inherits must not keep the locks of its dead parent: here, of a closed handle.
@@ -191,14 +191,14 @@ static void a_child_keeps_no_lock_alive(void **state)
     waitpid(child, &how, 0);
     assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 0);
     close(ends[0]);
-    mn_sim_free(all[1].os);
+    mn_machine_free(all[1].os);
 }
 
 /* ---- the simulated disk ---- */
 
 static void unsynced_writes_may_be_lost_and_synced_ones_not(void **state)
 {
-    struct mn_os *os = mn_sim_new(1, 0);
+    struct mn_os *os = mn_machine_new(1, 0);
     struct machine on = {.os = os, .path = "file"};
     struct mn_file *file = create(&on);
     uint8_t bytes[3 * 4096];
@@ -223,7 +223,7 @@ static void unsynced_writes_may_be_lost_and_synced_ones_not(void **state)
             ok(mn_sim_peek(after, "file", p * 4096 + 17, &byte, 1));
             assert_int_equal(byte, keep >> p & 1 ? 2 : 1);
         }
-        mn_sim_free(after);
+        mn_machine_free(after);
     }
     for (uint64_t seed = 0; seed < 64; seed++) {
         struct mn_sim_loss loss = {.tear = MN_SIM_TEAR_512, .torn = 1, .seed = seed};
@@ -237,11 +237,11 @@ static void unsynced_writes_may_be_lost_and_synced_ones_not(void **state)
             assert_int_equal(first, last);
             seen |= 1u << first;
         }
-        mn_sim_free(after);
+        mn_machine_free(after);
     }
     assert_int_equal(seen, 6); /* both old and new sectors were met */
     file->ops->close(file);
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 static enum mn_sim_fault sync_fails(void *context, const struct mn_sim_event *event)
@@ -252,7 +252,7 @@ static enum mn_sim_fault sync_fails(void *context, const struct mn_sim_event *ev
 
 static void a_failed_sync_lies_until_the_cache_is_dropped(void **state)
 {
-    struct mn_os *os = mn_sim_new(1, 0);
+    struct mn_os *os = mn_machine_new(1, 0);
     struct machine on = {.os = os, .path = "file"};
     struct mn_file *file = create(&on);
     enum { PIECES = 32 };
@@ -279,7 +279,7 @@ static void a_failed_sync_lies_until_the_cache_is_dropped(void **state)
     ok(file->ops->pread(file, bytes, (struct mn_range){0, sizeof bytes}, &got));
     assert_memory_equal(bytes, device, sizeof bytes);
     file->ops->close(file);
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 int main(void)

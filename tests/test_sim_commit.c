@@ -202,7 +202,7 @@ static void state_try(struct walk *walk, const struct mn_sim_loss *loss)
         if (store) settle_on(&after, store, true);
         if (store) mn_store_close(store);
     }
-    mn_sim_free(after.os);
+    mn_machine_free(after.os);
     walk->broken |= after.broken;
 }
 
@@ -261,7 +261,7 @@ static void walk_run_mode(uint64_t seed, uint32_t page_size, unsigned commits, u
     struct mn_store *store;
     enum mn_status status;
 
-    walk.os = mn_sim_new(seed, 16 << 20);
+    walk.os = mn_machine_new(seed, 16 << 20);
     mn_sim_set_hook(walk.os, crash_hook, &walk);
     store = walk_open(&walk, &status);
     assert_int_equal(status, MN_OK);
@@ -275,7 +275,7 @@ static void walk_run_mode(uint64_t seed, uint32_t page_size, unsigned commits, u
         }
     }
     if (store) mn_store_close(store);
-    mn_sim_free(walk.os);
+    mn_machine_free(walk.os);
     assert_false(walk.broken);
     print_message("             %" PRIu64 " crash states\n", states);
 }
@@ -372,7 +372,7 @@ static void faults_walk(struct walk *walk, struct faults *faults, unsigned commi
             struct mn_sim_loss loss = {.random = true, .seed = test_random(&walk->random)};
             struct mn_os *after = mn_sim_crash(walk->os, &loss);
 
-            mn_sim_free(walk->os);
+            mn_machine_free(walk->os);
             walk->os = after;
         }
         store = walk_open(walk, &status);
@@ -402,9 +402,9 @@ static void faults_run(bool syncs, bool writes, enum mn_sync_mode sync, bool mix
                             .states = &states};
         struct faults faults = {.random = seed + 99, .one_in = 7, .syncs = syncs, .writes = writes};
 
-        walk.os = mn_sim_new(seed, 16 << 20);
+        walk.os = mn_machine_new(seed, 16 << 20);
         faults_walk(&walk, &faults, 120);
-        mn_sim_free(walk.os);
+        mn_machine_free(walk.os);
         assert_false(walk.broken);
         hits += faults.hits;
     }
@@ -531,10 +531,10 @@ static void deaths_run(enum mn_sync_mode sync)
                             .sync = sync,
                             .states = &states};
 
-        walk.os = mn_sim_new(seed, 16 << 20);
+        walk.os = mn_machine_new(seed, 16 << 20);
         two_walk(&walk, 150);
         assert_false(walk.broken);
-        mn_sim_free(walk.os);
+        mn_machine_free(walk.os);
     }
 }
 

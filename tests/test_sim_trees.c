@@ -105,7 +105,7 @@ static void state_try(struct walk *walk, const struct mn_sim_loss *loss)
         }
         mn_store_close(store);
     }
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 static enum mn_sim_fault crash_hook(void *context, const struct mn_sim_event *event)
@@ -195,7 +195,7 @@ static void walk_run(uint64_t seed, uint32_t page_size, unsigned commits)
     struct walk walk = {.seed = seed, .random = seed, .page_size = page_size, .keys = &keys};
     struct mn_store *store;
 
-    walk.os = mn_sim_new(seed, 16 << 20);
+    walk.os = mn_machine_new(seed, 16 << 20);
     store = walk_open(&walk, walk.os);
     assert_non_null(store);
     trees_make(&walk, store);
@@ -211,7 +211,7 @@ static void walk_run(uint64_t seed, uint32_t page_size, unsigned commits)
         }
     }
     if (store) mn_store_close(store);
-    mn_sim_free(walk.os);
+    mn_machine_free(walk.os);
     for (int i = 0; i < TREES; i++) {
         forest_tree_free(&walk.acked[i]);
         forest_tree_free(&walk.flying[i]);

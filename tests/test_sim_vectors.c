@@ -163,7 +163,7 @@ static void state_try(struct walk *walk, const struct mn_sim_loss *loss)
         state_check(walk, store);
         mn_store_close(store);
     }
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 static enum mn_sim_fault crash_hook(void *context, const struct mn_sim_event *event)
@@ -294,7 +294,7 @@ static void walk_run(struct walk *walk, unsigned commits)
 {
     struct mn_store *store;
 
-    walk->os = mn_sim_new(walk->seed, 16 << 20);
+    walk->os = mn_machine_new(walk->seed, 16 << 20);
     store = walk_open(walk, walk->os);
     assert_non_null(store);
     table_make(store);
@@ -309,7 +309,7 @@ static void walk_run(struct walk *walk, unsigned commits)
         }
     }
     if (store) mn_store_close(store);
-    mn_sim_free(walk->os);
+    mn_machine_free(walk->os);
     assert_false(walk->broken);
 }
 
@@ -392,7 +392,7 @@ static void a_snapshot_answers_the_same_after_a_thousand_commits(void **state)
     assert_non_null(walk);
     walk->seed = walk->random = test_seed() + 77;
     walk->page_size = 1024;
-    walk->os = mn_sim_new(walk->seed, 256 << 20);
+    walk->os = mn_machine_new(walk->seed, 256 << 20);
     store = walk_open(walk, walk->os);
     assert_non_null(store);
     table_make(store);
@@ -413,7 +413,7 @@ static void a_snapshot_answers_the_same_after_a_thousand_commits(void **state)
     mn_view_end(view);
     state_check(walk, store);
     mn_store_close(store);
-    mn_sim_free(walk->os);
+    mn_machine_free(walk->os);
     assert_false(walk->broken);
     free(walk);
 }

@@ -48,7 +48,7 @@ static void commit_is_read_back(void **state)
 {
     (void)state;
     for (uint32_t page_size = 512; page_size <= 65536; page_size *= 8) {
-        struct mn_os *os = mn_sim_new(1, 0);
+        struct mn_os *os = mn_machine_new(1, 0);
         struct mn_store *store = open_sim(os, page_size);
         struct raw_model model = {.leaf = {[0] = 41, [5] = 42}};
         struct mn_view *view;
@@ -66,7 +66,7 @@ static void commit_is_read_back(void **state)
         expect_model(store, &model);
         assert_int_equal(raw_check(store), 0);
         ok(mn_store_close(store));
-        mn_sim_free(os);
+        mn_machine_free(os);
     }
 }
 
@@ -124,10 +124,10 @@ static void random_walk_holds_on_a_disk(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= 4; seed++) {
-        struct mn_os *os = mn_sim_new(seed, 0);
+        struct mn_os *os = mn_machine_new(seed, 0);
 
         random_walk(os, seed % 2 ? 512 : 4096, test_seed() * 1000 + seed, 400);
-        mn_sim_free(os);
+        mn_machine_free(os);
     }
 }
 
@@ -140,11 +140,11 @@ static void random_walk_holds_in_memory(void **state)
 /* The log passes its limit several times: checkpoints are written, and an opener reads them. */
 static void checkpoints_keep_the_account(void **state)
 {
-    struct mn_os *os = mn_sim_new(3, 0);
+    struct mn_os *os = mn_machine_new(3, 0);
 
     (void)state;
     random_walk(os, 512, test_seed() * 1000 + 77, test_is_deep() ? 60000 : 12000);
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 int main(void)

@@ -53,7 +53,7 @@ static void commit_leaf(struct mn_store *store, unsigned leaf, uint64_t value)
 /* A closed file with a few versions behind it. */
 static struct mn_os *new_disk(struct raw_model *model)
 {
-    struct mn_os *os = mn_sim_new(1, 0);
+    struct mn_os *os = mn_machine_new(1, 0);
     struct mn_store *store = must_open(os, MN_STORE_CREATE);
     struct mn_view *view;
 
@@ -82,14 +82,14 @@ static void expect(struct mn_store *store, const struct raw_model *model)
 
 static void a_missing_file_is_not_found(void **state)
 {
-    struct mn_os *os = mn_sim_new(1, 0);
+    struct mn_os *os = mn_machine_new(1, 0);
     struct mn_store *store;
 
     (void)state;
     assert_int_equal(try_open(os, 0, &store), MN_NOTFOUND);
     assert_null(store);
     assert_int_equal(try_open(os, MN_STORE_READONLY, &store), MN_NOTFOUND);
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 static void a_file_that_is_not_ours_is_refused(void **state)
@@ -100,7 +100,7 @@ static void a_file_that_is_not_ours_is_refused(void **state)
     (void)state;
     memset(text, 'x', sizeof text);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        struct mn_os *os = mn_sim_new(1, 0);
+        struct mn_os *os = mn_machine_new(1, 0);
         struct mn_store *store;
         uint8_t after[16];
 
@@ -111,7 +111,7 @@ static void a_file_that_is_not_ours_is_refused(void **state)
             ok(mn_sim_peek(os, "test", 0, after, 16));
             assert_memory_equal(after, text, 16);
         }
-        mn_sim_free(os);
+        mn_machine_free(os);
     }
 }
 
@@ -155,7 +155,7 @@ static void another_format_is_told_from_damage(void **state)
     ok(mn_store_close(store));
     superblock_poke(os, 20, 1000);
     assert_int_equal(try_open(os, 0, &store), MN_CORRUPT);
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 static void a_bad_page_size_is_misuse(void **state)
@@ -182,7 +182,7 @@ static uint64_t durable_now(struct mn_store *store, bool newest)
 /* Nothing but mn_store_sync, a commit some time after the last durable one, and close. */
 static void a_lazy_handle_makes_its_commits_durable_when_it_says(void **state)
 {
-    struct mn_os *os = mn_sim_new(test_seed(), 0);
+    struct mn_os *os = mn_machine_new(test_seed(), 0);
     struct mn_store_options options = {.path = "test",
                                        .flags = MN_STORE_CREATE,
                                        .sync = MN_STORE_LAZY,
@@ -216,7 +216,7 @@ static void a_lazy_handle_makes_its_commits_durable_when_it_says(void **state)
     commit_leaf(store, 1, 12);
     assert_int_equal(durable_now(store, false), durable_now(store, true));
     ok(mn_store_close(store));
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 static void an_exclusive_handle_is_alone(void **state)
@@ -232,7 +232,7 @@ static void an_exclusive_handle_is_alone(void **state)
     store = must_open(os, 0);
     assert_int_equal(try_open(os, MN_STORE_EXCLUSIVE, &second), MN_BUSY);
     ok(mn_store_close(store));
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 /* ---- reading only ---- */
@@ -264,7 +264,7 @@ static void readonly_reads_with_and_without_a_writer(void **state)
     ok(mn_store_close(writer));
     expect(reader, &model);
     ok(mn_store_close(reader));
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 struct crash {
@@ -306,7 +306,7 @@ static void a_private_reader_finds_what_recovery_would(void **state)
         mn_sim_set_hook(os, NULL, NULL);
         after = crash.after;
         ok(mn_store_close(store));
-        mn_sim_free(os);
+        mn_machine_free(os);
         store = must_open(after, MN_STORE_READONLY);
         ok(mn_view_begin_read(store, &view));
         ok(raw_read(view, &have));
@@ -317,7 +317,7 @@ static void a_private_reader_finds_what_recovery_would(void **state)
         store = must_open(after, 0);
         expect(store, &have);
         ok(mn_store_close(store));
-        mn_sim_free(after);
+        mn_machine_free(after);
     }
 }
 
@@ -335,7 +335,7 @@ static void untrusted_reads_by_copies(void **state)
     expect(store, &model);
     assert_int_equal(raw_check(store), 0);
     ok(mn_store_close(store));
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 /* ---- damage ---- */
@@ -388,10 +388,10 @@ static void no_damaged_byte_gives_a_wrong_answer(void **state)
         ok(mn_sim_poke(copy, "test", at, &damaged, 1));
         damage_is_survived(copy, at % 3 ? 0 : MN_STORE_READONLY, &model, &told);
         told_count += told;
-        mn_sim_free(copy);
+        mn_machine_free(copy);
     }
     assert_true(told_count > size / step / 8);
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 /*
@@ -423,7 +423,7 @@ static void damage_of_the_newest_commit_is_no_rollback(void **state)
     assert_non_null(strstr(mn_error_last()->message, "page"));
     mn_view_end(view);
     ok(mn_store_close(store));
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 static void no_truncation_gives_a_wrong_answer(void **state)
@@ -441,10 +441,10 @@ static void no_truncation_gives_a_wrong_answer(void **state)
         ok(mn_sim_cut(copy, "test", cut));
         damage_is_survived(copy, cut % 2 ? 0 : MN_STORE_UNTRUSTED, &model, &told);
         untold += !told;
-        mn_sim_free(copy);
+        mn_machine_free(copy);
     }
     assert_true(untold < size / 509);
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 /* The file is cut while it is open: the next transaction says so. */
@@ -461,7 +461,7 @@ static void a_file_cut_under_an_open_handle_is_told(void **state)
     assert_int_equal(mn_view_begin_read(store, &view), MN_CORRUPT);
     assert_int_equal(mn_write_begin(store, 0, &view), MN_CORRUPT);
     ok(mn_store_close(store));
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 /* Random bytes in whole pages, as a device may answer; the check names what is damaged. */
@@ -490,7 +490,7 @@ static void the_check_names_damaged_pages(void **state)
     mn_view_end(view);
     assert_true(raw_check(store) > 0);
     ok(mn_store_close(store));
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 /* ---- a full disk ---- */
@@ -536,7 +536,7 @@ static void a_full_disk_is_read_and_later_written(void **state)
     expect(store, &model);
     assert_int_equal(raw_check(store), 0);
     ok(mn_store_close(store));
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 /* ---- memory ---- */
@@ -611,7 +611,7 @@ static void any_allocation_may_fail(void **state)
         ok(mn_store_close(store));
     }
     assert_int_equal(done, 3);
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 /* The first page of that kind and birth in an image; 0: none. */
@@ -649,8 +649,8 @@ static void a_rejected_commit_is_not_mended_by_later_writes(void **state)
     assert_non_null(image);
     ok(mn_sim_peek(os, "test", 0, image, size));
     ok(mn_store_close(store));
-    mn_sim_free(os);
-    os = mn_sim_new(1, 0);
+    mn_machine_free(os);
+    os = mn_machine_new(1, 0);
     ok(mn_sim_put(os, "test", image, size));
     at = page_find(image, size, MN_PAGE_LEAF, stats.version);
     assert_true(at != 0);
@@ -673,7 +673,7 @@ static void a_rejected_commit_is_not_mended_by_later_writes(void **state)
     assert_true(mn_store_stat(store, &stats) == MN_OK && raw_check(store) == 0);
     ok(mn_store_close(store));
     free(image);
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 struct growth_watch {
@@ -739,7 +739,7 @@ static void no_slot_relies_on_a_size_that_nobody_synced(void **state)
     model.run[2] = model.run_bytes[2] = 480000;
     expect(watch.store, &model);
     ok(mn_store_close(watch.store));
-    mn_sim_free(watch.os);
+    mn_machine_free(watch.os);
 }
 
 int main(void)

@@ -86,7 +86,7 @@ static void pinned_versions_stay_whole(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= 4; seed++) {
-        struct mn_os *os = mn_sim_new(seed, 0);
+        struct mn_os *os = mn_machine_new(seed, 0);
         struct mn_store *writers[2] = {open_sim(os, seed % 2 ? 512 : 4096), open_sim(os, 0)};
         struct mn_store *other = open_sim(os, 0);
         struct held held[HELD] = {0};
@@ -117,14 +117,14 @@ static void pinned_versions_stay_whole(void **state)
         ok(mn_store_close(other));
         ok(mn_store_close(writers[1]));
         ok(mn_store_close(writers[0]));
-        mn_sim_free(os);
+        mn_machine_free(os);
     }
 }
 
 /* A writer that opens while pins exist finds in log and checkpoint what it must not touch. */
 static void an_opened_writer_respects_old_pins(void **state)
 {
-    struct mn_os *os = mn_sim_new(5, 0);
+    struct mn_os *os = mn_machine_new(5, 0);
     struct mn_store *reader = open_sim(os, 512);
     struct held held[HELD] = {0};
     struct raw_model model = {0};
@@ -157,7 +157,7 @@ static void an_opened_writer_respects_old_pins(void **state)
     }
     for (unsigned h = 0; h < HELD; h++) held_end(&held[h]);
     ok(mn_store_close(reader));
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 static void set_one(struct mn_store *store, unsigned leaf, uint64_t value)
@@ -171,7 +171,7 @@ static void set_one(struct mn_store *store, unsigned leaf, uint64_t value)
 
 static void steady_commits_do_not_grow_the_file(void **state)
 {
-    struct mn_os *os = mn_sim_new(6, 0);
+    struct mn_os *os = mn_machine_new(6, 0);
     struct mn_store *store = open_sim(os, 4096);
     struct mn_store_stats stats;
 
@@ -181,13 +181,13 @@ static void steady_commits_do_not_grow_the_file(void **state)
     /* 17 pages are used; the slack for side-by-side writes, log and fixed pages come on top. */
     assert_in_range(stats.page_count, 17, 17 + 64 + 40);
     ok(mn_store_close(store));
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 /* One copy of what the long reader saw, not the growth of the file. */
 static void a_long_reader_costs_one_copy(void **state)
 {
-    struct mn_os *os = mn_sim_new(7, 0);
+    struct mn_os *os = mn_machine_new(7, 0);
     struct mn_store *store = open_sim(os, 4096);
     struct mn_store_stats stats;
     struct held held = {0};
@@ -208,12 +208,12 @@ static void a_long_reader_costs_one_copy(void **state)
     ok(mn_store_stat(store, &stats));
     assert_int_equal(stats.pending_pages, 0);
     ok(mn_store_close(store));
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 static void the_free_tail_is_cut_at_close(void **state)
 {
-    struct mn_os *os = mn_sim_new(8, 0);
+    struct mn_os *os = mn_machine_new(8, 0);
     struct mn_store *store = open_sim(os, 4096), *second;
     struct mn_view *view;
     uint64_t full;
@@ -243,13 +243,13 @@ static void the_free_tail_is_cut_at_close(void **state)
     mn_view_end(view);
     assert_int_equal(raw_check(store), 0);
     ok(mn_store_close(store));
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 /* Past the memory limit runs go to the file early; rollback and abort leave no trace of them. */
 static void early_writes_come_and_go(void **state)
 {
-    struct mn_os *os = mn_sim_new(9, 0);
+    struct mn_os *os = mn_machine_new(9, 0);
     struct mn_store *store = open_sim(os, 4096);
     struct raw_model model = {0};
     struct mn_view *view;
@@ -294,7 +294,7 @@ static void early_writes_come_and_go(void **state)
     assert_true(raw_equals(view, &model));
     mn_view_end(view);
     ok(mn_store_close(store));
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 int main(void)

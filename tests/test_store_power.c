@@ -97,7 +97,7 @@ static enum mn_sim_fault power_hook(void *context, const struct mn_sim_event *ev
 
 static void size_is_lost(bool kills)
 {
-    struct power power = {.os = mn_sim_new(1, 0), .kills = kills, .fails = !kills};
+    struct power power = {.os = mn_machine_new(1, 0), .kills = kills, .fails = !kills};
     struct mn_store *first = must_open(power.os), *second = must_open(power.os), *after;
 
     for (uint64_t value = 1; value <= 3; value++) ok(run_commit(first, value, 5000));
@@ -113,8 +113,8 @@ static void size_is_lost(bool kills)
     expect_run(after, 3);
     assert_int_equal(raw_check(after), 0);
     ok(mn_store_close(after));
-    mn_sim_free(power.after);
-    mn_sim_free(power.os);
+    mn_machine_free(power.after);
+    mn_machine_free(power.os);
 }
 
 static void a_dead_writer_leaves_a_size_that_power_may_take(void **state)
@@ -134,7 +134,7 @@ static void a_failed_commit_leaves_a_size_that_power_may_take(void **state)
 static void a_cut_file_is_not_taken_for_its_older_self(void **state)
 {
     static const struct mn_sim_loss all = {.keep = UINT64_MAX};
-    struct mn_os *os = mn_sim_new(1, 0), *after;
+    struct mn_os *os = mn_machine_new(1, 0), *after;
     struct mn_store *store = must_open(os);
     struct mn_store_options options = {.path = "test", .hooks = raw_hooks};
     uint64_t notice = mn_notice_offset(store), size;
@@ -148,13 +148,13 @@ static void a_cut_file_is_not_taken_for_its_older_self(void **state)
     ok(mn_store_close(store));
     after = mn_sim_crash(os, &all);
     assert_non_null(after);
-    mn_sim_free(os);
+    mn_machine_free(os);
     ok(mn_sim_cut(after, "test", size));
     ok(mn_sim_poke(after, "test", notice, before, sizeof before));
     options.os = after;
     assert_int_equal(mn_store_open(&options, &store), MN_CORRUPT);
     assert_non_null(strstr(mn_error_last()->message, "version 3"));
-    mn_sim_free(after);
+    mn_machine_free(after);
 }
 
 /* ---- what waits to be written is not read from the map ---- */
@@ -173,7 +173,7 @@ static void a_torn_image_is_not_taken_for_the_one_that_waits(void **state)
 {
     enum { HALF = MN_PAGE_SIZE_DEFAULT / 2 };
     static const uint8_t zeros[HALF];
-    struct mn_os *os = mn_sim_new(1, 0);
+    struct mn_os *os = mn_machine_new(1, 0);
     struct mn_store *store = must_open(os);
     struct mn_ref torn, ref;
     struct mn_view *view;
@@ -196,7 +196,7 @@ static void a_torn_image_is_not_taken_for_the_one_that_waits(void **state)
     ok(mn_page_drop(view, ref, MN_PAGE_LEAF));
     mn_write_abort(view);
     ok(mn_store_close(store));
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 /* ---- the checkpoint of a close is made by whoever writes meanwhile ---- */
@@ -205,7 +205,7 @@ static void a_close_beside_a_writer_is_made_durable_by_him(void **state)
 {
     struct mn_store_options options = {
         .path = "test", .flags = MN_STORE_CREATE, .sync = MN_STORE_LAZY, .hooks = raw_hooks};
-    struct mn_os *os = mn_sim_new(1, 0), *after;
+    struct mn_os *os = mn_machine_new(1, 0), *after;
     struct mn_sim_loss nothing = {0};
     struct mn_store *first, *second;
     struct mn_view *view;
@@ -226,8 +226,8 @@ static void a_close_beside_a_writer_is_made_durable_by_him(void **state)
     first = must_open(after);
     expect_run(first, 2);
     ok(mn_store_close(first));
-    mn_sim_free(after);
-    mn_sim_free(os);
+    mn_machine_free(after);
+    mn_machine_free(os);
 }
 
 int main(void)

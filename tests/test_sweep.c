@@ -104,7 +104,7 @@ static mn_db *file_open(struct mn_os *os, unsigned flags, int *status)
 /* Rows are added until the file's pages reach its 64th. */
 static void file_make(void)
 {
-    struct mn_os *os = mn_sim_new(test_seed(), 16 << 20);
+    struct mn_os *os = mn_machine_new(test_seed(), 16 << 20);
     mn_stats stats = {.size = sizeof stats};
     int status, links = 0;
     mn_db *db = file_open(os, MN_CREATE, &status);
@@ -139,7 +139,7 @@ static void file_make(void)
     assert_in_range(stats.page_count, PAGES, PAGES_MOST);
     sound_bytes = stats.page_count * PAGE;
     assert_int_equal(mn_sim_peek(os, "sweep", 0, sound, sound_bytes), MN_OK);
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 /* ---- the dump ---- */
@@ -277,7 +277,7 @@ static void page_is_not_read(struct mn_os *os, uint64_t page, unsigned flags)
 
 static struct mn_os *machine_make(void)
 {
-    struct mn_os *os = mn_sim_new(1, 1 << 20);
+    struct mn_os *os = mn_machine_new(1, 1 << 20);
 
     if (!os || mn_sim_put(os, "sweep", sound, sound_bytes) || mn_sim_mark(os, "sweep")) return NULL;
     return os;
@@ -311,7 +311,7 @@ static void reads_find(void)
     printf("sweep: %u questions read %u pages, opening %u of them\n", question_count, known,
            opening);
     assert_true(known * 2 > sound_bytes / PAGE && opening * 2 < known);
-    mn_sim_free(os);
+    mn_machine_free(os);
 }
 
 /* ---- a trial ---- */

@@ -43,7 +43,7 @@ static void world_open(struct world *w)
 /* A tree of three levels with long keys and long values. */
 static struct world world_new(void)
 {
-    struct world w = {.os = mn_sim_new(1, 0), .keys = forest_keys_new(test_seed(), 600, 2000)};
+    struct world w = {.os = mn_machine_new(1, 0), .keys = forest_keys_new(test_seed(), 600, 2000)};
     uint64_t tree, random = test_seed();
     struct mn_view *view;
 
@@ -60,7 +60,7 @@ static struct world world_new(void)
 static void world_free(struct world *w)
 {
     ok(mn_store_close(w->store));
-    mn_sim_free(w->os);
+    mn_machine_free(w->os);
     forest_tree_free(&w->model);
     forest_keys_free(&w->keys);
 }

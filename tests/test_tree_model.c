@@ -57,7 +57,7 @@ static void world_init(struct world *w, uint32_t page_size, uint32_t keys)
 {
     struct mn_view *view;
 
-    w->os = mn_sim_new(w->seed, UINT64_C(1) << 30);
+    w->os = mn_machine_new(w->seed, UINT64_C(1) << 30);
     w->keys = forest_keys_new(w->seed, keys, 65536);
     w->random = w->seed;
     world_open(w, page_size);
@@ -76,7 +76,7 @@ static void world_init(struct world *w, uint32_t page_size, uint32_t keys)
 static void world_free(struct world *w)
 {
     must(w, mn_store_close(w->store) == MN_OK);
-    mn_sim_free(w->os);
+    mn_machine_free(w->os);
     for (int i = 0; i < TREES; i++) {
         forest_tree_free(&w->now[i]);
         forest_tree_free(&w->committed[i]);

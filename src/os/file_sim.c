@@ -579,7 +579,7 @@ static struct sim_os *os_new(uint64_t seed, uint64_t map_bytes, bool memory)
     return os;
 }
 
-struct mn_os *mn_sim_new(uint64_t seed, uint64_t map_bytes)
+struct mn_os *mn_machine_new(uint64_t seed, uint64_t map_bytes)
 {
     struct sim_os *os = os_new(seed, map_bytes ? map_bytes : SIM_MAP_BYTES, false);
 
@@ -593,7 +593,7 @@ struct mn_os *mn_sim_memory(void)
     return os ? &os->base : NULL;
 }
 
-void mn_sim_free(struct mn_os *base)
+void mn_machine_free(struct mn_os *base)
 {
     struct sim_os *os = machine(base);
 
@@ -656,7 +656,7 @@ struct mn_os *mn_sim_crash(struct mn_os *base, const struct mn_sim_loss *loss)
     }
     pthread_mutex_unlock(&os->mutex);
     if (good) return &after->base;
-    mn_sim_free(&after->base);
+    mn_machine_free(&after->base);
     return NULL;
 }
 

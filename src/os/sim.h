@@ -68,11 +68,11 @@ struct mn_sim_loss {
 };
 
 /* A machine with a disk. NULL: no memory. map_bytes bounds a file's size; 0: 64 MiB. */
-struct mn_os *mn_sim_new(uint64_t seed, uint64_t map_bytes);
+struct mn_os *mn_machine_new(uint64_t seed, uint64_t map_bytes);
 /* A machine that only serves databases in memory. */
 struct mn_os *mn_sim_memory(void);
 /* Every file must be closed. */
-void mn_sim_free(struct mn_os *os);
+void mn_machine_free(struct mn_os *os);
 
 void mn_sim_set_hook(struct mn_os *os, mn_sim_hook hook, void *context);
 /* What syncs that fail from now on leave of the pending pieces; NULL: some, by the machine's seed.

@@ -242,7 +242,7 @@ static void store_free(struct mn_store *store)
     mn_dealloc(store->slots);
     mn_dealloc(store->chosen);
     mn_dealloc(store->path);
-    if (store->own_os) mn_sim_free(store->os);
+    if (store->own_os) mn_machine_free(store->os);
     pthread_mutex_destroy(&store->mutex);
     pthread_mutex_destroy(&store->turn);
     pthread_cond_destroy(&store->turn_free);

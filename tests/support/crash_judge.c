@@ -221,7 +221,7 @@ static void kill_judge(struct trial *t, uint64_t print)
         if (!after) abort();
         again(t, after, print, 1);
         trial_close(t);
-        mn_sim_free(after);
+        mn_machine_free(after);
     }
 }
 

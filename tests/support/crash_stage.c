@@ -46,9 +46,9 @@ static uint64_t room_of(const struct record *record, uint64_t size)
 static bool machine_need(struct stage *stage, uint64_t room)
 {
     if (stage->os && room <= stage->room) return true;
-    if (stage->os) mn_sim_free(stage->os);
+    if (stage->os) mn_machine_free(stage->os);
     stage->room = room;
-    stage->os = mn_sim_new(77, room);
+    stage->os = mn_machine_new(77, room);
     if (!stage->page_hash) stage->page_hash = malloc(PAGES_MAX * sizeof *stage->page_hash);
     return stage->os && stage->page_hash && !mn_sim_put(stage->os, name, "", 0) &&
            !mn_sim_mark(stage->os, name);
@@ -80,7 +80,7 @@ bool stage_begin(struct stage *stage, const struct record *record, const uint8_t
 
 void stage_free(struct stage *stage)
 {
-    if (stage->os) mn_sim_free(stage->os);
+    if (stage->os) mn_machine_free(stage->os);
     free(stage->pieces);
     free(stage->page_hash);
     memset(stage, 0, sizeof *stage);

@@ -613,7 +613,7 @@ void world_run(struct explorer *x, struct record *record)
     w->record = record;
     w->random = workload->seed * 2 + 1;
     w->place = (struct place){
-        .os = mn_sim_new(workload->seed, has_op(workload, 'b') ? LARGE_MAP : SMALL_MAP),
+        .os = mn_machine_new(workload->seed, has_op(workload, 'b') ? LARGE_MAP : SMALL_MAP),
         .page_size = workload->page_size,
         .sync = workload->sync,
         .seed = workload->seed};
@@ -634,6 +634,6 @@ void world_run(struct explorer *x, struct record *record)
     if (w->in_txn) txn_abort(w);
     for (int i = 0; i < HANDLES; i++) handle_close(w, i);
     record_stop(record);
-    mn_sim_free(w->place.os);
+    mn_machine_free(w->place.os);
     free(w);
 }

@@ -290,7 +290,7 @@ static void power_off(struct run *run, unsigned number)
     assert_non_null(after);
     for (unsigned p = 0; p < STEPS_FIBERS; p++) process_kill(p);
     steps_clear();
-    mn_sim_free(before);
+    mn_machine_free(before);
     steps_use(after);
     ghost_power_lost(run->subject->ghost);
     run->life++;
@@ -407,7 +407,7 @@ static enum run_end run_finish(enum run_end end)
 {
     for (unsigned p = 0; p < STEPS_FIBERS; p++) process_kill(p);
     steps_clear();
-    mn_sim_free(steps_os());
+    mn_machine_free(steps_os());
     return end;
 }
 

@@ -278,7 +278,7 @@ static void start(const char *words)
 
 static void machine_new(void)
 {
-    struct mn_os *os = mn_sim_new(1, STEPS_FILE_BYTES);
+    struct mn_os *os = mn_machine_new(1, STEPS_FILE_BYTES);
 
     assert_non_null(os);
     steps_use(os);
@@ -313,7 +313,7 @@ static const struct image *image_of(const struct config *config)
     assert_non_null(image->bytes);
     assert_int_equal(mn_sim_peek(steps_os(), STEPS_PATH, 0, image->bytes, image->size), MN_OK);
     image->ghost = model.ghost;
-    mn_sim_free(steps_os());
+    mn_machine_free(steps_os());
     return image;
 }
 
