@@ -122,6 +122,7 @@ typedef struct mn_db mn_db;     /* an open file, shared by threads */
 typedef struct mn_stmt mn_stmt; /* a prepared statement, of one thread at a time */
 typedef struct mn_snap mn_snap; /* one version of the file, of one thread at a time */
 typedef struct mn_load mn_load; /* rows on their way into a table, of the thread that began it */
+typedef struct mn_vfs mn_vfs;   /* a simulated disk (mn_sim_new) */
 
 /* A notice, a warning or a failure that has no caller, for the host's log. May be called from any
  * thread that is inside the library; may not call the library. */
@@ -149,6 +150,7 @@ typedef struct mn_options {
     uint64_t memory_limit; /* bytes one statement may take; 0: 256 MiB */
     mn_log_fn log;         /* NULL: none */
     void *log_context;
+    mn_vfs *vfs; /* the simulated disk where the file lies; NULL: the machine's files */
 } mn_options;
 
 /* Facts of an open file, as of the version that is newest at the call. */
@@ -519,6 +521,91 @@ MN_API int mn_load_row(mn_load *load, const mn_datum *values);
 MN_API int mn_load_batch(mn_load *load, const mn_batch *batch);
 /* Ends the load, whatever it answers; keep 0 takes its rows back. mn_changes counts them. */
 MN_API int mn_load_end(mn_load *load, int keep);
+
+/* ---- crashes, simulated -------------------------------------------------------------------- */
+
+/*
+ * What holds for an application after a crash, tried out. A simulated disk records what the
+ * application's own code does to its database: open it with mn_options.vfs, run it, and say by
+ * mn_sim_ack what it told others it had done. Then mn_sim_explore makes the states in which power
+ * loss or the end of the process may leave the file, opens the database in each, and calls back to
+ * check it. docs/API.md has an example.
+ *
+ * A run is one database, of at most MN_SIM_BYTES_MAX bytes, in memory. It repeats itself, and its
+ * tokens are good for the next run, if the seed is the same, one thread makes the calls, and no
+ * commit with MN_SYNC_LAZY waits for its time: the clock of the database counts its own calls, and
+ * its random numbers come from the seed.
+ *
+ * Threads. Any number may use handles on the disk, and mn_sim_ack, at once; mn_sim_explore and
+ * mn_sim_free belong to one thread that is alone with the disk. These functions have no mn_db: what
+ * failed is told by mn_errmsg(NULL).
+ */
+#define MN_SIM_BYTES_MAX (64 * 1024 * 1024)
+
+/* How it ends; kinds are or-ed. What was written since the last sync is pending, in pieces of at
+ * most 4096 bytes. */
+enum mn_sim_kind {
+    MN_SIM_SUBSET = 1,   /* power loss: any of the pending pieces arrived, in any order */
+    MN_SIM_TEAR = 2,     /* power loss: one of them arrived in part, at 512 or 8 bytes */
+    MN_SIM_GARBAGE = 4,  /* power loss: a sector under write is garbage */
+    MN_SIM_KILL = 8,     /* the process ended, also in the midst of a write: all written is there */
+    MN_SIM_RECOVERY = 16 /* power loss, and again while the check or the open before it wrote */
+};
+
+typedef struct mn_sim_state {
+    size_t size;
+    unsigned kind;     /* one of enum mn_sim_kind */
+    uint64_t acked;    /* the last number that mn_sim_ack was told before; 0: none */
+    const char *token; /* of the state, valid during the call */
+} mn_sim_state;
+
+/*
+ * Is all as it should be? 0: yes. Anything else is a violation, and ends the exploration. The check
+ * may read and write as it likes, but finalizes what it prepares; the handle is closed after it.
+ */
+typedef int (*mn_sim_check_fn)(void *context, mn_db *db, const mn_sim_state *state);
+
+#define MN_SIM_TOKEN_BYTES 96
+
+/* What was tried. */
+typedef struct mn_sim_report {
+    size_t size;       /* sizeof(mn_sim_report), set by the caller */
+    uint64_t steps;    /* writes, resizes, syncs and acknowledgements of the run */
+    uint64_t states;   /* made */
+    uint64_t distinct; /* of them: the others had the bytes and the number of one before */
+    uint64_t subsets, tears, garbage, kills, recoveries; /* distinct ones, by kind */
+    uint64_t good;                                       /* checked, without a violation */
+    uint64_t refused;                                    /* MN_CORRUPT at opening */
+    int complete;                   /* 1: no bound ended it, all states that there are were made */
+    char token[MN_SIM_TOKEN_BYTES]; /* of the state with a violation; "": none */
+} mn_sim_report;
+
+/* Zeroed but for size it means the defaults. Later versions add fields at the end. */
+typedef struct mn_sim_options {
+    size_t size;            /* sizeof(mn_sim_options) */
+    const mn_options *open; /* how the database is opened for the check; NULL: as by default */
+    unsigned kinds;         /* or of enum mn_sim_kind; 0: all */
+    unsigned seconds_max;   /* 0: 10 */
+    uint64_t states_max;    /* 0: 1,000,000 */
+    const char *replay;     /* a token: this state alone; NULL: all */
+    mn_sim_report *report;  /* filled in, whatever is answered; may be NULL */
+} mn_sim_options;
+
+MN_API int mn_sim_new(uint64_t seed, mn_vfs **vfs);
+/* The application has told somebody that `number` is done. Numbers may be anything that the check
+ * understands. MN_MISUSE: no database was opened on the disk yet. */
+MN_API int mn_sim_ack(mn_vfs *vfs, uint64_t number);
+/*
+ * Every handle on the disk must be closed. Begins with some states of each step and goes on to all
+ * that there are, within the bounds. MN_OK: no violation. MN_ERROR: the check found one, and
+ * report->token names it. What the open answered: the database could not be opened in a state,
+ * which token names. MN_NOTFOUND: the run has no state of that token. MN_MISUSE: a handle is open,
+ * or the check left a statement.
+ */
+MN_API int mn_sim_explore(mn_vfs *vfs, mn_sim_check_fn check, void *context,
+                          const mn_sim_options *options);
+/* Handles that are open go on, and keep the disk until they are closed. NULL is harmless. */
+MN_API void mn_sim_free(mn_vfs *vfs);
 
 #ifdef __cplusplus
 }

@@ -1,9 +1,10 @@
 /*
- * Tests of README.md: its program is what a stranger compiles first, so it is compiled and run
- * here.
+ * Tests of README.md and docs/API.md: their programs are what a stranger compiles first, so they
+ * are compiled and run here.
  *
- * The first block of C in README.md is built against the installed header and library, static and
- * shared, as C11 and as C++17, by the system's compiler, and must print what README.md says.
+ * The first block of C that is a whole program is built against the installed header and library,
+ * static and shared, as C11 and as C++17, by the system's compiler, and must print what the page
+ * says.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,20 +66,22 @@ static void program_prints(const char *compile, const char *expected)
     assert_string_equal(got, expected);
 }
 
-static void readme_program_compiles_and_prints_what_it_says(void **state)
+/* The block of C that begins by including the header, and what is said to be printed. */
+static void page_program_prints_what_it_says(const char *page)
 {
     static const char *const languages[] = {"-x c -std=c11 program.c",
                                             "-x c++ -std=c++17 program.c"};
     const char *prefix = getenv("MNEME_TEST_PREFIX"), *end;
     char expected[4096], compile[4096], *block;
 
-    (void)state;
     assert_non_null(prefix);
     snprintf(folder, sizeof folder, "%s", test_folder());
-    file_read(test_source("README.md"), text);
-    block = block_after(text, "```c\n", &end);
+    file_read(test_source(page), text);
+    block = strstr(text, "```c\n#include <mneme.h>\n");
+    assert_non_null(block);
+    block = block_after(block, "```c\n", &end);
     file_write("program.c", block, (size_t)(end + 1 - block));
-    block = block_after(strstr(text, "It prints"), "```\n", &end);
+    block = block_after(strstr(block, "It prints"), "```\n", &end);
     snprintf(expected, sizeof expected, "%.*s\n", (int)(end - block), block);
     for (size_t i = 0; i < 2; i++) {
         snprintf(
@@ -95,10 +98,23 @@ static void readme_program_compiles_and_prints_what_it_says(void **state)
     }
 }
 
+static void readme_program_compiles_and_prints_what_it_says(void **state)
+{
+    (void)state;
+    page_program_prints_what_it_says("README.md");
+}
+
+static void crash_example_compiles_and_prints_what_it_says(void **state)
+{
+    (void)state;
+    page_program_prints_what_it_says("docs/API.md");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(readme_program_compiles_and_prints_what_it_says),
+        cmocka_unit_test(crash_example_compiles_and_prints_what_it_says),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,8 @@
 #include "query/integrity.h"
 
 enum { BUSY_MS_DEFAULT = 5000 };
+/* On a simulated disk: runs are short, and should meet the growth of the file. */
+enum { SIM_GROW_BYTES = 64 << 10 };
 static const uint64_t memory_limit_default = UINT64_C(256) << 20;
 
 static const unsigned flags_known =
@@ -58,6 +60,7 @@ static enum mn_status db_open(struct mn_db *db, const char *path, const mn_optio
     if (store.busy_ms < 0) store.busy_ms = 0;
     store.path = memory ? NULL : path;
     if (memory) store.flags |= MN_STORE_CREATE;
+    if (db->vfs) store.grow_bytes = SIM_GROW_BYTES;
     atomic_store(&db->busy_ms, store.busy_ms);
     atomic_store(&db->memory_limit,
                  options->memory_limit ? options->memory_limit : memory_limit_default);
@@ -67,6 +70,7 @@ static enum mn_status db_open(struct mn_db *db, const char *path, const mn_optio
 static void db_free(struct mn_db *db)
 {
     if (db->schemas) mn_schema_cache_free(db->schemas);
+    mn_vfs_release(db->vfs);
     pthread_mutex_destroy(&db->lock);
     mn_dealloc(db);
 }
@@ -76,7 +80,7 @@ enum mn_status mn_db_open_os(const char *path, const mn_options *options, struct
 {
     mn_options full = {.size = sizeof full};
     struct mn_db *db;
-    enum mn_status status;
+    enum mn_status status = MN_OK;
 
     *out = NULL;
     mn_error_clear();
@@ -90,7 +94,11 @@ enum mn_status mn_db_open_os(const char *path, const mn_options *options, struct
     if (!db) return mn_fail_nomem();
     db->id = mn_database_id();
     pthread_mutex_init(&db->lock, NULL);
-    status = db_open(db, path, &full, os);
+    if (full.vfs) {
+        status = mn_vfs_use(full.vfs, full.flags & MN_MEMORY ? NULL : path, &os);
+        if (status == MN_OK) db->vfs = full.vfs;
+    }
+    if (status == MN_OK) status = db_open(db, path, &full, os);
     if (status != MN_OK) {
         db_free(db);
         return status;

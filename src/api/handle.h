@@ -18,6 +18,10 @@ int mn_leave(struct mn_session *session, enum mn_status status);
 enum mn_status mn_db_open_os(const char *path, const mn_options *options, struct mn_os *os,
                              struct mn_db **db);
 
+/* sim.c: a handle is opened on a simulated disk, and is gone. */
+enum mn_status mn_vfs_use(struct mn_vfs *vfs, const char *path, struct mn_os **os);
+void mn_vfs_release(struct mn_vfs *vfs);
+
 /* transfer.c: the name is taken. */
 bool mn_file_is_there(const char *path);
 

@@ -23,6 +23,8 @@
 enum { SECTOR = 512 };
 #define SIM_MAP_BYTES (UINT64_C(64) << 20)
 #define MEMORY_MAP_BYTES (UINT64_C(1) << 40)
+#define CLOCK_US INT64_C(1700000000000000)
+
 struct sim_os {
     struct mn_os base;
     pthread_mutex_t mutex;
@@ -30,6 +32,7 @@ struct sim_os {
     struct mn_inode *inodes;
     uint64_t seed, events, map_bytes;
     uint64_t mark_seed, mark_events;
+    int64_t clock_us; /* at event 0 */
     bool memory;
     mn_sim_hook hook;
     void *hook_context;
@@ -143,6 +146,7 @@ static enum mn_status event_tell(struct sim_file *file, struct mn_sim_event abou
 
     *fault = MN_SIM_PASS;
     about.file = &file->base;
+    about.inode = file->inode;
     if (!os->memory) {
         about.number = __atomic_add_fetch(&os->events, 1, __ATOMIC_RELAXED);
         if (os->hook && !file->dead) *fault = os->hook(os->hook_context, &about);
@@ -530,7 +534,7 @@ static int64_t sim_now_us(struct mn_os *os)
 
     /* On a machine with a disk a run must repeat itself to the byte, so its clock counts events. */
     if (sim->memory) return mn_clock_wall_us();
-    return INT64_C(1700000000000000) + (int64_t)__atomic_load_n(&sim->events, __ATOMIC_RELAXED);
+    return sim->clock_us + (int64_t)__atomic_load_n(&sim->events, __ATOMIC_RELAXED);
 }
 
 static int64_t sim_tick_us(struct mn_os *os)
@@ -573,6 +577,7 @@ static struct sim_os *os_new(uint64_t seed, uint64_t map_bytes, bool memory)
     os->base.ops = &ops;
     os->seed = seed;
     os->map_bytes = map_bytes;
+    os->clock_us = CLOCK_US;
     os->memory = memory;
     pthread_mutex_init(&os->mutex, NULL);
     pthread_cond_init(&os->changed, NULL);
@@ -608,6 +613,11 @@ void mn_machine_free(struct mn_os *base)
     pthread_cond_destroy(&os->changed);
     pthread_mutex_destroy(&os->mutex);
     mn_dealloc(os);
+}
+
+void mn_sim_set_clock(struct mn_os *os, int64_t start_us)
+{
+    machine(os)->clock_us = start_us;
 }
 
 void mn_sim_set_hook(struct mn_os *os, mn_sim_hook hook, void *context)

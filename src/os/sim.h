@@ -26,11 +26,13 @@ enum mn_sim_op {
 };
 
 struct mn_sim_loss;
+struct mn_inode; /* sim_inode.h */
 
 struct mn_sim_event {
     enum mn_sim_op op;
     uint64_t number; /* counts all events of the machine from 1 */
     struct mn_file *file;
+    const struct mn_inode *inode;  /* of the file: what nobody else may change now */
     uint64_t offset, size_bytes;   /* of a write or read; size_bytes alone of a resize */
     const struct mn_slice *slices; /* of a write: its bytes */
     size_t slice_count;
@@ -58,6 +60,7 @@ enum mn_sim_tear {
 };
 
 struct mn_sim_loss {
+    const uint8_t *each; /* a byte a piece, not 0: it arrives; NULL: as the next two say */
     uint64_t
         keep; /* bit i: piece i arrives; pieces from 64 on, or all with `random`: by the seed */
     bool random;
@@ -71,6 +74,8 @@ struct mn_sim_loss {
 struct mn_os *mn_machine_new(uint64_t seed, uint64_t map_bytes);
 /* A machine that only serves databases in memory. */
 struct mn_os *mn_sim_memory(void);
+/* Microseconds since 1970 from which the clock of a machine with a disk counts its events on. */
+void mn_sim_set_clock(struct mn_os *os, int64_t start_us);
 /* Every file must be closed. */
 void mn_machine_free(struct mn_os *os);
 
@@ -87,7 +92,6 @@ struct mn_os *mn_sim_crash(struct mn_os *os, const struct mn_sim_loss *loss);
 /* The process that opened this file dies: its locks are gone, every later call answers MN_IOERR. */
 void mn_sim_kill(struct mn_file *file);
 
-struct mn_inode;
 /* Everything about the named file (sim_inode.h), to look at; NULL: there is none. */
 const struct mn_inode *mn_sim_inode(struct mn_os *os, const char *path);
 

@@ -65,7 +65,8 @@ struct mn_db {
     uint64_t id; /* never used twice in the process */
     struct mn_store *store;
     struct mn_schema_cache *schemas;
-    struct mn_os *os; /* clock and chance */
+    struct mn_os *os;   /* clock and chance */
+    struct mn_vfs *vfs; /* the simulated disk that the handle keeps; NULL: none */
     bool readonly;
     _Atomic int64_t busy_ms;
     _Atomic uint64_t memory_limit; /* bytes of one statement */
