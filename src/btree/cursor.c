@@ -22,6 +22,7 @@ struct mn_cursor {
     bool placed;   /* the path ends at an entry */
     bool writable; /* the key under the cursor is kept */
     bool key_known;
+    bool walks;                 /* it has come from one leaf to the next */
     const uint8_t *prefix_page; /* a reader's: the leaf whose prefix `key` begins with; or NULL */
     size_t key_len, key_capacity;
     uint8_t *key; /* room, or from the heap */
@@ -38,7 +39,7 @@ enum mn_status mn_cursor_open(struct mn_view *view, uint64_t tree, struct mn_cur
     c->view = view;
     c->tree = tree;
     c->changes = 0;
-    c->placed = c->key_known = false;
+    c->placed = c->key_known = c->walks = false;
     c->prefix_page = NULL;
     c->writable = mn_view_writable(view);
     c->page_size = mn_view_page_size(view);
@@ -121,16 +122,23 @@ static enum mn_status descend(struct mn_cursor *c, uint32_t level, bool last)
     return MN_OK;
 }
 
-/* A walk will come to the next leaf soon. */
-static void neighbour_prefetch(const struct mn_cursor *c)
+/* A walk will come to the next leaf soon. One that is longer than a leaf reads all of it, so the
+ * memory is asked for all of it while this leaf is read. */
+static void neighbour_prefetch(struct mn_cursor *c)
 {
     const struct mn_step *parent;
+    struct mn_ref next;
 
     if (c->path.depth < 2) return;
     parent = &c->path.step[c->path.depth - 2];
-    if (parent->index + 1 < mn_node_count(parent->page)) {
-        mn_page_prefetch(c->view, mn_node_child(parent->page, parent->index + 1));
+    if (parent->index + 1 >= mn_node_count(parent->page)) return;
+    next = mn_node_child(parent->page, parent->index + 1);
+    if (c->walks) {
+        mn_page_prefetch_whole(c->view, next);
+    } else {
+        mn_page_prefetch(c->view, next);
     }
+    c->walks = true;
 }
 
 static enum mn_status step_forward(struct mn_cursor *c, bool *found)
@@ -166,7 +174,7 @@ static enum mn_status start(struct mn_cursor *c)
 {
     enum mn_status status = MN_OK;
 
-    c->placed = false;
+    c->placed = c->walks = false;
     if (c->writable) {
         c->changes = mn_tree_changes(c->view, c->tree);
         status = mn_root_get(c->view, c->tree, &c->root);

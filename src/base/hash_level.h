@@ -1,0 +1,20 @@
+/*
+ * hash_level: the two forms of the hash, which give the same values. That for AVX2 takes half the
+ * time for a page that is in the cache.
+ */
+#ifndef MN_BASE_HASH_LEVEL_H
+#define MN_BASE_HASH_LEVEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MN_HASH_LONG_BYTES = 256 }; /* shorter ones gain nothing */
+
+uint64_t mn_hash_baseline(const void *bytes, size_t size_bytes, uint64_t seed);
+
+#if defined(__x86_64__)
+/* Only where mn_machine_has_avx2. */
+uint64_t mn_hash_avx2(const void *bytes, size_t size_bytes, uint64_t seed);
+#endif
+
+#endif
