@@ -289,6 +289,59 @@ static void a_backup_is_one_moment_and_is_whole(void **state)
     assert_int_equal(mn_close(db), MN_OK);
 }
 
+/* ---- a writer that is killed between its sync and the publication ---- */
+
+struct death {
+    bool synced; /* the commit's */
+};
+
+static enum mn_sim_fault dies_before_publishing(void *context, const struct mn_sim_event *event)
+{
+    struct death *death = context;
+
+    if (event->op == MN_SIM_SYNC) death->synced = true;
+    if (event->op == MN_SIM_WRITE && death->synced) mn_sim_kill(event->file);
+    return MN_SIM_PASS;
+}
+
+static void a_killed_writers_commit_shows_in_the_next_write_transaction(void **state)
+{
+    static const char *const count = "SELECT count(*) FROM t";
+    mn_options options = {.size = sizeof options, .flags = MN_CREATE};
+    struct mn_os *os = mn_machine_new(1, 0);
+    struct death death = {false};
+    mn_db *killed, *other;
+    uint64_t version;
+
+    (void)state;
+    assert_int_equal(mn_db_open_os("f", &options, os, &killed), MN_OK);
+    assert_int_equal(mn_db_open_os("f", &options, os, &other), MN_OK);
+    assert_int_equal(mn_exec(killed, "CREATE TABLE t (id INT PRIMARY KEY)", NULL, NULL), MN_OK);
+    version = mn_current_version(other);
+    mn_sim_set_hook(os, dies_before_publishing, &death);
+    assert_int_not_equal(mn_exec(killed, "INSERT INTO t VALUES (1)", NULL, NULL), MN_OK);
+    mn_sim_set_hook(os, NULL, NULL);
+    assert_true(death.synced);
+
+    /* It is on the device, and readers see the version before. */
+    assert_int_equal(int_of(other, count), 0);
+    assert_int_equal(mn_current_version(other), version);
+    /* Who read that and would write now is told that somebody committed. */
+    assert_int_equal(mn_begin(other, MN_BEGIN_DEFERRED), MN_OK);
+    assert_int_equal(int_of(other, count), 0);
+    assert_int_equal(mn_exec(other, "INSERT INTO t VALUES (2)", NULL, NULL), MN_BUSY);
+    assert_int_equal(mn_rollback(other), MN_OK);
+    /* The turn of a writer settles it. */
+    assert_int_equal(mn_begin(other, MN_BEGIN_WRITE), MN_OK);
+    assert_int_equal(int_of(other, count), 1);
+    assert_int_equal(mn_rollback(other), MN_OK);
+    assert_int_equal(int_of(other, count), 1);
+    assert_int_equal(mn_current_version(other), version + 1);
+    assert_int_equal(mn_close(other), MN_OK);
+    (void)mn_close(killed);
+    mn_machine_free(os);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,7 +353,8 @@ int main(void)
         cmocka_unit_test(a_full_disk_undoes_the_transaction_and_reads_go_on),
         cmocka_unit_test(a_second_writer_waits_busy_ms_and_no_longer),
         cmocka_unit_test(options_are_checked),
-        cmocka_unit_test(a_backup_is_one_moment_and_is_whole)};
+        cmocka_unit_test(a_backup_is_one_moment_and_is_whole),
+        cmocka_unit_test(a_killed_writers_commit_shows_in_the_next_write_transaction)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
