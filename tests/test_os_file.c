@@ -2,9 +2,13 @@
  * Tests of os/file: both machines keep the promises of the seam, and the simulated one breaks only
  * what a real one may break.
  */
+#include <fcntl.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -120,6 +124,103 @@ static void writes_are_seen_by_reads_map_and_device(void **state)
     mn_machine_free(all[1].os);
 }
 
+/* 1: the file system has promised blocks in this range that were never written; 0: none; -1: it
+ * does not tell. */
+static int promised(const struct machine *on, uint64_t from, uint64_t length)
+{
+    union {
+        struct fiemap map;
+        uint8_t room[sizeof(struct fiemap) + 64 * sizeof(struct fiemap_extent)];
+    } ask = {.map = {.fm_start = from, .fm_length = length, .fm_extent_count = 64}};
+    int fd = open(on->path, O_RDONLY), answer;
+
+    assert_true(fd >= 0);
+    answer = ioctl(fd, FS_IOC_FIEMAP, &ask.map) == 0 ? 0 : -1;
+    close(fd);
+    for (uint32_t i = 0; answer >= 0 && i < ask.map.fm_mapped_extents; i++) {
+        if (ask.map.fm_extents[i].fe_flags & FIEMAP_EXTENT_UNWRITTEN) answer = 1;
+    }
+    return answer;
+}
+
+static void blocks_written_in_advance_are_data_and_zeros(void **state)
+{
+    enum { SIZE = 1 << 20, FROM = 300 << 10, LENGTH = 200 << 10 };
+    static uint8_t bytes[SIZE], zeros[LENGTH];
+    struct machine all[2];
+    struct mn_file *file, *reader;
+    uint64_t size;
+    size_t got;
+    int before;
+
+    (void)state;
+    machines(all);
+    file = create(&all[0]);
+    ok(file->ops->publish(file));
+    ok(file->ops->resize(file, SIZE));
+    ok(mn_file_write(file, FROM - 5, "left\1", 5));
+    ok(mn_file_write(file, FROM + 10, "in the way", 10));
+    ok(mn_file_write(file, FROM + LENGTH, "right", 5));
+    ok(file->ops->sync(file));
+    before = promised(&all[0], FROM, LENGTH);
+    print_message("promised blocks are %s\n", before < 0 ? "not told" : before ? "told" : "none");
+    file->ops->prewrite(file, (struct mn_range){FROM, LENGTH});
+    ok(file->ops->size(file, &size));
+    assert_int_equal(size, SIZE);
+    ok(file->ops->pread(file, bytes, (struct mn_range){0, SIZE}, &got));
+    assert_int_equal(got, SIZE);
+    assert_memory_equal(bytes + FROM, zeros, LENGTH);
+    assert_memory_equal(bytes + FROM - 5, "left\1", 5);
+    assert_memory_equal(bytes + FROM + LENGTH, "right", 5);
+    ok(file->ops->sync(file));
+    /* The blocks are written ones now; those behind are not, where the file system tells. */
+    assert_true(promised(&all[0], FROM, LENGTH) <= 0);
+    assert_int_equal(promised(&all[0], FROM + LENGTH + (64 << 10), 64 << 10), before);
+
+    /* Advice: a descriptor that cannot write changes nothing, and goes on. */
+    reader = open_again(&all[0], MN_OPEN_READONLY);
+    reader->ops->prewrite(reader, (struct mn_range){FROM + LENGTH, 4096});
+    ok(mn_file_read(reader, bytes, (struct mn_range){FROM + LENGTH, 5}, "text"));
+    assert_memory_equal(bytes, "right", 5);
+    reader->ops->close(reader);
+    file->ops->close(file);
+    mn_machine_free(all[1].os);
+}
+
+static void a_sync_that_was_begun_is_ended_by_the_sync(void **state)
+{
+    static uint8_t page[8192], back[8192];
+    struct machine all[2];
+    struct mn_file *file, *reader;
+    size_t got;
+
+    (void)state;
+    machines(all);
+    for (size_t i = 0; i < sizeof page; i++) page[i] = (uint8_t)(i * 11);
+    file = create(&all[0]);
+    ok(file->ops->publish(file));
+    ok(file->ops->resize(file, 65536));
+    for (int round = 0; round < 3; round++) { /* what is written meanwhile is not lost either */
+        page[0] = (uint8_t)round;
+        ok(mn_file_write(file, 4096, page, sizeof page));
+        file->ops->begin_sync(file, (struct mn_range){4096, sizeof page});
+        page[100] = (uint8_t)(round + 1);
+        ok(mn_file_write(file, 4096, page, sizeof page));
+        ok(file->ops->sync(file));
+        ok(file->ops->read_device(file, back, (struct mn_range){4096, sizeof page}, &got));
+        assert_int_equal(got, sizeof page);
+        assert_memory_equal(back, page, sizeof page);
+    }
+    /* Advice: past the end, and of a descriptor that cannot write. */
+    file->ops->begin_sync(file, (struct mn_range){1 << 20, 4096});
+    reader = open_again(&all[0], MN_OPEN_READONLY);
+    reader->ops->begin_sync(reader, (struct mn_range){4096, 4096});
+    reader->ops->close(reader);
+    ok(file->ops->sync(file));
+    file->ops->close(file);
+    mn_machine_free(all[1].os);
+}
+
 static void locks_exclude_other_handles_only(void **state)
 {
     struct machine all[2];
@@ -164,7 +265,7 @@ static void a_child_keeps_no_lock_alive(void **state)
     struct mn_range byte = {UINT64_C(1) << 61, 1};
     struct mn_file *file, *second;
     const uint8_t *map;
-    uint64_t reserved;
+    uint64_t reserved, size;
     int ends[2], how;
     pid_t child;
 
@@ -180,16 +281,20 @@ static void a_child_keeps_no_lock_alive(void **state)
         char one;
         bool refused = file->forked && file->ops->sync(file) == MN_MISUSE;
 
+        file->ops->prewrite(file, (struct mn_range){0, 4096}); /* advice does nothing here */
+        file->ops->begin_sync(file, (struct mn_range){0, 4096});
         close(ends[1]);
         _exit(read(ends[0], &one, 1) == 0 && refused ? 0 : 1);
     }
     file->ops->close(file);
     second = open_again(&all[0], 0);
     ok(second->ops->lock(second, byte, MN_LOCK_EXCLUSIVE, 200000));
-    second->ops->close(second);
     close(ends[1]);
     waitpid(child, &how, 0);
     assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+    ok(second->ops->size(second, &size));
+    assert_int_equal(size, 0);
+    second->ops->close(second);
     close(ends[0]);
     mn_machine_free(all[1].os);
 }
@@ -287,6 +392,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_file_has_no_name_until_it_is_published),
         cmocka_unit_test(writes_are_seen_by_reads_map_and_device),
+        cmocka_unit_test(blocks_written_in_advance_are_data_and_zeros),
+        cmocka_unit_test(a_sync_that_was_begun_is_ended_by_the_sync),
         cmocka_unit_test(locks_exclude_other_handles_only),
         cmocka_unit_test(a_child_keeps_no_lock_alive),
         cmocka_unit_test(unsynced_writes_may_be_lost_and_synced_ones_not),

@@ -522,6 +522,7 @@ static void posix_prewrite(struct mn_file *base, struct mn_range at)
 
 static void posix_begin_sync(struct mn_file *base, struct mn_range at)
 {
+    if (base->forked) return; /* the number of its descriptor may be another file's by now */
     (void)sync_file_range(self(base)->fd, (off_t)at.start, (off_t)at.length, SYNC_FILE_RANGE_WRITE);
 }
 

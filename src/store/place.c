@@ -53,6 +53,10 @@ static enum mn_status file_grow(struct mn_view *view, uint64_t pages)
         status = store->file->ops->resize(store->file, want);
     }
     if (status) return status;
+    /* Another handle may have cut it since the blocks there were written. */
+    if (store->prewritten > store->file_bytes >> store->page_shift) {
+        store->prewritten = store->file_bytes >> store->page_shift;
+    }
     store->file_bytes = want;
     return MN_OK;
 }

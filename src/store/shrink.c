@@ -34,6 +34,8 @@ static void file_cut(struct mn_store *store, uint64_t keep)
     if (store->file->ops->resize(store->file, keep) != MN_OK) return;
     store->file_bytes = keep;
     if (store->durable_bytes > keep) store->durable_bytes = keep;
+    if (store->prewritten > keep >> store->page_shift)
+        store->prewritten = keep >> store->page_shift;
 }
 
 enum mn_status mn_view_room(struct mn_view *view, struct mn_room *room)
