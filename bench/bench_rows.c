@@ -7,8 +7,12 @@
  * SQLite has a cache of 256 MiB, a map of 1 GiB, a rowid table, prepared statements and, where
  * durability is compared, WAL with synchronous=FULL. Reads run on files that were closed and opened
  * again. The floor under a commit is what its writes and its sync cost without a database, on a
- * file of the same size. The first argument is the number of rows: 1,000,000, or 10,000,000 with
- * MNEME_BENCH_DEEP=1.
+ * file of the same size.
+ *
+ *         ./zigw build bench -Dtest-filter=bench_rows -- [ROWS] [PART ...]
+ *
+ * ROWS is 1,000,000, or 10,000,000 with MNEME_BENCH_DEEP=1. Parts are random, sorted (the loads),
+ * size, reads, scan, commits, batches and deletes; without any, all of them run.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -638,10 +642,32 @@ static void floor_print(void)
     unlink(bench_path("floor"));
 }
 
-int main(int argc, char **argv)
+enum part { RANDOM, SORTED, SIZE, READ, SCAN, COMMIT, BATCH, DELETE, PARTS };
+static bool wanted[PARTS];
+
+/* The number of rows and the parts to run: all, unless some are named. */
+static void arguments_read(int argc, char **argv)
 {
-    prepare_fn load[2] = {mneme_load_prepare, lmdb_load_prepare};
-    prepare_fn reopen[2] = {mneme_reopen, lmdb_reopen}, none[2] = {NULL, NULL};
+    static const char *const words[PARTS] = {"random", "sorted",  "size",    "reads",
+                                             "scan",   "commits", "batches", "deletes"};
+    bool named = false;
+
+    if (getenv("MNEME_BENCH_DEEP")) rows = 10000000;
+    for (int i = 1; i < argc; i++) {
+        uint64_t number = strtoull(argv[i], NULL, 10);
+        bool known = number > 0;
+
+        if (known) rows = number;
+        for (int part = 0; part < PARTS; part++) {
+            if (strcmp(argv[i], words[part]) == 0) wanted[part] = named = known = true;
+        }
+        bench_must(known, "reading the arguments: the head of bench_rows.c lists the parts; it");
+    }
+    for (int part = 0; part < PARTS; part++) wanted[part] |= !named;
+}
+
+static void commits_run(prepare_fn none[2])
+{
     struct bench_row sqlite_row = {
         "durable commits of one row",
         "1/s",
@@ -649,26 +675,67 @@ int main(int argc, char **argv)
         {{"mneme", NULL, mneme_commits, &mneme}, {"sqlite WAL", NULL, sqlite_commits, &sqlite}},
         false};
 
-    if (getenv("MNEME_BENCH_DEEP")) rows = 10000000;
-    if (argc > 1) rows = strtoull(argv[1], NULL, 10);
+    row_run("durable commits of one row", 1.3, none, (work_fn[2]){mneme_commits, lmdb_commits});
+    sqlite_open(&sqlite);
+    bench_row_run(&sqlite_row);
+    floor_print();
+}
+
+/* The rows as the parts after the loads need them, where no load was asked for. */
+static void loads_make(void)
+{
+    struct lmdb *both[] = {&plain, &writemap};
+
+    mneme_load_prepare(&mneme, 0);
+    mneme_load_sorted(&mneme, 0);
+    for (size_t i = 0; i < sizeof both / sizeof *both; i++) {
+        lmdb_load_prepare(both[i], 0);
+        lmdb_load_sorted(both[i], 0);
+    }
+}
+
+static void parts_run(void)
+{
+    prepare_fn load[2] = {mneme_load_prepare, lmdb_load_prepare};
+    prepare_fn reopen[2] = {mneme_reopen, lmdb_reopen}, none[2] = {NULL, NULL};
+
+    if (wanted[RANDOM]) {
+        row_run("bulk load, random order", 1.0, load,
+                (work_fn[2]){mneme_load_random, lmdb_load_random});
+    }
+    if (wanted[SORTED]) {
+        row_run("bulk load, sorted", 1.0, load, (work_fn[2]){mneme_load_sorted, lmdb_load_sorted});
+    }
+    if (!wanted[RANDOM] && !wanted[SORTED]) loads_make();
+    if (wanted[SIZE]) {
+        sizes_print();
+        open_print();
+    }
+    if (wanted[READ]) {
+        row_run("random point reads", 0.7, reopen, (work_fn[2]){mneme_reads, lmdb_reads});
+    }
+    if (wanted[SCAN]) {
+        row_run("ordered scan", 0.8, reopen, (work_fn[2]){mneme_scan, lmdb_scan});
+    }
+    if (wanted[COMMIT]) commits_run(none);
+    if (wanted[BATCH]) {
+        row_run("durable batches of 1,000 puts", 0.8, none,
+                (work_fn[2]){mneme_batches, lmdb_batches});
+    }
+    if (wanted[DELETE]) {
+        row_run("deletes, batches of 1,000", 0.8, none, (work_fn[2]){mneme_deletes, lmdb_deletes});
+    }
+}
+
+int main(int argc, char **argv)
+{
+    arguments_read(argc, argv);
     printf("mneme %s, %s, sqlite %s; %" PRIu64 " rows of %d bytes\n", mn_version(),
            mdb_version(NULL, NULL, NULL), sqlite3_libversion(), rows, BODY_BYTES);
     bench_machine_print(bench_folder());
     bodies_make();
     bench_head_print();
-    row_run("bulk load, random order", 1.0, load,
-            (work_fn[2]){mneme_load_random, lmdb_load_random});
-    row_run("bulk load, sorted", 1.0, load, (work_fn[2]){mneme_load_sorted, lmdb_load_sorted});
-    sizes_print();
-    open_print();
-    row_run("random point reads", 0.7, reopen, (work_fn[2]){mneme_reads, lmdb_reads});
-    row_run("ordered scan", 0.8, reopen, (work_fn[2]){mneme_scan, lmdb_scan});
-    row_run("durable commits of one row", 1.3, none, (work_fn[2]){mneme_commits, lmdb_commits});
-    sqlite_open(&sqlite);
-    bench_row_run(&sqlite_row);
-    floor_print();
-    row_run("durable batches of 1,000 puts", 0.8, none, (work_fn[2]){mneme_batches, lmdb_batches});
-    row_run("deletes, batches of 1,000", 0.8, none, (work_fn[2]){mneme_deletes, lmdb_deletes});
+    parts_run();
     mneme_close(&mneme);
     lmdb_close(&plain);
     lmdb_close(&writemap);
