@@ -214,7 +214,7 @@ static enum mn_status root_grow(struct mn_path *path, struct mn_root *root,
         return mn_fail(MN_FULL, "a tree of more than %d levels", MN_TREE_DEPTH_MAX);
     }
     child_fill(&cells[0], path->step[0].ref, mn_node_entries(node.page));
-    status = mn_page_new(path->view, MN_PAGE_BRANCH, &ref, &node.page);
+    status = mn_page_new_bare(path->view, MN_PAGE_BRANCH, &ref, &node.page);
     if (status != MN_OK) return status;
     mn_page_set_label(node.page, root->tree);
     mn_node_build(&node, cells, 2);
@@ -237,7 +237,7 @@ static enum mn_status node_split(struct mn_path *path, uint32_t level, uint32_t 
 
     if (status != MN_OK) return status;
     at = split_choose(&node, scratch->cells, count, path->step[level].index);
-    status = mn_page_new(path->view, kind, &ref, &right.page);
+    status = mn_page_new_bare(path->view, kind, &ref, &right.page);
     if (status != MN_OK) return status;
     mn_page_set_label(right.page, mn_page_label(node.page));
     status = separator_make(scratch, level, &scratch->cells[at - 1], &node, up);
@@ -408,7 +408,7 @@ enum mn_status mn_path_append(struct mn_path *path, struct mn_root *root,
     struct mn_ref ref;
     enum mn_status status = mn_scratch_get(path->view, &scratch);
 
-    if (status == MN_OK) status = mn_page_new(path->view, MN_PAGE_LEAF, &ref, &right.page);
+    if (status == MN_OK) status = mn_page_new_bare(path->view, MN_PAGE_LEAF, &ref, &right.page);
     if (status != MN_OK) return status;
     mn_page_set_label(right.page, mn_page_label(node.page));
     mn_node_build(&right, cell, 1);
@@ -418,6 +418,29 @@ enum mn_status mn_path_append(struct mn_path *path, struct mn_root *root,
     if (level == 0) return root_grow(path, root, &up);
     left_count(path, level);
     return insert_from(path, root, level - 1, &up);
+}
+
+enum mn_status mn_path_turn(struct mn_path *path, const struct mn_cell pair[2], bool *done)
+{
+    uint32_t level = path->depth - 1;
+    struct mn_node leaf = mn_path_node(path, level), parent;
+    struct mn_scratch *scratch;
+    struct mn_step *above;
+    struct mn_cell up;
+    enum mn_status status = mn_scratch_get(path->view, &scratch);
+
+    *done = false;
+    if (status != MN_OK || level == 0) return status;
+    above = &path->step[level - 1];
+    parent = mn_path_node(path, level - 1);
+    status = separator_make(scratch, level, pair, &leaf, &up);
+    if (status != MN_OK) return status;
+    child_fill(&up, path->step[level].ref, 1);
+    status = place_check(&parent, above->index + 1, &up);
+    if (status != MN_OK) return status;
+    *done = mn_node_insert(&parent, above->index + 1, &up);
+    if (*done) above->index++;
+    return MN_OK;
 }
 
 /* -- shrinking --------------------------------------------------------------------------------- */

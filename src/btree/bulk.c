@@ -8,14 +8,14 @@
  *   stage   | key, length, value | key, length, value | ...
  *
  * The rightmost leaf is filled from a stage: plain entries are packed there, one behind the other,
- * until they would no longer fit into a page; then the leaf is made of them in one pass. Until then
- * the leaf holds only the first of them.
+ * until they would no longer fit into a page; then a leaf is made of them in one pass, goes to its
+ * place at once, and the rightmost one is behind it. Until then that holds only the first of them.
  *
  *   (B1) the stage is empty, or begins with the entries that the rightmost leaf holds
  *   (B2) entries not yet counted above the leaf are `pending`
  *
- * Any other entry, and one that does not fit, goes by the ordinary insert after the stage was
- * emptied. One that stands alone in its leaf then begins the next stage.
+ * Any other entry, and one for which the parent has no room, goes by the ordinary insert after the
+ * stage was emptied. One that stands alone in its leaf then begins the next stage.
  */
 #include <string.h>
 
@@ -199,17 +199,19 @@ static struct mn_bytes stage_key(const struct stage *stage, uint32_t index)
 
 static size_t common_bytes(struct mn_bytes a, struct mn_bytes b, size_t most)
 {
-    size_t n = 0;
+    size_t n = 0, both = a.len < b.len ? a.len : b.len;
 
-    if (most > a.len) most = a.len;
-    if (most > b.len) most = b.len;
-    for (; n + 8 <= most; n += 8) {
+    if (most > both) most = both;
+    for (; n < most && n + 8 <= both; n += 8) {
         uint64_t differ = mn_get_u64_be(a.data + n) ^ mn_get_u64_be(b.data + n);
 
-        if (differ) return n + (size_t)__builtin_clzll(differ) / 8;
+        if (differ) {
+            n += (size_t)__builtin_clzll(differ) / 8;
+            return n < most ? n : most;
+        }
     }
     while (n < most && a.data[n] == b.data[n]) n++;
-    return n;
+    return n < most ? n : most;
 }
 
 static bool key_ascends(struct mn_bytes last, struct mn_bytes key)
@@ -222,68 +224,113 @@ static bool key_ascends(struct mn_bytes last, struct mn_bytes key)
     return common < key.len && last.data[common] < key.data[common];
 }
 
-static void stage_put(struct stage *stage, struct mn_bytes key, struct mn_bytes value)
+/* Puts the key there and gives the place of the value. */
+static uint8_t *stage_put(struct stage *stage, struct mn_bytes key, size_t value_bytes)
 {
     uint8_t *at = stage->bytes + stage->used;
-    size_t bytes = key.len + 2 + value.len;
+    size_t bytes = key.len + 2 + value_bytes;
 
     stage->cells[stage->count++] =
         (struct mn_packed){(uint32_t)stage->used, (uint16_t)key.len, (uint16_t)bytes};
-    if (key.len) memcpy(at, key.data, key.len);
-    mn_put_u16(at + key.len, (uint16_t)value.len);
-    if (value.len) memcpy(at + key.len + 2, value.data, value.len);
+    if (key.len == 8) {
+        memcpy(at, key.data, 8); /* most keys: no call */
+    } else if (key.len) {
+        memcpy(at, key.data, key.len);
+    }
+    mn_put_u16(at + key.len, (uint16_t)value_bytes);
     stage->used += bytes;
+    return at + key.len + 2;
 }
 
-static bool is_plain(const struct mn_bulk *bulk, struct mn_bytes key, struct mn_bytes value)
+static bool is_plain(const struct mn_bulk *bulk, struct mn_bytes key, size_t value_bytes)
 {
-    return key.len <= bulk->inline_max && value.len <= bulk->inline_max;
+    return key.len <= bulk->inline_max && value_bytes <= bulk->inline_max;
 }
 
 /* The entry stands alone in the rightmost leaf (B1). */
 static void stage_begin(struct mn_bulk *bulk, struct mn_bytes key, struct mn_bytes value)
 {
+    uint8_t *at;
+
+    bulk->stage.count = 0;
+    bulk->stage.used = 0;
     bulk->stage.common = key.len;
-    stage_put(&bulk->stage, key, value);
+    at = stage_put(&bulk->stage, key, value.len);
+    if (value.len) memcpy(at, value.data, value.len);
 }
 
-/* False: not an entry for the stage, or no room, or no stage. */
-static bool stage_add(struct mn_bulk *bulk, struct mn_bytes key, struct mn_bytes value)
+uint8_t *mn_bulk_room(struct mn_bulk *bulk, struct mn_bytes key, size_t value_bytes)
 {
     struct stage *stage = &bulk->stage;
-    size_t bytes = key.len + 2 + value.len, common, count = (size_t)stage->count + 1;
+    size_t bytes = key.len + 2 + value_bytes, common, count = (size_t)stage->count + 1;
 
-    if (stage->count == 0 || bulk->rollbacks != bulk->scratch->rollbacks) return false;
-    if (!is_plain(bulk, key, value) || stage->used + bytes > stage->capacity) return false;
-    if (!key_ascends(stage_key(stage, stage->count - 1), key)) return false;
+    bulk->full = false;
+    if (stage->count == 0 || bulk->rollbacks != bulk->scratch->rollbacks) return NULL;
+    if (!is_plain(bulk, key, value_bytes) || stage->used + bytes > stage->capacity) return NULL;
+    if (!key_ascends(stage_key(stage, stage->count - 1), key)) return NULL;
     common = common_bytes(stage_key(stage, 0), key, stage->common);
     bulk->full = MN_PAGE_HEADER + common + count * 8 + stage->used + bytes - count * common >
                  bulk->page_size;
-    if (bulk->full) return false;
+    if (bulk->full) return NULL;
     stage->common = common;
-    stage_put(stage, key, value);
     bulk->root.entries++;
     bulk->pending++;
-    return true;
+    return stage_put(stage, key, value_bytes);
+}
+
+static void stage_fill(const struct mn_bulk *bulk, uint8_t *page)
+{
+    const struct stage *stage = &bulk->stage;
+    struct mn_node leaf = {page, bulk->page_size, bulk->view};
+
+    mn_node_fill(&leaf, stage->bytes, stage->cells, stage->count, (uint32_t)stage->common);
 }
 
 /* The leaf is made of what was staged. */
 static enum mn_status stage_end(struct mn_bulk *bulk)
 {
     struct stage *stage = &bulk->stage;
-    struct mn_node leaf;
     enum mn_status status;
 
     if (stage->count == 0) return MN_OK;
     status = path_refresh(bulk);
     if (status == MN_OK) status = last_keep(bulk, stage_key(stage, stage->count - 1));
     if (status != MN_OK) return status;
-    leaf = mn_path_node(&bulk->path, bulk->path.depth - 1);
-    if (stage->count > 1) {
-        mn_node_fill(&leaf, stage->bytes, stage->cells, stage->count, (uint32_t)stage->common);
-    }
+    if (stage->count > 1) stage_fill(bulk, bulk->path.step[bulk->path.depth - 1].page);
     stage->count = 0;
     stage->used = 0;
+    return MN_OK;
+}
+
+/* A leaf of what is staged goes to its place, and the rightmost one goes on with the entry. *done
+ * false: its parent takes no more, nothing has changed. */
+static enum mn_status stage_turn(struct mn_bulk *bulk, struct mn_bytes key, struct mn_bytes value,
+                                 bool *done)
+{
+    struct mn_path *path = &bulk->path;
+    struct stage *stage = &bulk->stage;
+    struct mn_cell pair[2] = {{.suffix = stage_key(stage, stage->count - 1)}, {.suffix = key}};
+    struct mn_step *above;
+    struct mn_ref ref;
+    uint8_t *page;
+    enum mn_status status = path_refresh(bulk);
+
+    if (status == MN_OK) status = mn_path_turn(path, pair, done);
+    if (status != MN_OK || !*done) return status;
+    status = mn_page_new_bare(bulk->view, MN_PAGE_LEAF, &ref, &page);
+    if (status != MN_OK) return status;
+    mn_page_set_label(page, bulk->root.tree);
+    stage_fill(bulk, page);
+    status = mn_page_place(bulk->view, &ref);
+    if (status != MN_OK) return status;
+    bulk->root.entries++;
+    bulk->pending++;
+    pending_count(bulk);
+    above = &path->step[path->depth - 2];
+    mn_node_child_set(above->page, above->index - 1, ref, stage->count);
+    mn_node_child_set(above->page, above->index, path->step[path->depth - 1].ref, 1);
+    stage_begin(bulk, key, value);
+    stage_fill(bulk, path->step[path->depth - 1].page);
     return MN_OK;
 }
 
@@ -339,14 +386,20 @@ static enum mn_status entry_end(struct mn_bulk *bulk, struct mn_entry *entry, st
 enum mn_status mn_bulk_add(struct mn_bulk *bulk, struct mn_bytes key, struct mn_bytes value)
 {
     struct mn_entry entry = {.payload = bulk->scratch->payload};
-    enum mn_status status;
+    uint8_t *at = mn_bulk_room(bulk, key, value.len);
+    bool done = false;
+    enum mn_status status = MN_OK;
 
-    bulk->full = false;
-    if (stage_add(bulk, key, value)) return MN_OK;
+    if (at) {
+        if (value.len) memcpy(at, value.data, value.len);
+        return MN_OK;
+    }
+    if (bulk->full) status = stage_turn(bulk, key, value, &done);
+    if (status != MN_OK || done) return status;
     status = entry_begin(bulk, key);
     if (status == MN_OK) status = mn_entry_store(&entry, bulk->view, value);
     if (status == MN_OK) status = entry_end(bulk, &entry, key);
-    if (status == MN_OK && is_plain(bulk, key, value) &&
+    if (status == MN_OK && is_plain(bulk, key, value.len) &&
         mn_node_count(bulk->path.step[bulk->path.depth - 1].page) == 1) {
         stage_begin(bulk, key, value);
     }

@@ -88,6 +88,13 @@ enum mn_status mn_path_insert(struct mn_path *path, struct mn_root *root,
  * new leaf behind it. */
 enum mn_status mn_path_append(struct mn_path *path, struct mn_root *root,
                               const struct mn_cell *cell);
+/*
+ * The leaf at the end of an edited path goes on with the second key of the pair, and its entries up
+ * to the first are to lie in a new leaf before it, whose pointer the caller sets: the parent is
+ * given a child more and the path stands on the last. *done false: there is no room, or no parent;
+ * nothing has changed.
+ */
+enum mn_status mn_path_turn(struct mn_path *path, const struct mn_cell pair[2], bool *done);
 /* After an entry left the leaf of an edited path: merges thin nodes, drops empty ones. */
 enum mn_status mn_path_shrink(struct mn_path *path, struct mn_root *root);
 /* The same from a node further up, on an edited path that need not reach below it. */

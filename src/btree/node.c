@@ -509,10 +509,9 @@ void mn_node_build(const struct mn_node *node, const struct mn_cell *cells, uint
     uint8_t *page = node->page;
     bool leaf = mn_node_is_leaf(page);
     size_t prefix = cells_prefix(cells, count, leaf);
-    uint32_t first = leaf ? 0 : 1;
+    uint32_t first = leaf ? 0 : 1, at;
 
     MN_ASSERT(mn_node_size_of(cells, count, leaf) <= node->size);
-    memset(page + MN_PAGE_HEADER, 0, node->size - MN_PAGE_HEADER);
     mn_put_u16(page + COUNT_AT, (uint16_t)count);
     mn_put_u16(page + PREFIX_AT, (uint16_t)prefix);
     mn_put_u16(page + HEAP_AT, (uint16_t)prefix);
@@ -532,6 +531,8 @@ void mn_node_build(const struct mn_node *node, const struct mn_cell *cells, uint
             cell_write(node, 0, &empty);
         }
     }
+    at = arrays_end(page);
+    memset(page + at, 0, node->size - mn_node_heap(page) - at);
 }
 
 void mn_node_fill(const struct mn_node *node, const uint8_t *buffer, const struct mn_packed *cells,

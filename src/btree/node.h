@@ -158,8 +158,8 @@ struct mn_packed {
     uint16_t key_bytes, bytes;
 };
 
-/* Makes the page a leaf of these entries, two or more whose keys ascend and share `prefix` bytes.
- */
+/* Makes the page a leaf of these entries, whose keys ascend and share `prefix` bytes: of a single
+ * one, all its bytes. */
 void mn_node_fill(const struct mn_node *node, const uint8_t *buffer, const struct mn_packed *cells,
                   uint32_t count, uint32_t prefix);
 

@@ -256,7 +256,7 @@ static enum mn_status leaves_write(struct packing *p, const struct group *g, str
         uint8_t *child = f->branch[g->first + i].child;
         struct mn_ref ref;
 
-        status = mn_page_new(p->view, MN_PAGE_LEAF, &ref, &leaf.page);
+        status = mn_page_new_bare(p->view, MN_PAGE_LEAF, &ref, &leaf.page);
         if (status != MN_OK) break;
         mn_page_set_label(leaf.page, p->root.tree);
         mn_node_build(&leaf, f->cells + f->start[i], f->start[i + 1] - f->start[i]);

@@ -185,6 +185,9 @@ enum mn_status mn_cursor_ends(struct mn_cursor *cursor, struct mn_key_ends *out)
 struct mn_bulk;
 enum mn_status mn_bulk_begin(struct mn_view *view, uint64_t tree, struct mn_bulk **bulk);
 enum mn_status mn_bulk_add(struct mn_bulk *bulk, struct mn_bytes key, struct mn_bytes value);
+/* Appends an entry whose value the caller writes there, before the next call on the bulk. NULL:
+ * nothing was done, mn_bulk_add must. */
+uint8_t *mn_bulk_room(struct mn_bulk *bulk, struct mn_bytes key, size_t value_bytes);
 /* As mn_tree_put_run: *run is valid until the next call on the bulk. */
 enum mn_status mn_bulk_add_run(struct mn_bulk *bulk, struct mn_bytes key, struct mn_bytes value,
                                uint64_t run_bytes, uint8_t **run);

@@ -88,39 +88,55 @@ static void offset_put(uint8_t *at, unsigned width_log, uint32_t offset)
     }
 }
 
-enum mn_status mn_record_encode(const struct mn_value *values, uint32_t n, int row_id_column,
-                                struct mn_buf *out)
+enum mn_status mn_record_measure(const struct mn_value *values, uint32_t n, int row_id_column,
+                                 struct mn_record_shape *shape)
 {
     uint64_t sum = 0;
-    size_t head = HEAD_BYTES + (n + 7) / 8, total;
-    unsigned width_log;
-    uint32_t end = 0;
-    uint8_t *bytes;
-    enum mn_status status;
 
     if (n > MN_COLUMNS_MAX) return mn_fail(MN_TOOBIG, "a row has over %d columns", MN_COLUMNS_MAX);
     for (uint32_t i = 0; i < n; i++) {
         if ((int)i != row_id_column) sum += column_size(&values[i]);
+        shape->ends[i] = (uint32_t)sum;
     }
-    width_log = sum <= UINT8_MAX ? 0 : sum <= UINT16_MAX ? 1 : 2;
-    total = head + ((size_t)n << width_log) + (size_t)sum;
-    if (total > MN_RECORD_BYTES_MAX) {
+    shape->columns = n;
+    shape->width_log = sum <= UINT8_MAX ? 0 : sum <= UINT16_MAX ? 1 : 2;
+    sum += HEAD_BYTES + (n + 7) / 8 + ((uint64_t)n << shape->width_log);
+    if (sum > MN_RECORD_BYTES_MAX) {
         return mn_fail(MN_TOOBIG, "a row is over %u bytes", (unsigned)MN_RECORD_BYTES_MAX);
     }
-    status = mn_buf_reserve(out, total);
-    if (status != MN_OK) return status;
-    bytes = out->data + out->len;
-    memset(bytes, 0, head);
-    mn_put_u16(bytes, (uint16_t)(n << COUNT_SHIFT | width_log));
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t size = (int)i == row_id_column ? 0 : column_size(&values[i]);
+    shape->size_bytes = (size_t)sum;
+    return MN_OK;
+}
 
-        if (mn_is_null(&values[i])) bytes[HEAD_BYTES + i / 8] |= (uint8_t)(1u << (i % 8));
-        column_put(bytes + head + ((size_t)n << width_log) + end, &values[i], size);
-        end += size;
-        offset_put(bytes + head + ((size_t)i << width_log), width_log, end);
+void mn_record_write(const struct mn_value *values, const struct mn_record_shape *shape,
+                     uint8_t *bytes)
+{
+    uint32_t n = shape->columns, begin = 0;
+    uint8_t *nulls = bytes + HEAD_BYTES, *ends = nulls + (n + 7) / 8;
+    uint8_t *body = ends + ((size_t)n << shape->width_log);
+
+    mn_put_u16(bytes, (uint16_t)(n << COUNT_SHIFT | shape->width_log));
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t end = shape->ends[i];
+
+        if (i % 8 == 0) nulls[i / 8] = 0;
+        nulls[i / 8] |= (uint8_t)((unsigned)mn_is_null(&values[i]) << (i % 8));
+        offset_put(ends + ((size_t)i << shape->width_log), shape->width_log, end);
+        column_put(body + begin, &values[i], end - begin);
+        begin = end;
     }
-    out->len += total;
+}
+
+enum mn_status mn_record_encode(const struct mn_value *values, uint32_t n, int row_id_column,
+                                struct mn_buf *out)
+{
+    struct mn_record_shape shape;
+    enum mn_status status = mn_record_measure(values, n, row_id_column, &shape);
+
+    if (status == MN_OK) status = mn_buf_reserve(out, shape.size_bytes);
+    if (status != MN_OK) return status;
+    mn_record_write(values, &shape, out->data + out->len);
+    out->len += shape.size_bytes;
     return MN_OK;
 }
 

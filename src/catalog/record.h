@@ -31,6 +31,19 @@ enum { MN_COLUMNS_MAX = 1000 };
 enum mn_status mn_record_encode(const struct mn_value *values, uint32_t n, int row_id_column,
                                 struct mn_buf *out);
 
+/* The same in two steps: how long the record will be and where its columns end, then its bytes. */
+struct mn_record_shape {
+    size_t size_bytes;
+    uint32_t columns;
+    unsigned width_log;
+    uint32_t ends[MN_COLUMNS_MAX];
+};
+enum mn_status mn_record_measure(const struct mn_value *values, uint32_t n, int row_id_column,
+                                 struct mn_record_shape *shape);
+/* Of the same values; `bytes` has room for shape->size_bytes. */
+void mn_record_write(const struct mn_value *values, const struct mn_record_shape *shape,
+                     uint8_t *bytes);
+
 /* Number of columns in a record, 0 where it is damaged. */
 uint32_t mn_record_columns(const void *record, size_t size);
 

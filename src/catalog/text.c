@@ -28,15 +28,32 @@ static inline uint64_t strange_bytes(const uint8_t *at)
     return (word | (word - UINT64_C(0x0101010101010101))) & UINT64_C(0x8080808080808080);
 }
 
+enum { LANES = 16 };
+typedef int8_t lanes __attribute__((vector_size(LANES)));
+
+/* Is one of the bytes NUL or not ASCII: below 1, as a signed number? */
+static inline bool lanes_are_strange(const uint8_t *at, size_t count)
+{
+    lanes strange = {0};
+    uint64_t words[2];
+
+    for (size_t i = 0; i < count; i++) {
+        lanes bytes;
+
+        memcpy(&bytes, at + LANES * i, sizeof bytes);
+        strange |= bytes < 1;
+    }
+    memcpy(words, &strange, sizeof words);
+    return (words[0] | words[1]) != 0;
+}
+
 /* Some bytes at once, while they are ASCII and none is NUL. */
 static size_t ascii_run(const uint8_t *at, const uint8_t *end)
 {
     const uint8_t *begin = at;
 
-    while (end - at >= 32 && (strange_bytes(at) | strange_bytes(at + 8) | strange_bytes(at + 16) |
-                              strange_bytes(at + 24)) == 0) {
-        at += 32;
-    }
+    while (end - at >= 4 * LANES && !lanes_are_strange(at, 4)) at += 4 * LANES;
+    while (end - at >= LANES && !lanes_are_strange(at, 1)) at += LANES;
     while (end - at >= 8 && strange_bytes(at) == 0) at += 8;
     /* The rest once more with what was before it. */
     if (end - at < 8 && end - begin >= 8 && strange_bytes(end - 8) == 0) at = end;

@@ -36,6 +36,9 @@ struct mn_rows {
     struct mn_sorter *indexes;     /* one an index */
     struct mn_sorter forward, backward;
     struct mn_buf record, key;
+    struct mn_record_shape shape; /* of the row at hand */
+    bool checks;                  /* there are columns that must not be NULL */
+    bool vectors;                 /* there are columns of vectors */
     bool coded;      /* the table has a vector index with codes: they are made at the end */
     uint64_t before; /* rows of the table when the load began */
     int64_t *ids;    /* of the rows of the load, where it is coded */
@@ -95,12 +98,15 @@ static enum mn_status bulks_begin(struct mn_rows *load)
     return status;
 }
 
-static bool table_has_vectors(const struct mn_table *table)
+/* What of the table asks for a look at each row. */
+static void columns_look(struct mn_rows *load)
 {
+    const struct mn_table *table = load->table;
+
     for (uint32_t i = 0; i < table->column_count; i++) {
-        if (table->columns[i].kind.type == MN_TYPE_VECTOR) return true;
+        if (table->columns[i].kind.type == MN_TYPE_VECTOR) load->vectors = true;
+        if (table->columns[i].not_null && (int)i != table->row_id_column) load->checks = true;
     }
-    return false;
 }
 
 enum mn_status mn_rows_begin(struct mn_view *view, const struct mn_table *table,
@@ -120,6 +126,7 @@ enum mn_status mn_rows_begin(struct mn_view *view, const struct mn_table *table,
     load->out_of_order.tree = table->tree;
     load->forward.tree = table->forward_tree;
     load->backward.tree = table->backward_tree;
+    columns_look(load);
     status = load->slabs && load->indexes ? MN_OK : mn_fail_nomem();
     for (uint32_t i = 0; status == MN_OK && i < table->index_count; i++) {
         load->indexes[i].tree = table->indexes[i].tree;
@@ -134,7 +141,7 @@ enum mn_status mn_rows_begin(struct mn_view *view, const struct mn_table *table,
     if (status == MN_FULL && table->row_id_column >= 0) {
         load->spent = true; /* ids below the last may still be free */
         status = MN_OK;
-    } else if (status == MN_OK && table_has_vectors(table)) {
+    } else if (status == MN_OK && load->vectors) {
         status = bulks_begin(load);
     } else {
         load->probing = status == MN_OK;
@@ -246,22 +253,36 @@ static size_t load_bytes(const struct mn_rows *load)
     return sum;
 }
 
+/* Does a row leave something in a sorter? */
+static bool sorts(const struct mn_rows *load)
+{
+    return !load->bulk || load->table->index_count > 0 || load->table->relation;
+}
+
 /* ---- one row ---- */
 
 static enum mn_status record_add(struct mn_rows *load, const struct mn_index_entry *entry)
 {
     const struct mn_table *table = load->table;
-    uint8_t key[MN_ROW_ID_BYTES];
+    struct mn_record_shape *shape = &load->shape;
+    uint8_t key[MN_ROW_ID_BYTES], *at;
     struct mn_bytes key_bytes = mn_bytes_of(key, sizeof key), record;
     struct mn_sorted sorted;
-    enum mn_status status;
+    enum mn_status status =
+        mn_record_measure(entry->values, table->column_count, table->row_id_column, shape);
 
-    load->record.len = 0;
-    status =
-        mn_record_encode(entry->values, table->column_count, table->row_id_column, &load->record);
     if (status != MN_OK) return status;
-    record = mn_bytes_of(load->record.data, load->record.len);
     mn_row_id_put(key, entry->row_id);
+    at = load->bulk ? mn_bulk_room(load->bulk, key_bytes, shape->size_bytes) : NULL;
+    if (at) {
+        mn_record_write(entry->values, shape, at);
+        return MN_OK;
+    }
+    load->record.len = 0;
+    status = mn_buf_reserve(&load->record, shape->size_bytes);
+    if (status != MN_OK) return status;
+    mn_record_write(entry->values, shape, load->record.data);
+    record = mn_bytes_of(load->record.data, shape->size_bytes);
     if (load->bulk) return mn_bulk_add(load->bulk, key_bytes, record);
     sorted = (struct mn_sorted){key_bytes, record, MN_ROW_ID_BYTES, load->rows};
     return mn_sorter_add(&load->out_of_order, &sorted);
@@ -271,6 +292,7 @@ static enum mn_status entries_add(struct mn_rows *load, const struct mn_index_en
 {
     uint8_t id[MN_ROW_ID_BYTES];
 
+    if (load->table->index_count == 0) return MN_OK;
     mn_row_id_put(id, entry->row_id);
     for (uint32_t i = 0; i < load->table->index_count; i++) {
         const struct mn_index *index = &load->table->indexes[i];
@@ -312,7 +334,7 @@ static enum mn_status edge_add(struct mn_rows *load, const struct mn_index_entry
 
 static enum mn_status vectors_add(struct mn_rows *load, const struct mn_index_entry *entry)
 {
-    for (uint32_t i = 0; i < load->table->column_count; i++) {
+    for (uint32_t i = 0; load->vectors && i < load->table->column_count; i++) {
         const struct mn_column *column = &load->table->columns[i];
         const float *vector;
         enum mn_status status;
@@ -370,7 +392,7 @@ static enum mn_status id_keep(struct mn_rows *load, int64_t row_id)
 enum mn_status mn_rows_add(struct mn_rows *load, const struct mn_value *values, int64_t *row_id)
 {
     struct mn_index_entry entry = {.values = values};
-    enum mn_status status = mn_row_not_null(load->table, values);
+    enum mn_status status = load->checks ? mn_row_not_null(load->table, values) : MN_OK;
 
     if (status == MN_OK) status = id_choose(load, values, &entry.row_id);
     if (status == MN_OK && load->table->relation) status = edge_add(load, &entry);
@@ -378,7 +400,9 @@ enum mn_status mn_rows_add(struct mn_rows *load, const struct mn_value *values, 
     if (status == MN_OK) status = entries_add(load, &entry);
     if (status == MN_OK) status = vectors_add(load, &entry);
     if (status == MN_OK && load->coded) status = id_keep(load, entry.row_id);
-    if (status == MN_OK && load_bytes(load) > LOAD_BYTES) status = sorters_flush(load);
+    if (status == MN_OK && sorts(load) && load_bytes(load) > LOAD_BYTES) {
+        status = sorters_flush(load);
+    }
     if (status != MN_OK) return status;
     if (!load->any || (!load->spent && entry.row_id >= load->next_id)) {
         load->spent = entry.row_id == INT64_MAX;

@@ -10,11 +10,7 @@
 static _Thread_local uint64_t this_thread; /* its address and its number name the thread */
 static _Atomic uint64_t thread_count, database_count;
 
-/* The session that the thread found last: loops use one handle, and need no lock to find it. */
-static _Thread_local struct {
-    uint64_t id; /* of the handle; 0: none yet */
-    struct mn_session *session;
-} found_last;
+_Thread_local struct mn_session_last mn_session_last;
 
 uint64_t mn_database_id(void)
 {
@@ -54,14 +50,12 @@ static struct mn_session *session_find(struct mn_db *db)
     return session;
 }
 
-struct mn_session *mn_session_get(struct mn_db *db)
+struct mn_session *mn_session_find(struct mn_db *db)
 {
-    struct mn_session *session;
+    struct mn_session *session = session_find(db);
 
-    if (found_last.id == db->id) return found_last.session;
-    session = session_find(db);
-    found_last.id = session ? db->id : 0;
-    found_last.session = session;
+    mn_session_last.id = session ? db->id : 0;
+    mn_session_last.session = session;
     return session;
 }
 

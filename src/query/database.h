@@ -83,8 +83,17 @@ struct mn_db {
 
 /* A number for a new handle. */
 uint64_t mn_database_id(void);
+/* The session that a thread found last: loops use one handle, and need no lock to find it. */
+extern _Thread_local struct mn_session_last {
+    uint64_t id; /* of the handle; 0: none yet */
+    struct mn_session *session;
+} mn_session_last;
+struct mn_session *mn_session_find(struct mn_db *db);
 /* The calling thread's session on a handle; made at first use. NULL: no memory. */
-struct mn_session *mn_session_get(struct mn_db *db);
+static inline struct mn_session *mn_session_get(struct mn_db *db)
+{
+    return mn_session_last.id == db->id ? mn_session_last.session : mn_session_find(db);
+}
 /* Frees all sessions, rolling back what is open. No thread may be inside the handle. */
 void mn_sessions_free(struct mn_db *db);
 

@@ -106,15 +106,14 @@ enum mn_status mn_datum_read(const mn_datum *datum, const struct mn_kind *kind,
                              struct mn_arena *arena, struct mn_value *out)
 {
     struct mn_value given;
-    enum mn_status status = datum->type == MN_TYPE_LIST ? list_read(datum, kind, arena, &given)
-                                                        : scalar_read(datum, &given);
+    enum mn_status status;
 
-    if (status != MN_OK) return status;
-    if (given.type == kind->type && given.type != MN_TYPE_VECTOR && given.type != MN_TYPE_LIST) {
-        *out = given;
-        return MN_OK;
+    if (datum->type == kind->type && kind->type != MN_TYPE_VECTOR && kind->type != MN_TYPE_LIST) {
+        return scalar_read(datum, out);
     }
-    return mn_value_assign(&given, kind, true, arena, out);
+    status = datum->type == MN_TYPE_LIST ? list_read(datum, kind, arena, &given)
+                                         : scalar_read(datum, &given);
+    return status == MN_OK ? mn_value_assign(&given, kind, true, arena, out) : status;
 }
 
 void mn_datums_clear(mn_datum *values, size_t count)

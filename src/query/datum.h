@@ -12,6 +12,17 @@
 enum mn_status mn_datum_read(const mn_datum *datum, const struct mn_kind *kind,
                              struct mn_arena *arena, struct mn_value *out);
 
+/* The same, without a call for the commonest kind of all. */
+static inline enum mn_status mn_datum_take(const mn_datum *datum, const struct mn_kind *kind,
+                                           struct mn_arena *arena, struct mn_value *out)
+{
+    if (datum->type == MN_TYPE_INT && kind->type == MN_TYPE_INT) {
+        *out = mn_int(datum->as.i);
+        return MN_OK;
+    }
+    return mn_datum_read(datum, kind, arena, out);
+}
+
 /* A value for the program: its bytes are borrowed or, with copy, made in the arena. UUIDs and lists
  * are always made there. */
 enum mn_status mn_datum_write(const struct mn_value *value, bool copy, struct mn_arena *arena,

@@ -187,7 +187,7 @@ static enum mn_status value_take(struct mn_load *load, uint32_t i, const mn_datu
 {
     uint32_t column = load->columns[i];
     const struct mn_column *of = &load->table->columns[column];
-    enum mn_status status = mn_datum_read(datum, &of->kind, &load->scratch, &load->values[column]);
+    enum mn_status status = mn_datum_take(datum, &of->kind, &load->scratch, &load->values[column]);
 
     return status == MN_OK ? MN_OK : row_note(status, load->done, of);
 }

@@ -197,7 +197,8 @@ static enum mn_status writer_only(const struct mn_view *view)
 
 /* ---- tree pages ---- */
 
-enum mn_status mn_page_new(struct mn_view *view, uint8_t kind, struct mn_ref *ref, uint8_t **page)
+enum mn_status mn_page_new_bare(struct mn_view *view, uint8_t kind, struct mn_ref *ref,
+                                uint8_t **page)
 {
     struct mn_node like = {.kind = kind, .size_bytes = view->store->page_size};
     uint32_t number;
@@ -206,10 +207,18 @@ enum mn_status mn_page_new(struct mn_view *view, uint8_t kind, struct mn_ref *re
     if (!status) status = node_add(view, like, &number);
     if (status) return status;
     *page = view->writer->nodes[number].data;
-    memset(*page, 0, like.size_bytes);
+    memset(*page, 0, MN_PAGE_HEADER);
     (*page)[22] = kind;
     *ref = (struct mn_ref){MN_PAGE_DIRTY | number, 0};
     return MN_OK;
+}
+
+enum mn_status mn_page_new(struct mn_view *view, uint8_t kind, struct mn_ref *ref, uint8_t **page)
+{
+    enum mn_status status = mn_page_new_bare(view, kind, ref, page);
+
+    if (!status) memset(*page + MN_PAGE_HEADER, 0, view->store->page_size - MN_PAGE_HEADER);
+    return status;
 }
 
 enum mn_status mn_page_edit(struct mn_view *view, struct mn_ref *ref, uint8_t kind, uint8_t **page)

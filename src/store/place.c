@@ -90,6 +90,15 @@ static void room_prewrite(struct mn_view *view, uint64_t end, uint64_t need)
     store->prewritten = to;
 }
 
+/* A commit that has placed more, as a load does page by page, writes its blocks soon enough by
+ * itself: all of them would be written twice. */
+static bool is_small(const struct mn_view *view, uint64_t pages)
+{
+    uint64_t placed = view->writer->placed_bytes >> view->store->page_shift;
+
+    return placed + pages <= MN_SMALL_PAGES;
+}
+
 /* Pages at the end of the file: free ones that are there already, then new ones. */
 static enum mn_status room_append(struct mn_view *view, uint64_t pages, uint64_t *start)
 {
@@ -104,7 +113,7 @@ static enum mn_status room_append(struct mn_view *view, uint64_t pages, uint64_t
     status = file_grow(view, tail + pages);
     if (!status) status = mn_space_extend(space, tail + pages);
     if (status) return status;
-    if (pages <= MN_SMALL_PAGES) room_prewrite(view, end, tail + pages);
+    if (is_small(view, pages)) room_prewrite(view, end, tail + pages);
     mn_space_take(space, tail, end - tail);
     limits_update(view);
     *start = tail;

@@ -275,6 +275,9 @@ static inline void mn_page_prefetch_whole(const struct mn_view *view, struct mn_
 
 /* A new dirty node: zeroed but for its kind. It counts as part of a tree until it is dropped. */
 enum mn_status mn_page_new(struct mn_view *view, uint8_t kind, struct mn_ref *ref, uint8_t **page);
+/* The same for a caller who writes all of it at once: nothing but the header is zeroed. */
+enum mn_status mn_page_new_bare(struct mn_view *view, uint8_t kind, struct mn_ref *ref,
+                                uint8_t **page);
 /*
  * Makes the node writable within the innermost savepoint; a clean page is copied, and its death
  * recorded. *ref may change: the parent must then point to the new one.
