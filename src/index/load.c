@@ -213,7 +213,7 @@ static enum mn_status sorters_flush(struct mn_rows *load)
     struct mn_clash clash;
     enum mn_status status = MN_OK;
 
-    if (load->out_of_order.entries.len) {
+    if (!mn_sorter_is_empty(&load->out_of_order)) {
         status = mn_sorter_flush(&load->out_of_order, load->view, &clash);
         if (status == MN_EXISTS) {
             load->failed_row = clash.row;
@@ -266,7 +266,7 @@ static enum mn_status record_add(struct mn_rows *load, const struct mn_index_ent
     const struct mn_table *table = load->table;
     struct mn_record_shape *shape = &load->shape;
     uint8_t key[MN_ROW_ID_BYTES], *at;
-    struct mn_bytes key_bytes = mn_bytes_of(key, sizeof key), record;
+    struct mn_bytes key_bytes = mn_bytes_of(key, sizeof key);
     struct mn_sorted sorted;
     enum mn_status status =
         mn_record_measure(entry->values, table->column_count, table->row_id_column, shape);
@@ -278,14 +278,18 @@ static enum mn_status record_add(struct mn_rows *load, const struct mn_index_ent
         mn_record_write(entry->values, shape, at);
         return MN_OK;
     }
+    if (!load->bulk) {
+        sorted =
+            (struct mn_sorted){key_bytes, {NULL, shape->size_bytes}, MN_ROW_ID_BYTES, load->rows};
+        at = mn_sorter_room(&load->out_of_order, &sorted);
+        if (at) mn_record_write(entry->values, shape, at);
+        return at ? MN_OK : MN_NOMEM;
+    }
     load->record.len = 0;
     status = mn_buf_reserve(&load->record, shape->size_bytes);
     if (status != MN_OK) return status;
     mn_record_write(entry->values, shape, load->record.data);
-    record = mn_bytes_of(load->record.data, shape->size_bytes);
-    if (load->bulk) return mn_bulk_add(load->bulk, key_bytes, record);
-    sorted = (struct mn_sorted){key_bytes, record, MN_ROW_ID_BYTES, load->rows};
-    return mn_sorter_add(&load->out_of_order, &sorted);
+    return mn_bulk_add(load->bulk, key_bytes, mn_bytes_of(load->record.data, shape->size_bytes));
 }
 
 static enum mn_status entries_add(struct mn_rows *load, const struct mn_index_entry *entry)

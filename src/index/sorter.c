@@ -10,52 +10,126 @@
 #include "base/bytes.h"
 
 /*
+ * Keys and values lie in chunks, the first small, so that a load moves nothing as it grows.
+ *
  * Sorting goes eight bytes of the key at a time: entries of one run are put in order by the word
  * behind what all their keys begin with, by radix passes over the bytes in which the words differ;
  * then each run of equal words is sorted by what follows. Only short, deep or odd runs are
- * compared key by key.
+ * compared key by key. The first word is kept beside the entry: where it tells keys apart, as row
+ * ids, no key is read.
  */
 enum { WORD = 8, SMALL_RUN = 24, DEPTH_MAX = 32, ROW_BYTES = 8, DIGITS = 256 };
-enum { FETCH_AHEAD = 12 };
+enum { FETCH_AHEAD = 12, CHUNK_LEAST = 1 << 16, CHUNK_MOST = 1 << 22 };
 
 struct sorter_entry {
     uint64_t word;     /* of the key, big-endian, zeros past its end */
-    const uint8_t *at; /* the row, the key, the value; an offset until the bytes stand still */
+    const uint8_t *at; /* the row, the key, the value */
     uint32_t value_bytes;
     uint16_t key_bytes, unique_bytes;
 };
 
 void mn_sorter_release(struct mn_sorter *sorter)
 {
+    for (size_t i = 0; i < sorter->chunk_count; i++) mn_dealloc(sorter->chunks[i].bytes);
+    mn_dealloc(sorter->chunks);
     mn_buf_release(&sorter->entries);
-    mn_buf_release(&sorter->bytes);
+    *sorter = (struct mn_sorter){.tree = sorter->tree};
 }
 
 size_t mn_sorter_bytes(const struct mn_sorter *sorter)
 {
-    return sorter->entries.len + sorter->bytes.len;
+    return sorter->entries.len + sorter->bytes;
+}
+
+bool mn_sorter_is_empty(const struct mn_sorter *sorter)
+{
+    return sorter->entries.len == 0;
+}
+
+/* All entries are gone; their memory is for the next. */
+static void sorter_clear(struct mn_sorter *sorter)
+{
+    sorter->entries.len = sorter->bytes = 0;
+    sorter->chunk = sorter->used = 0;
+}
+
+/* The next chunk, of at least that size: one of before, or a new one. */
+static bool chunk_next(struct mn_sorter *sorter, size_t need)
+{
+    size_t at = sorter->chunk_count ? sorter->chunk + 1 : 0, size = CHUNK_LEAST;
+    struct mn_sorter_chunk *chunk;
+
+    if (at == sorter->chunk_count) {
+        if (!mn_grow(&sorter->chunks, &sorter->chunk_capacity, at + 1, sizeof *sorter->chunks)) {
+            return false;
+        }
+        sorter->chunks[at] = (struct mn_sorter_chunk){NULL, 0};
+        sorter->chunk_count++;
+    }
+    chunk = &sorter->chunks[at];
+    if (chunk->size < need) {
+        if (at > 0) size = sorter->chunks[at - 1].size * 2;
+        if (size > CHUNK_MOST) size = CHUNK_MOST;
+        if (size < need) size = need;
+        mn_dealloc(chunk->bytes);
+        chunk->bytes = mn_alloc(size);
+        chunk->size = chunk->bytes ? size : 0;
+    }
+    sorter->chunk = at;
+    sorter->used = 0;
+    return chunk->bytes != NULL;
+}
+
+static uint64_t first_word(struct mn_bytes key)
+{
+    uint64_t word = 0;
+
+    if (key.len >= WORD) return mn_get_u64_be(key.data);
+    for (size_t i = 0; i < WORD; i++) word = word << 8 | (i < key.len ? key.data[i] : 0);
+    return word;
+}
+
+uint8_t *mn_sorter_room(struct mn_sorter *sorter, const struct mn_sorted *entry)
+{
+    size_t need = ROW_BYTES + entry->key.len + entry->value.len;
+    struct sorter_entry made = {.word = first_word(entry->key),
+                                .key_bytes = (uint16_t)entry->key.len,
+                                .value_bytes = (uint32_t)entry->value.len,
+                                .unique_bytes = (uint16_t)entry->unique_bytes};
+    struct mn_buf *entries = &sorter->entries;
+    uint8_t *at;
+
+    if (entries->capacity - entries->len < sizeof made &&
+        mn_buf_reserve(entries, sizeof made) != MN_OK) {
+        return NULL;
+    }
+    if ((sorter->chunk_count == 0 || sorter->chunks[sorter->chunk].size - sorter->used < need) &&
+        !chunk_next(sorter, need)) {
+        mn_fail_nomem();
+        return NULL;
+    }
+    at = sorter->chunks[sorter->chunk].bytes + sorter->used;
+    made.at = at;
+    mn_put_u64(at, entry->row);
+    if (entry->key.len == WORD) {
+        memcpy(at + ROW_BYTES, entry->key.data, WORD); /* row ids: no call */
+    } else if (entry->key.len) {
+        memcpy(at + ROW_BYTES, entry->key.data, entry->key.len);
+    }
+    memcpy(entries->data + entries->len, &made, sizeof made);
+    entries->len += sizeof made;
+    sorter->used += need;
+    sorter->bytes += need;
+    return at + ROW_BYTES + entry->key.len;
 }
 
 enum mn_status mn_sorter_add(struct mn_sorter *sorter, const struct mn_sorted *entry)
 {
-    struct sorter_entry made = {.at = (const uint8_t *)(uintptr_t)sorter->bytes.len,
-                                .key_bytes = (uint16_t)entry->key.len,
-                                .value_bytes = (uint32_t)entry->value.len,
-                                .unique_bytes = (uint16_t)entry->unique_bytes};
-    struct mn_buf *bytes = &sorter->bytes;
-    enum mn_status status = mn_buf_reserve(bytes, ROW_BYTES + entry->key.len + entry->value.len);
-    uint8_t *at;
+    uint8_t *at = mn_sorter_room(sorter, entry);
 
-    if (status != MN_OK) return status;
-    at = bytes->data + bytes->len;
-    mn_put_u64(at, entry->row);
-    if (entry->key.len) memcpy(at + ROW_BYTES, entry->key.data, entry->key.len);
-    if (entry->value.len) {
-        memcpy(at + ROW_BYTES + entry->key.len, entry->value.data, entry->value.len);
-    }
-    status = mn_buf_append(&sorter->entries, &made, sizeof made);
-    if (status == MN_OK) bytes->len += ROW_BYTES + entry->key.len + entry->value.len;
-    return status;
+    if (!at) return MN_NOMEM;
+    if (entry->value.len) memcpy(at, entry->value.data, entry->value.len);
+    return MN_OK;
 }
 
 static const uint8_t *key_at(const struct sorter_entry *entry)
@@ -136,6 +210,31 @@ static void radix_sort(struct sorter_entry *entries, struct sorter_entry *scratc
     if (from != entries) memcpy(entries, from, count * sizeof *entries);
 }
 
+/* The words of the run, and how they differ. `ends`: a key ends within its word. */
+static uint64_t words_read(struct sorter_entry *entries, size_t count, size_t offset, bool *ends)
+{
+    uint64_t differ = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        entries[i].word = word_at(&entries[i], offset);
+        differ |= entries[i].word ^ entries[0].word;
+        *ends = *ends || entries[i].key_bytes < offset + WORD;
+    }
+    return differ;
+}
+
+/* Are the first words, which are there already, of keys of one word? */
+static bool words_are_keys(const struct sorter_entry *entries, size_t count, uint64_t *differ)
+{
+    uint32_t odd = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        *differ |= entries[i].word ^ entries[0].word;
+        odd |= entries[i].key_bytes ^ (uint32_t)WORD;
+    }
+    return odd == 0;
+}
+
 static void run_sort(struct sorter_entry *entries, struct sorter_entry *scratch, size_t count,
                      size_t offset, int depth)
 {
@@ -147,11 +246,9 @@ static void run_sort(struct sorter_entry *entries, struct sorter_entry *scratch,
         qsort(entries, count, sizeof *entries, entry_order);
         return;
     }
-    offset += common_bytes(entries, count, offset);
-    for (size_t i = 0; i < count; i++) {
-        entries[i].word = word_at(&entries[i], offset);
-        differ |= entries[i].word ^ entries[0].word;
-        ends = ends || entries[i].key_bytes < offset + WORD;
+    if (depth > 0 || !words_are_keys(entries, count, &differ)) {
+        offset += common_bytes(entries, count, offset);
+        differ = words_read(entries, count, offset, &ends);
     }
     radix_sort(entries, scratch, count, differ);
     for (size_t begin = 0, end; begin < count; begin = end) {
@@ -172,9 +269,8 @@ static enum mn_status entries_sort(struct mn_sorter *sorter, struct sorter_entry
 
     *sorted = entries;
     *count = sorter->entries.len / sizeof *entries;
-    for (size_t i = 0; i < *count; i++) {
-        entries[i].at = sorter->bytes.data + (uintptr_t)entries[i].at;
-        if (i > 0 && ascending) ascending = entry_order(&entries[i - 1], &entries[i]) < 0;
+    for (size_t i = 1; i < *count && ascending; i++) {
+        ascending = entry_order(&entries[i - 1], &entries[i]) < 0;
     }
     if (ascending) return MN_OK;
     scratch = mn_alloc(*count * sizeof *scratch);
@@ -201,6 +297,9 @@ static bool entries_clash(const struct sorter_entry *a, const struct sorter_entr
 {
     uint32_t bytes = a->unique_bytes;
 
+    if (a->key_bytes == WORD && b->key_bytes == WORD && bytes == WORD) {
+        return mn_get_u64(key_at(a)) == mn_get_u64(key_at(b));
+    }
     if (a->key_bytes == b->key_bytes && memcmp(key_at(a), key_at(b), a->key_bytes) == 0) {
         return true;
     }
@@ -322,6 +421,6 @@ enum mn_status mn_sorter_flush(struct mn_sorter *sorter, struct mn_view *view,
     if (status != MN_OK) return status;
     status = below ? entries_append(entries, count, view, sorter, clash)
                    : entries_merge(entries, count, view, sorter, clash);
-    if (status == MN_OK) sorter->entries.len = sorter->bytes.len = 0;
+    if (status == MN_OK) sorter_clear(sorter);
     return status;
 }

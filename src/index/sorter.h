@@ -10,10 +10,19 @@
 #include "base/buf.h"
 #include "btree/tree.h"
 
+/* Memory for keys and values, which never moves. */
+struct mn_sorter_chunk {
+    uint8_t *bytes;
+    size_t size;
+};
+
 struct mn_sorter {
     uint64_t tree;
     struct mn_buf entries; /* of struct sorter_entry */
-    struct mn_buf bytes;   /* keys and values */
+    struct mn_sorter_chunk *chunks;
+    size_t chunk_count, chunk_capacity;
+    size_t chunk, used; /* the one that is being filled, and what is taken of it */
+    size_t bytes;       /* of all keys and values */
 };
 
 struct mn_sorted {
@@ -32,6 +41,10 @@ struct mn_clash {
 
 void mn_sorter_release(struct mn_sorter *sorter);
 enum mn_status mn_sorter_add(struct mn_sorter *sorter, const struct mn_sorted *entry);
+/* The same, but only the length of the value is given: the caller writes it there before the next
+ * call. NULL: no memory. */
+uint8_t *mn_sorter_room(struct mn_sorter *sorter, const struct mn_sorted *entry);
+bool mn_sorter_is_empty(const struct mn_sorter *sorter);
 size_t mn_sorter_bytes(const struct mn_sorter *sorter);
 
 /* Empties the sorter into its tree. MN_EXISTS without a message: *clash says which; entries before
