@@ -26,13 +26,14 @@
 /* ---- sizes ---- */
 
 enum {
-    MN_SLOT_BYTES = 4096,     /* read and written of a slot, whatever the unit */
-    MN_SLOT_HEAD = 32,        /* of a slot: hash, magic, version, parent */
-    MN_WING_PAGES = 16,       /* of one commit, at most */
-    MN_LARGE_BYTES = 1 << 20, /* a commit of more is synced twice */
-    MN_LAZY_US = 200000,      /* a lazy commit so long after the last durable one is durable */
-    MN_LOG_LIMIT = 256 << 10, /* a longer log makes a checkpoint */
-    MN_GROW_MIN = 1 << 20,    /* smallest step of growth, unless an option says otherwise */
+    MN_SLOT_BYTES = 4096,       /* read and written of a slot, whatever the unit */
+    MN_SLOT_HEAD = 32,          /* of a slot: hash, magic, version, parent */
+    MN_WING_PAGES = 16,         /* of one commit, at most */
+    MN_LARGE_BYTES = 1 << 20,   /* a commit of more is synced twice */
+    MN_BEGIN_BYTES = 256 << 10, /* of a larger commit that wait for the device to begin with them */
+    MN_LAZY_US = 200000,        /* a lazy commit so long after the last durable one is durable */
+    MN_LOG_LIMIT = 256 << 10,   /* a longer log makes a checkpoint */
+    MN_GROW_MIN = 1 << 20,      /* smallest step of growth, unless an option says otherwise */
     MN_GROW_MAX = 256 << 20,
     MN_CHAIN_PAYLOAD_AT =
         48,                 /* log and space pages: header, pointer to the one before, bytes used */
@@ -109,6 +110,12 @@ struct mn_queue {
     uint64_t bytes;
 };
 
+/* Written and not yet on its way to the device: `bytes` of them, within [from, to). */
+struct mn_unbegun {
+    uint64_t from, to, bytes;
+    uint64_t most; /* so many may wait; 0: none */
+};
+
 /* Pages that are written with the slot. */
 struct mn_wing {
     uint32_t slot;         /* which this commit will write */
@@ -168,7 +175,8 @@ struct mn_writer {
     uint8_t **pool; /* page buffers */
     size_t pool_count, pool_capacity;
     bool space_ready, changed;
-    bool syncs;       /* a small commit is under way that ends with a sync */
+    bool syncs;                /* a commit is under way that ends with a sync */
+    struct mn_unbegun unbegun; /* what it has written */
     bool digest_void; /* a page was placed and left again: no digest can name what is there */
     bool pack, checkpoint, cut; /* asked for by mn_view_pack, _checkpoint and _cut */
     uint64_t durable;           /* the newest durable version, as the notice says */

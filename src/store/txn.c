@@ -570,7 +570,9 @@ enum mn_status mn_write_commit(struct mn_view *view, uint64_t *version)
     MN_ASSERT(writer);
     if (version) *version = writer->base.version;
     if (writer->changed) {
-        writer->syncs = mode == MN_STORE_FULL && writer->live_nodes <= MN_SMALL_PAGES;
+        writer->syncs = mode == MN_STORE_FULL;
+        writer->unbegun =
+            (struct mn_unbegun){.most = writer->live_nodes <= MN_SMALL_PAGES ? 0 : MN_BEGIN_BYTES};
         status = write_pages(view, mode);
         if (status) {
             space_abandon(writer);
