@@ -435,6 +435,7 @@ static void call_bind(void)
     unsigned keep = next() % 8 ? MN_COPY : next();
     size_t length;
     const void *bytes;
+    mn_datum elements[3];
     const float *v;
 
     if (keep == MN_STATIC) keep = MN_COPY; /* what is drawn does not live that long */
@@ -463,7 +464,11 @@ static void call_bind(void)
         v = any_vector(&length);
         answered(mn_bind_vector(stmt, place, nothing() ? NULL : v, length, keep), db);
         break;
-    case 10: (void)mn_param_count(stmt); break;
+    case 10:
+        (void)mn_param_count(stmt);
+        for (int i = 0; i < 3; i++) elements[i] = any_datum(1);
+        answered(mn_bind_list(stmt, place, nothing() ? NULL : elements, next() % 4), db);
+        break;
     case 11: (void)mn_param_index(stmt, any_name()); break;
     case 12: (void)mn_param_name(stmt, place); break;
     default: answered(mn_bind_int(stmt, place, any_int()), db);

@@ -308,6 +308,11 @@ MN_API int mn_bind_blob(mn_stmt *stmt, int param, const void *bytes, size_t leng
 MN_API int mn_bind_json(mn_stmt *stmt, int param, const char *text, size_t length, unsigned keep);
 MN_API int mn_bind_vector(mn_stmt *stmt, int param, const float *vector, size_t dims,
                           unsigned keep);
+struct mn_datum; /* below */
+/* Values of one scalar type, and NULLs; INT may stand among FLOAT, and text for what it is the text
+ * of where the statement needs that. They are copied. For `x IN $list`, `x = ANY ($list)`, columns
+ * of lists and, where they are numbers, vectors. */
+MN_API int mn_bind_list(mn_stmt *stmt, int param, const struct mn_datum *elements, size_t count);
 
 /* Columns are numbered from 0. A NULL, or a column of another type that does not convert, reads as
  * 0, 0.0 or NULL. mn_col_text gives every type in its written form. */

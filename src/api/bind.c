@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "catalog/json.h"
 #include "index/vector/distance.h"
+#include "query/datum.h"
 
 int mn_param_count(mn_stmt *stmt)
 {
@@ -181,4 +182,26 @@ int mn_bind_vector(mn_stmt *stmt, int param, const float *vector, size_t dims, u
     if (status != MN_OK) return refuse_named(stmt, param);
     return bind(stmt, param, mn_vector(vector, (uint32_t)dims),
                 keep == MN_COPY ? dims * sizeof *vector : 0);
+}
+
+int mn_bind_list(mn_stmt *stmt, int param, const struct mn_datum *elements, size_t count)
+{
+    bool known = stmt && stmt->param_kinds && param >= 1 && (uint32_t)param <= stmt->param_count;
+    uint8_t elem = MN_TYPE_NULL;
+    struct mn_arena arena;
+    struct mn_value value;
+    int code;
+
+    if (!elements && count > 0) return bind(stmt, param, mn_null(), 0);
+    if (known && stmt->param_kinds[param - 1].type == MN_TYPE_LIST) {
+        elem = stmt->param_kinds[param - 1].elem;
+    }
+    mn_arena_init(&arena, 0);
+    if (mn_datum_list(elements, count, elem, &arena, &value) == MN_OK) {
+        code = bind(stmt, param, value, value.size);
+    } else {
+        code = refuse_named(stmt, param);
+    }
+    mn_arena_release(&arena);
+    return code;
 }

@@ -79,27 +79,46 @@ static enum mn_status scalar_read(const mn_datum *datum, struct mn_value *out)
     }
 }
 
-/* The elements take the type of the list that is wanted, or else of the first that is not NULL. */
-static enum mn_status list_read(const mn_datum *datum, const struct mn_kind *kind,
-                                struct mn_arena *arena, struct mn_value *out)
+/* The type of the first that is not NULL; INT among FLOAT is FLOAT. */
+static uint8_t elements_type(const mn_datum *elements, size_t count)
 {
-    const mn_datum *elements = datum->as.p;
-    struct mn_kind elem = {.type = kind->type == MN_TYPE_LIST ? kind->elem : MN_TYPE_NULL};
-    struct mn_value *values = mn_arena_alloc(arena, datum->length * sizeof *values + 1);
+    uint32_t type = MN_TYPE_NULL;
+
+    for (size_t i = 0; i < count && (type == MN_TYPE_NULL || type == MN_TYPE_INT); i++) {
+        if (elements[i].type == MN_TYPE_NULL) continue;
+        if (type == MN_TYPE_NULL || elements[i].type == MN_TYPE_FLOAT) type = elements[i].type;
+    }
+    return (uint8_t)type;
+}
+
+enum mn_status mn_datum_list(const mn_datum *elements, size_t count, uint8_t elem,
+                             struct mn_arena *arena, struct mn_value *out)
+{
+    struct mn_kind kind = {.type = elem};
+    struct mn_value *values;
     enum mn_status status = MN_OK;
 
+    if (!elements && count > 0) return mn_fail(MN_MISUSE, "a list is at NULL");
+    if (count > MN_VALUE_BYTES_LIMIT) return mn_fail(MN_TOOBIG, "a list of %zu elements", count);
+    values = mn_arena_alloc(arena, count * sizeof *values + 1);
     if (!values) return mn_fail_nomem();
-    if (!elements && datum->length > 0) return mn_fail(MN_MISUSE, "a list is at NULL");
-    for (uint32_t i = 0; i < datum->length && elem.type == MN_TYPE_NULL; i++) {
-        elem.type = (uint8_t)elements[i].type;
-    }
-    for (uint32_t i = 0; i < datum->length && status == MN_OK; i++) {
+    if (elem == MN_TYPE_NULL) kind.type = elements_type(elements, count);
+    for (size_t i = 0; i < count && status == MN_OK; i++) {
         struct mn_value given;
 
         status = scalar_read(&elements[i], &given);
-        if (status == MN_OK) status = mn_value_assign(&given, &elem, true, arena, &values[i]);
+        if (status == MN_OK) status = mn_value_assign(&given, &kind, true, arena, &values[i]);
     }
-    return status == MN_OK ? mn_list_make(arena, elem.type, values, datum->length, out) : status;
+    return status == MN_OK ? mn_list_make(arena, kind.type, values, (uint32_t)count, out) : status;
+}
+
+/* The elements take the type of the list that is wanted. */
+static enum mn_status list_read(const mn_datum *datum, const struct mn_kind *kind,
+                                struct mn_arena *arena, struct mn_value *out)
+{
+    uint8_t elem = kind->type == MN_TYPE_LIST ? kind->elem : MN_TYPE_NULL;
+
+    return mn_datum_list(datum->as.p, datum->length, elem, arena, out);
 }
 
 enum mn_status mn_datum_read(const mn_datum *datum, const struct mn_kind *kind,

@@ -23,6 +23,11 @@ static inline enum mn_status mn_datum_take(const mn_datum *datum, const struct m
     return mn_datum_read(datum, kind, arena, out);
 }
 
+/* A list of scalar values: of that type, or where elem is MN_TYPE_NULL of the type of the first
+ * that is not NULL, FLOAT for INT among FLOAT. As above, and MN_TYPE for a list within. */
+enum mn_status mn_datum_list(const mn_datum *elements, size_t count, uint8_t elem,
+                             struct mn_arena *arena, struct mn_value *out);
+
 /* A value for the program: its bytes are borrowed or, with copy, made in the arena. UUIDs and lists
  * are always made there. */
 enum mn_status mn_datum_write(const struct mn_value *value, bool copy, struct mn_arena *arena,
