@@ -89,6 +89,29 @@ static void rows_compare(const struct mn_kernels *k, struct space *s, size_t dim
     assert_true(s->out[rows] == 77.0f && s->norms2[rows] == 77.0f);
 }
 
+/* Rows anywhere, in no order, one of them twice. */
+static void some_compare(const struct mn_kernels *k, struct space *s, size_t dims, size_t rows)
+{
+    const float *at[ROWS_MAX], *query = s->query + (dims & 1);
+    struct mn_kernel_some some = {at, rows, dims};
+
+    for (size_t i = 0; i < rows; i++) at[i] = s->rows + (i * 5 % rows) * (dims + 3) + i % 4;
+    if (rows > 2) at[2] = at[0];
+    s->out[rows] = s->norms2[rows] = 77.0f;
+    k->l2sq_some(query, &some, s->out);
+    for (size_t i = 0; i < rows; i++) {
+        struct reference r = reference_make(at[i], query, dims);
+        near_enough((double)s->out[i], r.l2sq, r.l2sq);
+    }
+    k->cosine_some(query, &some, s->out, s->norms2);
+    for (size_t i = 0; i < rows; i++) {
+        struct reference r = reference_make(at[i], query, dims);
+        near_enough((double)s->out[i], r.dot, r.dot_weight);
+        near_enough((double)s->norms2[i], r.norm2, r.norm2);
+    }
+    assert_true(s->out[rows] == 77.0f && s->norms2[rows] == 77.0f);
+}
+
 static void pairs_compare(const struct mn_kernels *k, struct space *s, size_t dims)
 {
     const float *a = s->query + (dims & 1), *b = s->rows + dims % 7;
@@ -114,6 +137,7 @@ static void level_compare(const struct mn_kernels *k)
         for (size_t dims = 0; dims <= DIMS_MAX; dims += dims < 160 ? 1 : 1 + dims / 3) {
             pairs_compare(k, &s, dims);
             rows_compare(k, &s, dims, dims % (ROWS_MAX + 1));
+            some_compare(k, &s, dims, dims % (ROWS_MAX + 1));
         }
         pairs_compare(k, &s, DIMS_MAX);
         rows_compare(k, &s, DIMS_MAX, ROWS_MAX);

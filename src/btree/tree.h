@@ -174,6 +174,23 @@ struct mn_key_ends {
 };
 enum mn_status mn_cursor_ends(struct mn_cursor *cursor, struct mn_key_ends *out);
 
+/* ---- the places of runs ---- */
+
+/* The root of a tree; page 0 where the tree has changes that have no place yet. Equal roots of one
+ * file, equal trees: pages, runs and all. */
+enum mn_status mn_tree_root(struct mn_view *view, uint64_t tree, struct mn_ref *root);
+
+/* An entry whose value is an inline part and a run. */
+struct mn_run_entry {
+    struct mn_bytes prefix, suffix; /* of the key */
+    struct mn_bytes value;
+    struct mn_run run;
+};
+typedef enum mn_status (*mn_run_visit)(void *context, const struct mn_run_entry *entry);
+/* All entries of a tree, in order, while no run is read; each is valid until the visitor returns.
+ * MN_CORRUPT: an entry is of another kind. */
+enum mn_status mn_tree_runs(struct mn_view *view, uint64_t tree, mn_run_visit visit, void *context);
+
 /* ---- bulk ---- */
 
 /*

@@ -151,10 +151,11 @@ static bool star_takes(const struct mn_source *source, uint32_t column, const st
 static enum mn_status star_column(struct mn_block *block, const struct mn_ast_column *column,
                                   struct mn_source *source, uint32_t c)
 {
-    const struct mn_source_column *at = &source->columns[c];
+    struct mn_source_column *at = &source->columns[c];
     struct mn_output output = {.name = at->name, .span = column->span};
     enum mn_status status = MN_OK;
 
+    at->shown = true;
     output.expr = mn_expr_slot(block->bind->arena, mn_source_slot(block->bind, source, c),
                                &at->kind, column->span);
     if (!output.expr) return mn_fail_nomem();
@@ -462,7 +463,9 @@ static enum mn_status select_bind(struct mn_block *block, const struct mn_ast_se
     query->project_first = ast->distinct;
     block->ast = ast;
     if (status == MN_OK && ast->where) {
+        block->filtering = true;
         status = mn_bind_condition(block, "WHERE", ast->where, &query->where);
+        block->filtering = false;
     }
     if (status == MN_OK) status = mn_bind_nearest(block, around);
     if (status == MN_OK && ast->latest) status = latest_bind(block, ast->latest);

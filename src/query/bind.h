@@ -35,6 +35,7 @@ struct mn_source_column {
     struct mn_kind kind;
     uint32_t slot; /* MN_NO_SLOT: nobody reads it */
     bool hidden;   /* not among the columns of * */
+    bool shown;    /* read by something other than its block's WHERE and NEAREST */
 };
 
 enum mn_source_kind {
@@ -166,6 +167,7 @@ struct mn_block {
     bool grouped_names; /* a column must be grouped, aggregates are allowed */
     bool alias_names;   /* a name may be an output's */
     bool in_aggregate;
+    bool filtering;           /* its WHERE is being bound */
     struct mn_source *pseudo; /* distance, similarity, rank, score: set by NEAREST */
     const struct mn_ast_expr **group_asts;
     const struct mn_ast_expr **agg_asts;

@@ -148,6 +148,7 @@ static enum mn_status hit_expr(struct mn_block *block, const struct mn_ast_expr 
         slot = mn_source_row_id_slot(bind, hit->source);
     } else {
         slot = mn_source_slot(bind, hit->source, hit->column);
+        if (!block->filtering) hit->source->columns[hit->column].shown = true;
         kind = hit->source->columns[hit->column].kind;
     }
     *out = mn_expr_slot(bind->arena, slot, &kind, ast->span);

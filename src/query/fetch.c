@@ -33,6 +33,10 @@ enum mn_status mn_row_fetch(const struct mn_fetch *fetch, struct mn_exec *exec, 
         const struct mn_scan_column *want = &fetch->columns[i];
         struct mn_value *slot = &exec->eval.slots[want->slot];
 
+        if (want->column == MN_FETCH_NULL) {
+            *slot = mn_null();
+            continue;
+        }
         if (column_is_row_id(fetch, want->column)) {
             *slot = mn_int(row_id);
             continue;

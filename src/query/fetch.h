@@ -9,6 +9,9 @@
 /* A slot that nobody reads. */
 #define MN_NO_SLOT UINT32_MAX
 
+/* In place of a column: NULL, for a slot whose value nobody reads any more. */
+enum { MN_FETCH_NULL = -2 };
+
 struct mn_fetch {
     const struct mn_table *table;
     uint32_t count;

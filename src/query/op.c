@@ -117,6 +117,14 @@ void mn_op_close(struct mn_op *op)
     mn_op_close(op->right);
 }
 
+void mn_op_drop(struct mn_op *op)
+{
+    if (!op) return;
+    if (op->drop) op->drop(op);
+    mn_op_drop(op->left);
+    mn_op_drop(op->right);
+}
+
 void mn_held_init(struct mn_held *held, const struct mn_exec *exec)
 {
     mn_arena_init(&held->arena, exec->memory_limit);

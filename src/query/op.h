@@ -63,6 +63,8 @@ struct mn_op {
      * more. NULL: rows must be made. Not to be mixed with next. */
     enum mn_status (*ids)(struct mn_op *op, struct mn_exec *exec, int64_t *ids, size_t capacity,
                           size_t *count);
+    /* Gives back what was kept from one run to the next; may be NULL. */
+    void (*drop)(struct mn_op *op);
     bool is_open;
     uint64_t rows, opens; /* EXPLAIN ANALYZE */
     int64_t time_us;
@@ -77,6 +79,8 @@ enum mn_status mn_op_count(struct mn_op *op, struct mn_exec *exec, uint64_t *row
 enum mn_status mn_op_ids(struct mn_op *op, struct mn_exec *exec, int64_t *ids, size_t capacity,
                          size_t *count);
 void mn_op_close(struct mn_op *op); /* NULL and closed ones are harmless */
+/* Of a closed one, and its children: it will not be opened again. NULL is harmless. */
+void mn_op_drop(struct mn_op *op);
 /* Scratch of its own for a child whose row is held while another child is read. */
 struct mn_held {
     struct mn_arena arena;

@@ -6,6 +6,7 @@
 
 #include "index/vector/distance.h"
 #include "query/fetch.h"
+#include "query/filter_memo.h"
 
 /* What both forms need. Rows come by distance, then key; rank counts them from 1. */
 struct mn_nearest_spec {
@@ -40,6 +41,7 @@ struct mn_vector_scan_spec {
     const struct mn_index *index; /* with codes and of this metric; NULL: none */
     uint32_t equal_count;         /* the first columns of its partition equal these */
     struct mn_expr **equal;
+    struct mn_filter_reads reads; /* of the filter */
     uint32_t row_id_slot;
     struct mn_fetch fetch; /* the columns of the rows that come out */
 };

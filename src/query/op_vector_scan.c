@@ -19,7 +19,10 @@
 #include "query/op_nearest.h"
 #include "query/row_tie.h"
 
-enum { GATHER_AT_ONCE = 256, IDS_AT_ONCE = 1024 };
+enum { GATHER_AT_ONCE = 256, LISTED_AT_ONCE = 8192, IDS_AT_ONCE = 1024 };
+
+/* What is kept from run to run: so many row ids, and this share of the memory limit. */
+enum { ROW_IDS_KEPT = 1 << 16, MAP_SHARE = 8 };
 
 /* A window of time, and rows that lie side by side, are searched by their vectors up to so many
  * bytes, in stretches of so many rows. */
@@ -42,6 +45,8 @@ struct op_vector_scan {
     int64_t *row_ids;            /* that pass the filter */
     size_t row_id_count, row_id_capacity;
     struct mn_row_tie tie;
+    struct mn_slab_map map;     /* kept from run to run; so is */
+    struct mn_filter_memo memo; /* this, and row_ids with it where it is full */
 };
 
 /* ---- the search ---- */
@@ -95,6 +100,9 @@ static enum mn_status child_collect(struct op_vector_scan *scan, struct mn_exec 
 {
     struct mn_op *child = scan->op.left;
     bool sorted = true;
+
+    scan->memo.full = false;
+    scan->row_id_count = 0;
     enum mn_status status = mn_op_open(child, exec);
 
     if (status == MN_OK) status = child->ids ? child_ids(scan, exec) : child_rows(scan, exec);
@@ -131,6 +139,65 @@ static enum mn_status rows_visit(struct op_vector_scan *scan, struct mn_exec *ex
         }
     }
     mn_slab_scan_close(gather);
+    return status;
+}
+
+/* About as many slabs as rows have to be found for, those that lie side by side counted once. */
+static uint64_t seeks_of(const struct op_vector_scan *scan, const struct mn_row_set *set)
+{
+    return scan->spec.window ? set->count / STRETCH_ROWS + 1 : set->count;
+}
+
+/* The addresses of the rows that pass, for the next run with the same filter. */
+static enum mn_status memo_fill(struct op_vector_scan *scan, struct mn_exec *exec,
+                                const struct mn_slabs *slabs)
+{
+    size_t count = scan->row_id_count;
+
+    if (count > ROW_IDS_KEPT) return MN_OK;
+    const float **vectors = mn_alloc((count + 1) * sizeof *vectors);
+    if (!vectors) return mn_fail_nomem();
+    enum mn_status status = mn_slab_map_gather(&scan->map, slabs, scan->row_ids, count, vectors);
+    if (status == MN_OK) status = mn_filter_memo_keep(&scan->memo, exec->view, vectors, count);
+    mn_dealloc(vectors);
+    return status;
+}
+
+/* The rows that passed in the last run once more. */
+static enum mn_status memo_show(struct op_vector_scan *scan, struct mn_exec *exec)
+{
+    enum mn_status status = MN_OK;
+
+    for (size_t at = 0; at < scan->row_id_count && status == MN_OK; at += LISTED_AT_ONCE) {
+        size_t left = scan->row_id_count - at;
+
+        status = mn_exec_tick(exec);
+        if (status == MN_OK) {
+            status = mn_search_gathered(scan->search, scan->row_ids + at, scan->memo.vectors + at,
+                                        left < LISTED_AT_ONCE ? left : LISTED_AT_ONCE);
+        }
+    }
+    return status;
+}
+
+/* The same by the places of the slabs, where there is a list of them; *served tells. Rows without a
+ * distance are not looked for. */
+static enum mn_status rows_show(struct op_vector_scan *scan, struct mn_exec *exec,
+                                const struct mn_slabs *slabs, const struct mn_row_set *set,
+                                bool *served)
+{
+    enum mn_status status = mn_slab_map_want(&scan->map, slabs, seeks_of(scan, set),
+                                             exec->memory_limit / MAP_SHARE, served);
+
+    for (size_t at = 0; *served && at < scan->row_id_count && status == MN_OK;
+         at += LISTED_AT_ONCE) {
+        size_t left = scan->row_id_count - at;
+        struct mn_row_list rows = {scan->row_ids + at,
+                                   left < LISTED_AT_ONCE ? left : LISTED_AT_ONCE};
+
+        status = mn_exec_tick(exec);
+        if (status == MN_OK) status = mn_search_listed(scan->search, &scan->map, slabs, &rows);
+    }
     return status;
 }
 
@@ -211,6 +278,8 @@ static enum mn_status codes_search(struct op_vector_scan *scan, struct mn_exec *
             .rows = rows,
             .effort = scan->effort,
             .exact = scan->spec.nearest.exact,
+            .map = &scan->map,
+            .map_bytes = exec->memory_limit / MAP_SHARE,
             .tick = exec_tick,
             .context = exec,
         };
@@ -227,19 +296,26 @@ static enum mn_status codes_search(struct op_vector_scan *scan, struct mn_exec *
 
 /* The rows that pass are known first: then codes, or the vectors themselves. */
 static enum mn_status filtered_run(struct op_vector_scan *scan, struct mn_exec *exec,
-                                   const struct mn_slabs *slabs, uint64_t rows, bool *served)
+                                   const struct mn_slabs *slabs, uint64_t rows, bool *visited)
 {
+    bool served = false, again = false;
     struct mn_row_set set = {.count = 0};
-    enum mn_status status = child_collect(scan, exec, &set);
+    enum mn_status status = mn_filter_memo_begin(&scan->memo, &scan->spec.reads, exec, &again);
 
+    *visited = false;
+    if (status == MN_OK && scan->search && scan->memo.full) return memo_show(scan, exec);
+    if (status == MN_OK) status = child_collect(scan, exec, &set);
     if (status == MN_OK && rows && scan->spec.codes_filtered &&
         mn_ann_pays(scan->k, set.count, mn_ann_limits.few_passing) && !vectors_pay(scan, &set)) {
-        status = codes_search(scan, exec, &set, rows, served);
+        status = codes_search(scan, exec, &set, rows, &served);
     }
-    if (status == MN_OK && !*served) {
+    if (status == MN_OK && !served) {
         mn_row_set_sort(&set);
-        status = rows_visit(scan, exec, slabs, scan->search);
+        if (scan->search && set.count) status = rows_show(scan, exec, slabs, &set, &served);
+        if (status == MN_OK && served && again) status = memo_fill(scan, exec, slabs);
     }
+    *visited = !served;
+    if (status == MN_OK && !served) status = rows_visit(scan, exec, slabs, scan->search);
     mn_row_set_release(&set);
     return status;
 }
@@ -250,7 +326,6 @@ static enum mn_status lost_find(struct op_vector_scan *scan, struct mn_exec *exe
 {
     struct mn_row_set set = {.count = 0};
 
-    scan->row_id_count = 0;
     enum mn_status status = child_collect(scan, exec, &set);
     mn_row_set_sort(&set);
     mn_row_set_release(&set);
@@ -280,8 +355,7 @@ static enum mn_status search_run(struct op_vector_scan *scan, struct mn_exec *ex
         status = codes_search(scan, exec, NULL, rows, &served);
     }
     if (status == MN_OK && !served && scan->spec.filtered) {
-        status = filtered_run(scan, exec, slabs, rows, &served);
-        visited = !served;
+        status = filtered_run(scan, exec, slabs, rows, &visited);
     } else if (status == MN_OK && !served && scan->search) {
         status = slabs_visit(scan, exec, slabs);
     }
@@ -322,7 +396,7 @@ static enum mn_status vector_scan_open(struct mn_op *op, struct mn_exec *exec)
     struct mn_nearest_ask ask;
 
     scan->search = NULL;
-    scan->near_count = scan->row_id_count = 0;
+    scan->near_count = 0;
     scan->at = scan->k = 0;
     scan->tie = (struct mn_row_tie){exec->view, scan->spec.table, MN_OK};
     mn_topk_init(&scan->lost, 0, NULL, NULL);
@@ -355,6 +429,13 @@ static enum mn_status vector_scan_next(struct mn_op *op, struct mn_exec *exec, b
     return MN_OK;
 }
 
+static void row_ids_drop(struct op_vector_scan *scan)
+{
+    mn_dealloc(scan->row_ids);
+    scan->row_ids = NULL;
+    scan->row_id_count = scan->row_id_capacity = 0;
+}
+
 static void vector_scan_close(struct mn_op *op)
 {
     struct op_vector_scan *scan = (struct op_vector_scan *)op;
@@ -362,9 +443,16 @@ static void vector_scan_close(struct mn_op *op)
     mn_search_release(scan->search);
     scan->search = NULL;
     mn_topk_release(&scan->lost);
-    mn_dealloc(scan->row_ids);
-    scan->row_ids = NULL;
-    scan->row_id_count = scan->row_id_capacity = 0;
+    if (scan->row_id_capacity > ROW_IDS_KEPT && !scan->memo.full) row_ids_drop(scan);
+}
+
+static void vector_scan_drop(struct mn_op *op)
+{
+    struct op_vector_scan *scan = (struct op_vector_scan *)op;
+
+    row_ids_drop(scan);
+    mn_filter_memo_release(&scan->memo);
+    mn_slab_map_release(&scan->map);
 }
 
 static enum mn_status vector_scan_describe(const struct mn_op *op, struct mn_buf *out)
@@ -386,6 +474,9 @@ static enum mn_status vector_scan_describe(const struct mn_op *op, struct mn_buf
             out, ", %s: %" PRIu64 " lists, %" PRIu64 " codes, %" PRIu64 " rows reranked", scan->way,
             scan->counts.lists, scan->counts.codes, scan->counts.reranked);
     }
+    if (status == MN_OK && scan->memo.full) {
+        status = mn_buf_text(out, ", rows that pass kept from run to run");
+    }
     if (status != MN_OK || !scan->shown) return status;
     return mn_buf_printf(out, ", %" PRIu64 " distances", scan->shown);
 }
@@ -399,7 +490,7 @@ struct mn_op *mn_op_vector_scan(struct mn_arena *arena, struct mn_op *child,
     struct op_vector_scan *scan = mn_arena_zalloc(arena, sizeof *scan);
 
     if (!scan) return NULL;
-    scan->op = (struct mn_op){.kind = &kind_vector_scan, .left = child};
+    scan->op = (struct mn_op){.kind = &kind_vector_scan, .left = child, .drop = vector_scan_drop};
     scan->op.estimate = child->estimate < 10 ? child->estimate : 10;
     scan->spec = *spec;
     return &scan->op;

@@ -99,8 +99,10 @@ static enum mn_status fetch_make(struct mn_plan *plan, const struct mn_source *s
         (struct mn_scan_column){.column = MN_SCAN_ROW_ID, .slot = source->row_id_slot};
     for (uint32_t i = 0; i < source->column_count; i++) {
         if (source->columns[i].slot == MN_NO_SLOT) continue;
-        columns[fetch->count++] =
-            (struct mn_scan_column){.column = (int)i, .slot = source->columns[i].slot};
+        columns[fetch->count++] = (struct mn_scan_column){
+            .column = source->columns[i].shown ? (int)i : MN_FETCH_NULL,
+            .slot = source->columns[i].slot,
+        };
     }
     return MN_OK;
 }
@@ -147,6 +149,7 @@ static enum mn_status vector_scan_make(struct mn_plan *plan, const struct mn_nea
 
     if (status == MN_OK) status = filter_plan(plan, op, &spec.window);
     if (status == MN_OK) status = fetch_make(plan, nearest->source, &spec.fetch);
+    if (status == MN_OK) status = mn_filter_reads_find(plan, &spec.reads);
     if (status != MN_OK) return status;
     *op = mn_op_vector_scan(plan->arena, *op, &spec);
     return *op ? MN_OK : mn_fail_nomem();

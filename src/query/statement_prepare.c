@@ -127,6 +127,10 @@ static void texts_free(struct mn_stmt *stmt)
 static void plan_forget(struct mn_stmt *stmt)
 {
     texts_free(stmt);
+    mn_op_drop(stmt->op);
+    for (struct mn_query *query = stmt->bind.subqueries; query; query = query->next) {
+        mn_op_drop(query->op);
+    }
     mn_schema_unref(stmt->schema);
     stmt->schema = NULL;
     stmt->bind.subqueries = NULL;

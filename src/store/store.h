@@ -321,6 +321,23 @@ void mn_view_cut(struct mn_view *view);
 /* size_bytes bytes, contiguous, at least 64-byte aligned, and zeros up to the end of the last page.
  */
 enum mn_status mn_run_read(struct mn_view *view, const struct mn_run *run, const uint8_t **bytes);
+/* Where a run that this process has read before lies in the map; NULL: it must be read. */
+static inline const uint8_t *mn_run_mapped(const struct mn_view *view, uint64_t page,
+                                           uint64_t pages)
+{
+    const struct mn_view_front *front = (const struct mn_view_front *)(const void *)view;
+
+    if (page >= front->mapped_pages || pages > front->mapped_pages - page) return NULL;
+    return front->map + (page << front->page_shift);
+}
+/* Whether an address lies in the map, among the pages of the view's version. */
+static inline bool mn_view_maps(const struct mn_view *view, const void *address)
+{
+    const struct mn_view_front *front = (const struct mn_view_front *)(const void *)view;
+    uintptr_t at = (uintptr_t)address, map = (uintptr_t)front->map;
+
+    return at >= map && (at - map) >> front->page_shift < front->mapped_pages;
+}
 /* Zeroed. Past the memory limit older runs go to their places in the file early. */
 enum mn_status mn_run_new(struct mn_view *view, uint64_t size_bytes, struct mn_run *run,
                           uint8_t **bytes);

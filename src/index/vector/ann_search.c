@@ -61,6 +61,22 @@ static int ids_order(const void *a, const void *b)
     return (x->id > y->id) - (x->id < y->id);
 }
 
+/* By the list of places, where the caller keeps one and it is ready. */
+static enum mn_status vectors_find(struct seek *seek, const int64_t *ids, size_t count,
+                                   const float **vectors)
+{
+    const struct mn_ann_query *query = seek->query;
+    const struct mn_slabs *slabs = &seek->ann->vectors;
+    bool ready = false;
+    enum mn_status status = MN_OK;
+
+    if (query->map) {
+        status = mn_slab_map_want(query->map, slabs, count, query->map_bytes, &ready);
+    }
+    if (status == MN_OK && ready) return mn_slab_map_gather(query->map, slabs, ids, count, vectors);
+    return status == MN_OK ? mn_slab_scan_gather(seek->vectors, ids, count, vectors) : status;
+}
+
 /* Shows the vectors of some rows to the scorer. */
 static enum mn_status rows_score(struct seek *seek, struct candidate *rows, size_t count)
 {
@@ -73,7 +89,7 @@ static enum mn_status rows_score(struct seek *seek, struct candidate *rows, size
         size_t n = count - at < GATHER ? count - at : GATHER;
 
         for (size_t i = 0; i < n; i++) ids[i] = rows[at + i].id;
-        status = mn_slab_scan_gather(seek->vectors, ids, n, vectors);
+        status = vectors_find(seek, ids, n, vectors);
         for (size_t i = 0; i < n && status == MN_OK; i++) {
             if (!vectors[i]) {
                 status =

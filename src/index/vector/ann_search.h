@@ -23,6 +23,8 @@ struct mn_ann_query {
     uint64_t rows;                   /* that have a code, about */
     uint64_t effort;                 /* lists that are read; 0: the default */
     bool exact;
+    struct mn_slab_map *map; /* of the vectors, kept by the caller from query to query; or NULL */
+    size_t map_bytes;        /* that it may take */
     enum mn_status (*tick)(void *context);
     void *context;
 };

@@ -23,6 +23,13 @@ struct mn_kernel_rows {
     size_t dims;
 };
 
+/* Rows that lie anywhere. */
+struct mn_kernel_some {
+    const float *const *rows;
+    size_t count;
+    size_t dims;
+};
+
 /*
  * Rows as codes, 16 to a group (code.h has the layout), and a query of bytes. The estimate of a row
  *
@@ -62,6 +69,11 @@ struct mn_kernels {
     void (*dot_rows)(const float *query, const struct mn_kernel_rows *rows, float *out);
     void (*l2sq_rows)(const float *query, const struct mn_kernel_rows *rows, float *out);
     void (*cosine_rows)(const float *query, const struct mn_kernel_rows *rows, float *dots,
+                        float *norms2);
+
+    /* The same for rows that lie anywhere; who calls has asked for their memory. */
+    void (*l2sq_some)(const float *query, const struct mn_kernel_some *some, float *out);
+    void (*cosine_some)(const float *query, const struct mn_kernel_some *some, float *dots,
                         float *norms2);
 
     /* The estimates of all rows, and of each group which are not at or below `least`, a bit a row:

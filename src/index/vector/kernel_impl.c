@@ -7,10 +7,10 @@
  * could be linked in its AVX-512 form and stop an older machine.
  *
  *   (K1) every function reads exactly the floats it is told; the tail is read by lanes or masks;
- *   (K2) rows are read one behind another, as the hardware's prefetcher likes it, and summed four
- *        together, so that a row costs one shuffle and not four. Four rows side by side with
- *        prefetches a page ahead were measured too: as fast from the cache, and a third slower
- *        where other work keeps the memory busy.
+ *   (K2) four rows are read side by side: a register of the query is loaded once for all of them,
+ *        and their sums are turned into one register together. At 100 dimensions that takes 5.9 ns
+ *        a row where one behind the other took 9.3, with the rows' squares, and 4.6 for 8.1
+ *        without. Prefetching is left to the hardware: asking for rows ahead made it slower.
  */
 #include "index/vector/kernel.h"
 
@@ -28,6 +28,14 @@ typedef simde__m512 lanes;
 #define LANES_FMA simde_mm512_fmadd_ps
 #define LANES_ADD simde_mm512_add_ps
 #define LANES_SUB simde_mm512_sub_ps
+#define LANES_LOW simde_mm512_unpacklo_ps
+#define LANES_HIGH simde_mm512_unpackhi_ps
+#define LANES_LOW_PAIRS(a, b) \
+    simde_mm512_castpd_ps( \
+        simde_mm512_unpacklo_pd(simde_mm512_castps_pd(a), simde_mm512_castps_pd(b)))
+#define LANES_HIGH_PAIRS(a, b) \
+    simde_mm512_castpd_ps( \
+        simde_mm512_unpackhi_pd(simde_mm512_castps_pd(a), simde_mm512_castps_pd(b)))
 
 static inline simde__m128 lanes_fold(lanes v)
 {
@@ -54,6 +62,14 @@ typedef simde__m256 lanes;
 #define LANES_FMA simde_mm256_fmadd_ps
 #define LANES_ADD simde_mm256_add_ps
 #define LANES_SUB simde_mm256_sub_ps
+#define LANES_LOW simde_mm256_unpacklo_ps
+#define LANES_HIGH simde_mm256_unpackhi_ps
+#define LANES_LOW_PAIRS(a, b) \
+    simde_mm256_castpd_ps( \
+        simde_mm256_unpacklo_pd(simde_mm256_castps_pd(a), simde_mm256_castps_pd(b)))
+#define LANES_HIGH_PAIRS(a, b) \
+    simde_mm256_castpd_ps( \
+        simde_mm256_unpackhi_pd(simde_mm256_castps_pd(a), simde_mm256_castps_pd(b)))
 
 static inline simde__m128 lanes_fold(lanes v)
 {
@@ -77,6 +93,12 @@ typedef simde__m128 lanes;
 #define LANES_FMA simde_mm_fmadd_ps
 #define LANES_ADD simde_mm_add_ps
 #define LANES_SUB simde_mm_sub_ps
+#define LANES_LOW simde_mm_unpacklo_ps
+#define LANES_HIGH simde_mm_unpackhi_ps
+#define LANES_LOW_PAIRS(a, b) \
+    simde_mm_castpd_ps(simde_mm_unpacklo_pd(simde_mm_castps_pd(a), simde_mm_castps_pd(b)))
+#define LANES_HIGH_PAIRS(a, b) \
+    simde_mm_castpd_ps(simde_mm_unpackhi_pd(simde_mm_castps_pd(a), simde_mm_castps_pd(b)))
 
 static inline simde__m128 lanes_fold(lanes v)
 {
@@ -103,16 +125,14 @@ static inline float lanes_sum(lanes v)
     return simde_mm_cvtss_f32(simde_mm_add_ss(two, simde_mm_shuffle_ps(two, two, 1)));
 }
 
-/* The sums of four registers, stored to out. */
+/* The sums of four registers, stored to out: first within blocks of four lanes, then over them. */
 static inline void lanes_sum4(const lanes v[TOGETHER], float *out)
 {
-    simde__m128 a = lanes_fold(v[0]), b = lanes_fold(v[1]);
-    simde__m128 c = lanes_fold(v[2]), d = lanes_fold(v[3]);
-    simde__m128 ab = simde_mm_add_ps(simde_mm_unpacklo_ps(a, b), simde_mm_unpackhi_ps(a, b));
-    simde__m128 cd = simde_mm_add_ps(simde_mm_unpacklo_ps(c, d), simde_mm_unpackhi_ps(c, d));
+    lanes ab = LANES_ADD(LANES_LOW(v[0], v[1]), LANES_HIGH(v[0], v[1]));
+    lanes cd = LANES_ADD(LANES_LOW(v[2], v[3]), LANES_HIGH(v[2], v[3]));
 
     simde_mm_storeu_ps(out,
-                       simde_mm_add_ps(simde_mm_movelh_ps(ab, cd), simde_mm_movehl_ps(cd, ab)));
+                       lanes_fold(LANES_ADD(LANES_LOW_PAIRS(ab, cd), LANES_HIGH_PAIRS(ab, cd))));
 }
 
 /* What is added for one register of a and b. */
@@ -163,27 +183,7 @@ static float kernel_norm2(const float *a, size_t dims)
     return pair_sum(SUM_DOT, a, a, dims);
 }
 
-/* The register whose lanes sum up to one row's answer. */
-static inline lanes row_total(enum sum sum, const float *query, const float *row, size_t dims)
-{
-    lanes even = LANES_ZERO(), odd = LANES_ZERO();
-    size_t i = 0;
-
-    for (; i + 2 * LANES <= dims; i += 2 * LANES) {
-        even = lanes_step(sum, LANES_LOAD(query + i), LANES_LOAD(row + i), even);
-        odd = lanes_step(sum, LANES_LOAD(query + i + LANES), LANES_LOAD(row + i + LANES), odd);
-    }
-    if (i + LANES <= dims) {
-        even = lanes_step(sum, LANES_LOAD(query + i), LANES_LOAD(row + i), even);
-        i += LANES;
-    }
-    if (i < dims) {
-        odd = lanes_step(sum, lanes_tail(query + i, dims - i), lanes_tail(row + i, dims - i), odd);
-    }
-    return LANES_ADD(even, odd);
-}
-
-/* The same for the dot product, and the row's square beside it: each register is loaded once. */
+/* The register whose lanes sum up to the dot product of a row, and its square beside it. */
 static inline lanes row_total_square(const float *query, const float *row, size_t dims,
                                      lanes *square)
 {
@@ -216,21 +216,46 @@ static inline lanes row_total_square(const float *query, const float *row, size_
     return LANES_ADD(even, odd);
 }
 
-/* Four rows from `row` on. norms2 is NULL where they are not wanted; known where this is inlined.
- */
+/* One register of four rows, against one of the query. squares is NULL where they are not wanted;
+ * known where this is inlined. */
+static inline void four_step(enum sum sum, lanes query, const lanes rows[TOGETHER], lanes *total,
+                             lanes *squares)
+{
+    for (size_t j = 0; j < TOGETHER; j++) {
+        total[j] = lanes_step(sum, query, rows[j], total[j]);
+        if (squares) squares[j] = LANES_FMA(rows[j], rows[j], squares[j]);
+    }
+}
+
+/* Four rows that lie anywhere. norms2 as squares above. */
+static inline void four_sum(enum sum sum, const float *query, const float *const rows[TOGETHER],
+                            size_t dims, float *out, float *norms2)
+{
+    lanes total[TOGETHER] = {LANES_ZERO(), LANES_ZERO(), LANES_ZERO(), LANES_ZERO()};
+    lanes squares[TOGETHER] = {LANES_ZERO(), LANES_ZERO(), LANES_ZERO(), LANES_ZERO()};
+    lanes x[TOGETHER];
+    size_t i = 0;
+
+    for (; i + LANES <= dims; i += LANES) {
+        for (size_t j = 0; j < TOGETHER; j++) x[j] = LANES_LOAD(rows[j] + i);
+        four_step(sum, LANES_LOAD(query + i), x, total, norms2 ? squares : NULL);
+    }
+    if (i < dims) {
+        for (size_t j = 0; j < TOGETHER; j++) x[j] = lanes_tail(rows[j] + i, dims - i);
+        four_step(sum, lanes_tail(query + i, dims - i), x, total, norms2 ? squares : NULL);
+    }
+    lanes_sum4(total, out);
+    if (norms2) lanes_sum4(squares, norms2);
+}
+
+/* Four rows of a slab from `row` on. */
 static inline void rows_sum4(enum sum sum, const float *query, const struct mn_kernel_rows *rows,
                              const float *row, float *out, float *norms2)
 {
-    lanes total[TOGETHER], square[TOGETHER];
+    const float *four[TOGETHER] = {row, row + rows->stride, row + 2 * rows->stride,
+                                   row + 3 * rows->stride};
 
-    for (size_t j = 0; j < TOGETHER; j++, row += rows->stride) {
-        if (norms2)
-            total[j] = row_total_square(query, row, rows->dims, &square[j]);
-        else
-            total[j] = row_total(sum, query, row, rows->dims);
-    }
-    lanes_sum4(total, out);
-    if (norms2) lanes_sum4(square, norms2);
+    four_sum(sum, query, four, rows->dims, out, norms2);
 }
 
 static void kernel_dot_rows(const float *query, const struct mn_kernel_rows *rows, float *out)
@@ -269,6 +294,32 @@ static void kernel_cosine_rows(const float *query, const struct mn_kernel_rows *
         const float *row = rows->base + i * rows->stride;
 
         lanes square, total = row_total_square(query, row, rows->dims, &square);
+
+        dots[i] = lanes_sum(total);
+        norms2[i] = lanes_sum(square);
+    }
+}
+
+static void kernel_l2sq_some(const float *query, const struct mn_kernel_some *some, float *out)
+{
+    size_t i = 0;
+
+    for (; i + TOGETHER <= some->count; i += TOGETHER) {
+        four_sum(SUM_L2SQ, query, some->rows + i, some->dims, out + i, NULL);
+    }
+    for (; i < some->count; i++) out[i] = pair_sum(SUM_L2SQ, query, some->rows[i], some->dims);
+}
+
+static void kernel_cosine_some(const float *query, const struct mn_kernel_some *some, float *dots,
+                               float *norms2)
+{
+    size_t i = 0;
+
+    for (; i + TOGETHER <= some->count; i += TOGETHER) {
+        four_sum(SUM_DOT, query, some->rows + i, some->dims, dots + i, norms2 + i);
+    }
+    for (; i < some->count; i++) {
+        lanes square, total = row_total_square(query, some->rows[i], some->dims, &square);
 
         dots[i] = lanes_sum(total);
         norms2[i] = lanes_sum(square);
@@ -328,6 +379,8 @@ const struct mn_kernels JOIN(mn_kernels_, MN_KERNEL_LEVEL) = {
     .dot_rows = kernel_dot_rows,
     .l2sq_rows = kernel_l2sq_rows,
     .cosine_rows = kernel_cosine_rows,
+    .l2sq_some = kernel_l2sq_some,
+    .cosine_some = kernel_cosine_some,
     .code_scan = kernel_code_scan,
     .from_half = kernel_from_half,
 };

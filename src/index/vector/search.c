@@ -23,7 +23,7 @@
 #include "base/assert.h"
 #include "index/vector/kernel.h"
 
-enum { BATCH = 1024, SPANS_MAX = 64, LATER_MAX = 256, LATER_K_MAX = 64 };
+enum { BATCH = 1024, PIECE = 32, SPANS_MAX = 64, LATER_MAX = 256, LATER_K_MAX = 64 };
 
 /* Squares below this have lost bits to f32's underflow, or come close to it. */
 static const double SQUARE_LEAST = 1e-30;
@@ -32,6 +32,8 @@ static const double SQUARE_LEAST = 1e-30;
 struct span {
     const float *base;
     size_t stride, count;
+    int64_t first; /* row id of vector 0 */
+    bool listed;   /* the ids are in the list of the batch; else they follow the first */
 };
 
 /* A vector that may be among the best, to be scored when it is clear that nothing rules it out. */
@@ -282,6 +284,13 @@ static enum mn_status candidate_take(struct mn_search *s, size_t i, int64_t id, 
     return MN_OK;
 }
 
+static void norm_like_note(struct mn_search *s, float norm2)
+{
+    if (s->norm_like > 0) return;
+    if (norm2 > 0) s->norm_like = sqrt((double)norm2);
+    if (!(s->norm_like > 0 && s->norm_like < INFINITY)) s->norm_like = 1;
+}
+
 /* Estimates from place `at` of the batch on. */
 static void rows_estimate(struct mn_search *s, const struct mn_kernel_rows *rows, size_t at)
 {
@@ -290,18 +299,16 @@ static void rows_estimate(struct mn_search *s, const struct mn_kernel_rows *rows
         return;
     }
     s->kernels->cosine_rows(s->query, rows, s->estimates + at, s->norms2 + at);
-    if (s->norm_like > 0) return;
-    if (s->norms2[at] > 0) s->norm_like = sqrt((double)s->norms2[at]);
-    if (!(s->norm_like > 0 && s->norm_like < INFINITY)) s->norm_like = 1;
+    norm_like_note(s, s->norms2[at]);
 }
 
 /*
  * Whether any of a batch may pass the gate: the same question in f32, a little more generous, in a
  * loop that the compiler makes SIMD of. Most batches end here.
  */
-static bool batch_lets_in(const struct mn_search *s, struct gate gate, size_t count)
+static bool batch_lets_in(const struct mn_search *s, struct gate gate, size_t at, size_t count)
 {
-    const float *e = s->estimates, *n = s->norms2;
+    const float *e = s->estimates + at, *n = s->norms2 + at;
     float limit = (float)gate.limit, least = (float)SQUARE_LEAST;
     float slack = 1e-6f * (1 + fabsf(limit));
     float slope = (float)(gate.slope * 1.001), like = (float)s->norm_like;
@@ -328,6 +335,41 @@ static bool batch_lets_in(const struct mn_search *s, struct gate gate, size_t co
     return any;
 }
 
+/* The vectors of a span, whose estimates begin at `at`. */
+static enum mn_status span_judge(struct mn_search *s, const struct span *span, size_t at,
+                                 struct gate *gate)
+{
+    for (size_t from = 0; from < span->count; from += PIECE) {
+        size_t end = span->count - from < PIECE ? span->count : from + PIECE;
+
+        if (!batch_lets_in(s, *gate, at + from, end - from)) continue;
+        for (size_t i = from; i < end; i++) {
+            int64_t id = span->listed ? s->ids[at + i] : (int64_t)((uint64_t)span->first + i);
+
+            if (!gate_lets_in(s, *gate, at + i)) continue;
+            enum mn_status status = candidate_take(s, at + i, id, span->base + i * span->stride);
+            if (status != MN_OK) return status;
+            *gate = gate_make(s);
+        }
+    }
+    return MN_OK;
+}
+
+/* The begin of each page of a span: behind a page's first lines hardware fetches by itself, but not
+ * from one page to the next. */
+static void span_ask(const struct span *span)
+{
+    enum { LINE_BYTES = 64, LINES = 4, PAGE_BYTES = 4096 };
+    const char *base = (const char *)span->base,
+               *end = base + span->stride * sizeof(float) * span->count;
+
+    for (const char *at = base; at < end; at += PAGE_BYTES - ((uintptr_t)at & (PAGE_BYTES - 1))) {
+        for (size_t i = 0; i < LINES && at + i * LINE_BYTES < end; i++) {
+            __builtin_prefetch(at + i * LINE_BYTES, 0, 3);
+        }
+    }
+}
+
 /*
  * Slabs are collected, then estimated one directly behind the other, then judged together: whatever
  * else is done between two slabs keeps the processor from reading the next one ahead.
@@ -335,28 +377,24 @@ static bool batch_lets_in(const struct mn_search *s, struct gate gate, size_t co
 static enum mn_status batch_judge(struct mn_search *s)
 {
     struct gate gate = gate_make(s);
-    size_t count = s->batch_count, at = 0;
+    size_t at = 0;
 
     for (size_t n = 0; n < s->span_count; n++) {
         const struct span *span = &s->spans[n];
         struct mn_kernel_rows rows = {span->base, span->stride, span->count, s->options.dims};
 
+        if (n + 1 < s->span_count) span_ask(&s->spans[n + 1]);
         rows_estimate(s, &rows, at);
         at += span->count;
     }
-    bool any = count > 0 && batch_lets_in(s, gate, count);
+    bool any = s->batch_count > 0 && batch_lets_in(s, gate, 0, s->batch_count);
     at = 0;
 
     for (size_t n = 0; any && n < s->span_count; n++) {
-        const struct span *span = &s->spans[n];
+        enum mn_status status = span_judge(s, &s->spans[n], at, &gate);
 
-        for (size_t i = 0; i < span->count; i++, at++) {
-            if (!gate_lets_in(s, gate, at)) continue;
-            enum mn_status status =
-                candidate_take(s, at, s->ids[at], span->base + i * span->stride);
-            if (status != MN_OK) return status;
-            gate = gate_make(s);
-        }
+        if (status != MN_OK) return status;
+        at += s->spans[n].count;
     }
     s->batch_count = s->span_count = 0;
     return MN_OK;
@@ -366,10 +404,11 @@ static void batch_add(struct mn_search *s, const struct mn_slab_block *block, si
                       size_t count)
 {
     const float *base = block->base + begin * block->stride;
-    int64_t *ids = s->ids + s->batch_count;
+    bool listed = block->rows != NULL;
 
-    for (size_t i = 0; i < count; i++) ids[i] = mn_slab_block_row(block, begin + i);
-    s->spans[s->span_count++] = (struct span){base, block->stride, count};
+    if (listed) memcpy(s->ids + s->batch_count, block->rows + begin, count * sizeof s->ids[0]);
+    s->spans[s->span_count++] =
+        (struct span){base, block->stride, count, mn_slab_block_row(block, begin), listed};
     s->batch_count += count;
 }
 
@@ -400,38 +439,56 @@ static size_t neighbours_count(const float *const *vectors, size_t count, size_t
     return n;
 }
 
-static void vector_prefetch(const float *vector, uint32_t dims)
+/* Those that lie anywhere are estimated at once, up to BATCH of them. */
+static enum mn_status some_judge(struct mn_search *s, const int64_t *ids,
+                                 const float *const *vectors, size_t count)
 {
-    enum { LINE_FLOATS = 16 };
+    struct mn_kernel_some some = {vectors, count, s->options.dims};
+    enum mn_status status = MN_OK;
 
-    if (!vector) return;
-    for (uint32_t at = 0; at < dims; at += LINE_FLOATS) __builtin_prefetch(vector + at, 0, 3);
+    if (count == 0) return MN_OK;
+    if (s->options.metric == MN_METRIC_L2) {
+        s->kernels->l2sq_some(s->query, &some, s->estimates);
+    } else {
+        s->kernels->cosine_some(s->query, &some, s->estimates, s->norms2);
+        norm_like_note(s, s->norms2[0]);
+    }
+    s->shown += count;
+    struct gate gate = gate_make(s);
+    for (size_t at = 0; at < count && status == MN_OK; at += PIECE) {
+        size_t end = count - at < PIECE ? count : at + PIECE;
+
+        if (!batch_lets_in(s, gate, at, end - at)) continue;
+        for (size_t i = at; i < end && status == MN_OK; i++) {
+            if (!gate_lets_in(s, gate, i)) continue;
+            status = candidate_take(s, i, ids[i], vectors[i]);
+            gate = gate_make(s);
+        }
+    }
+    return status;
 }
 
-/* One of those that lie anywhere is estimated at once, the memory of later ones being asked for. */
-static enum mn_status gathered_take(struct mn_search *s, int64_t id, const float *vector,
-                                    struct gate *gate)
+/* While the next rows are looked for, the begin of this one is on its way to the second cache. */
+static inline void some_ask(const float *vector, uint32_t dims)
 {
-    struct mn_kernel_rows row = {vector, s->options.dims, 1, s->options.dims};
+    enum { LINE_FLOATS = 16, LINES_MOST = 16 };
+    uint32_t end = dims < LINES_MOST * LINE_FLOATS ? dims : LINES_MOST * LINE_FLOATS;
 
-    rows_estimate(s, &row, 0);
-    s->shown++;
-    if (!gate_lets_in(s, *gate, 0)) return MN_OK;
-    enum mn_status status = candidate_take(s, 0, id, vector);
-    *gate = gate_make(s);
-    return status;
+    for (uint32_t at = 0; at < end; at += LINE_FLOATS) __builtin_prefetch(vector + at, 0, 2);
+    __builtin_prefetch(vector + end - 1, 0, 2);
 }
 
 enum mn_status mn_search_gathered(struct mn_search *search, const int64_t *ids,
                                   const float *const *vectors, size_t count)
 {
-    enum { AHEAD = 4, NEIGHBOURS = 4 };
+    enum { NEIGHBOURS = 4, SOME = 256 };
     struct mn_search *s = search;
-    size_t stride = mn_slab_stride(s->options.dims);
+    size_t stride = mn_slab_stride(s->options.dims), kept = 0;
+    const float *some[SOME];
+    int64_t some_ids[SOME];
     enum mn_status status = MN_OK;
 
     if (s->options.k == 0) return MN_OK;
-    struct gate gate = gate_make(s);
     for (size_t i = 0; i < count && status == MN_OK;) {
         size_t n = vectors[i] ? neighbours_count(vectors + i, count - i, stride) : 1;
 
@@ -439,16 +496,58 @@ enum mn_status mn_search_gathered(struct mn_search *search, const int64_t *ids,
             struct mn_slab_block block = {
                 .rows = ids + i, .base = vectors[i], .stride = stride, .count = n};
             status = mn_search_block(s, &block);
-            gate = gate_make(s);
             i += n;
             continue;
         }
         for (n += i; i < n && status == MN_OK; i++) {
-            if (i + AHEAD < count) vector_prefetch(vectors[i + AHEAD], s->options.dims);
-            if (vectors[i]) status = gathered_take(s, ids[i], vectors[i], &gate);
+            if (!vectors[i]) continue;
+            some_ids[kept] = ids[i];
+            some[kept] = vectors[i];
+            some_ask(some[kept++], s->options.dims);
+            if (kept < SOME) continue;
+            status = some_judge(s, some_ids, some, kept);
+            kept = 0;
         }
     }
-    return status;
+    return status == MN_OK ? some_judge(s, some_ids, some, kept) : status;
+}
+
+/* Rows of a list, by the places of their slabs. */
+enum mn_status mn_search_listed(struct mn_search *search, struct mn_slab_map *map,
+                                const struct mn_slabs *slabs, const struct mn_row_list *rows)
+{
+    enum { NEIGHBOURS = 4, SOME = 256 };
+    size_t hint = 0, kept = 0;
+    const float *some[SOME];
+    int64_t some_ids[SOME];
+    enum mn_status status = MN_OK;
+
+    for (size_t i = 0; i < rows->count && search->options.k > 0 && status == MN_OK;) {
+        const int64_t *ids = rows->ids + i;
+        struct mn_slab_stretch at;
+
+        status = mn_slab_map_find(map, slabs, ids, rows->count - i, &hint, &at);
+        if (status != MN_OK) return status;
+        i += at.count;
+        if (!at.base) continue;
+        if (at.count >= NEIGHBOURS) {
+            struct mn_slab_block block = {.first = ids[0],
+                                          .base = at.base,
+                                          .stride = mn_slab_stride(slabs->dims),
+                                          .count = at.count};
+            status = mn_search_block(search, &block);
+            continue;
+        }
+        for (size_t n = 0; n < at.count; n++) {
+            some_ids[kept] = ids[n];
+            some[kept] = at.base + n * mn_slab_stride(slabs->dims);
+            some_ask(some[kept++], slabs->dims);
+        }
+        if (kept + NEIGHBOURS <= SOME) continue;
+        status = some_judge(search, some_ids, some, kept);
+        kept = 0;
+    }
+    return status == MN_OK ? some_judge(search, some_ids, some, kept) : status;
 }
 
 enum mn_status mn_search_settle(struct mn_search *search)

@@ -12,7 +12,7 @@
 #define MN_INDEX_VECTOR_SEARCH_H
 
 #include "index/vector/distance.h"
-#include "index/vector/slab.h"
+#include "index/vector/slab_map.h"
 #include "index/vector/topk.h"
 
 struct mn_search_options {
@@ -42,6 +42,14 @@ enum mn_status mn_search_block(struct mn_search *search, const struct mn_slab_bl
 /* Shows vectors that lie anywhere; NULL among them is skipped. */
 enum mn_status mn_search_gathered(struct mn_search *search, const int64_t *ids,
                                   const float *const *vectors, size_t count);
+
+/* Shows the rows of an ascending list that have a vector, by a list of slabs that is ready. */
+struct mn_row_list {
+    const int64_t *ids;
+    size_t count;
+};
+enum mn_status mn_search_listed(struct mn_search *search, struct mn_slab_map *map,
+                                const struct mn_slabs *slabs, const struct mn_row_list *rows);
 
 enum mn_status mn_search_settle(struct mn_search *search);
 

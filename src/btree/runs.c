@@ -1,0 +1,88 @@
+/*
+ * runs: where the runs of a tree lie, entry by entry, while none of them is read.
+ *
+ * Who looks many runs up keeps a list of their places. The list is good as long as the tree has the
+ * root it was made from: a clean root names every page below it by its checksum.
+ */
+#include <inttypes.h>
+
+#include "btree/inside.h"
+
+enum mn_status mn_tree_root(struct mn_view *view, uint64_t tree, struct mn_ref *root)
+{
+    struct mn_root found;
+    enum mn_status status = mn_root_get(view, tree, &found);
+
+    *root = (struct mn_ref){0, 0};
+    if (status == MN_OK && !mn_ref_is_dirty(found.ref)) *root = found.ref;
+    return status;
+}
+
+/* From step[level], whose index is set, down to the first entry of the leaf below it. */
+static enum mn_status path_descend(struct mn_path *path, uint32_t level)
+{
+    enum mn_status status = MN_OK;
+
+    for (; level + 1 < path->depth && status == MN_OK; level++) {
+        status = mn_path_down(path, level);
+    }
+    return status;
+}
+
+/* To the next leaf; *found false behind the last. */
+static enum mn_status path_step(struct mn_path *path, bool *found)
+{
+    for (uint32_t level = path->depth - 1; level-- > 0;) {
+        struct mn_step *step = &path->step[level];
+
+        if (step->index + 1 >= mn_node_count(step->page)) continue;
+        step->index++;
+        *found = true;
+        return path_descend(path, level);
+    }
+    *found = false;
+    return MN_OK;
+}
+
+/* False: the entry has a tail, or no run, or no inline part. */
+static bool entry_read(const struct mn_node *leaf, uint32_t index, struct mn_run_entry *entry)
+{
+    const uint8_t *slots = leaf->page + MN_PAGE_HEADER + 4 * (size_t)mn_node_count(leaf->page);
+    const uint8_t *at = leaf->page + leaf->size - mn_get_u16(slots + 4 * (size_t)index);
+    uint16_t length = mn_get_u16(slots + 4 * (size_t)index + 2);
+    uint32_t prefix = mn_node_prefix_len(leaf->page);
+
+    if ((length & (MN_CELL_RUN | MN_CELL_TAIL)) != MN_CELL_RUN) return false;
+    entry->prefix = mn_bytes_of(leaf->page + leaf->size - prefix, prefix);
+    entry->suffix = mn_bytes_of(at, length & MN_SUFFIX_MASK);
+    at += entry->suffix.len;
+    entry->value = mn_bytes_of(at + 2, mn_get_u16(at));
+    entry->run = mn_run_unpack(at + 2 + entry->value.len);
+    return entry->value.len > 0;
+}
+
+enum mn_status mn_tree_runs(struct mn_view *view, uint64_t tree, mn_run_visit visit, void *context)
+{
+    struct mn_root root;
+    struct mn_path path;
+    bool found = true;
+    enum mn_status status = mn_root_get(view, tree, &root);
+
+    if (status == MN_OK) status = mn_path_root(&path, view, &root);
+    if (status != MN_OK || path.depth == 0) return status;
+    status = path_descend(&path, 0);
+    while (status == MN_OK && found) {
+        struct mn_node leaf = mn_path_node(&path, path.depth - 1);
+        uint32_t count = mn_node_count(leaf.page);
+
+        for (uint32_t i = 0; i < count && status == MN_OK; i++) {
+            struct mn_run_entry entry;
+
+            status = entry_read(&leaf, i, &entry)
+                         ? visit(context, &entry)
+                         : mn_fail(MN_CORRUPT, "tree %" PRIu64 ": an entry without a run", tree);
+        }
+        if (status == MN_OK) status = path_step(&path, &found);
+    }
+    return status;
+}
