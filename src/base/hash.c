@@ -8,6 +8,7 @@
 #include "base/machine.h"
 
 #define XXH_INLINE_ALL
+#define XXH_NO_PREFETCH /* see hash_level.h */
 #include <xxhash.h>
 
 uint64_t mn_hash_baseline(const void *bytes, size_t size_bytes, uint64_t seed)

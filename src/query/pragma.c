@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "btree/tree.h"
+#include "index/vector/ann.h"
 #include "query/integrity.h"
 #include "query/parse.h"
 #include "query/statement.h"
@@ -18,13 +19,14 @@ enum pragma {
     PRAGMA_BUSY_MS,
     PRAGMA_VERSION,
     PRAGMA_COMPACT,
+    PRAGMA_MAINTAIN,
     PRAGMAS
 };
 
 static const struct {
     const char *name;
     uint8_t type;
-    bool in_file; /* a change of it is a write */
+    bool in_file; /* a change of it is a write; of one that is only asked, the question is */
     bool fixed;   /* can only be asked */
 } pragmas[PRAGMAS] = {
     [PRAGMA_USER_VERSION] = {"user_version", MN_TYPE_INT, true, false},
@@ -35,6 +37,7 @@ static const struct {
     [PRAGMA_BUSY_MS] = {"busy_ms", MN_TYPE_INT, false, false},
     [PRAGMA_VERSION] = {"version", MN_TYPE_INT, false, true},
     [PRAGMA_COMPACT] = {"compact", MN_TYPE_INT, false, true},
+    [PRAGMA_MAINTAIN] = {"maintain", MN_TYPE_INT, true, true},
 };
 
 /* What PRAGMA compact answers, all INT. */
@@ -78,7 +81,7 @@ enum mn_status mn_pragma_shape(struct mn_stmt *stmt)
         return mn_fail_at(MN_TYPE, ast->value_span.offset, ast->value_span.length,
                           "PRAGMA %s takes %s", ast->name.text, mn_type_name(pragmas[which].type));
     }
-    stmt->writes = ast->given && pragmas[which].in_file;
+    stmt->writes = (ast->given || pragmas[which].fixed) && pragmas[which].in_file;
     stmt->column_count = ast->given ? 0 : which == PRAGMA_COMPACT ? COMPACT_COLUMNS : 1;
     stmt->names = mn_arena_alloc(&stmt->arena, COMPACT_COLUMNS * sizeof(char *));
     stmt->kinds = mn_arena_zalloc(&stmt->arena, COMPACT_COLUMNS * sizeof *stmt->kinds);
@@ -115,6 +118,31 @@ static enum mn_status compact_run(struct mn_session *session, struct mn_stmt *st
     row[2] = mn_int((int64_t)result.pages);
     row[3] = result.held ? mn_int((int64_t)result.held) : mn_null();
     return mn_statement_keep(stmt, row);
+}
+
+static enum mn_status exec_tick(void *context)
+{
+    return mn_exec_tick(context);
+}
+
+/* Packs the lists of every coded index; answers how many there were to pack. */
+static enum mn_status maintain_run(struct mn_stmt *stmt)
+{
+    const struct mn_ann_progress progress = {exec_tick, &stmt->exec};
+    const struct mn_schema *schema = stmt->exec.schema;
+    struct mn_value value = mn_int(0);
+    enum mn_status status = MN_OK;
+
+    for (uint32_t i = 0; i < schema->index_count && status == MN_OK; i++) {
+        struct mn_ann ann;
+        uint64_t packed = 0;
+
+        if (!mn_index_is_coded(schema->indexes[i])) continue;
+        status = mn_ann_init(&ann, stmt->exec.view, schema->indexes[i]);
+        if (status == MN_OK) status = mn_ann_maintain(&ann, &progress, &packed);
+        value.i += (int64_t)packed;
+    }
+    return status == MN_OK ? mn_statement_keep(stmt, &value) : status;
 }
 
 static enum mn_status finding_keep(void *context, const char *finding)
@@ -158,6 +186,7 @@ static enum mn_status pragma_get(struct mn_stmt *stmt, enum pragma which)
     case PRAGMA_PAGE_SIZE: value = mn_int(mn_view_page_size(exec->view)); break;
     case PRAGMA_BUSY_MS: value = mn_int(atomic_load(&stmt->db->busy_ms)); break;
     case PRAGMA_VERSION: value = mn_int((int64_t)mn_view_version(exec->view)); break;
+    case PRAGMA_MAINTAIN: return maintain_run(stmt);
     case PRAGMA_COMPACT:
     case PRAGMAS: break;
     }
@@ -200,6 +229,7 @@ static enum mn_status pragma_set(struct mn_stmt *stmt, enum pragma which)
     case PRAGMA_PAGE_SIZE:
     case PRAGMA_VERSION:
     case PRAGMA_COMPACT:
+    case PRAGMA_MAINTAIN:
     case PRAGMAS: break;
     }
     return MN_OK;

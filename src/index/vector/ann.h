@@ -73,6 +73,10 @@ struct mn_ann_progress {
 };
 enum mn_status mn_ann_build(const struct mn_ann *ann, const struct mn_ann_progress *progress);
 
+/* Packs lists whose rows fit fewer chunks; how many there were. */
+enum mn_status mn_ann_maintain(const struct mn_ann *ann, const struct mn_ann_progress *progress,
+                               uint64_t *packed);
+
 /* How many rows have a code, from the heads of the chunks. */
 enum mn_status mn_ann_count(const struct mn_ann *ann, uint64_t *codes);
 
