@@ -12,7 +12,7 @@
 
 #define XXH_INLINE_ALL
 #define XXH_NO_PREFETCH /* see hash_level.h */
-#define XXH_VECTOR 2 /* XXH_AVX2, whose name the header has not defined yet */
+#define XXH_VECTOR 2    /* XXH_AVX2, whose name the header has not defined yet */
 
 #pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
 
