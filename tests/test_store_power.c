@@ -1,15 +1,17 @@
 /*
- * Tests of store: what the crash explorer found, each as small as it gets.
+ * Tests of store: what the crash explorer, and what failing allocations, found, each as small as it
+ * gets.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "os/sim.h"
 #include "store/inside.h"
 #include "support/raw.h"
 #include "support/test.h"
 
-enum { GROW = 64 << 10 };
+enum { GROW = 16 << 10 };
 
 static struct mn_store *must_open(struct mn_os *os)
 {
@@ -199,6 +201,43 @@ static void a_torn_image_is_not_taken_for_the_one_that_waits(void **state)
     mn_machine_free(os);
 }
 
+/* ---- no page is lost for want of memory ---- */
+
+static bool no_memory(void *context, size_t size_bytes)
+{
+    (void)context;
+    (void)size_bytes;
+    return false;
+}
+
+/* What a rollback cannot give back must not be committed as if it were used. */
+static void a_rollback_without_memory_loses_no_page(void **state)
+{
+    struct mn_os *os = mn_machine_new(1, 0);
+    struct mn_store *store = must_open(os);
+    struct mn_view *view;
+    struct mn_ref ref;
+    uint32_t savepoint;
+
+    (void)state;
+    ok(run_commit(store, 1, 5000));
+    ok(mn_write_begin(store, 0, &view));
+    ok(raw_set_run(view, 0, 2, 5000));
+    ok(mn_savepoint_begin(view, &savepoint));
+    page_place(view, &ref, 7);
+    mn_alloc_set_hook(no_memory, NULL);
+    mn_savepoint_rollback(view, savepoint);
+    mn_alloc_set_hook(NULL, NULL);
+    assert_int_equal(mn_write_commit(view, NULL), MN_NOMEM);
+    expect_run(store, 1);
+    assert_int_equal(raw_check(store), 0);
+    ok(run_commit(store, 3, 5000));
+    expect_run(store, 3);
+    assert_int_equal(raw_check(store), 0);
+    ok(mn_store_close(store));
+    mn_machine_free(os);
+}
+
 /* ---- the checkpoint of a close is made by whoever writes meanwhile ---- */
 
 static void a_close_beside_a_writer_is_made_durable_by_him(void **state)
@@ -237,6 +276,7 @@ int main(void)
         cmocka_unit_test(a_failed_commit_leaves_a_size_that_power_may_take),
         cmocka_unit_test(a_cut_file_is_not_taken_for_its_older_self),
         cmocka_unit_test(a_torn_image_is_not_taken_for_the_one_that_waits),
+        cmocka_unit_test(a_rollback_without_memory_loses_no_page),
         cmocka_unit_test(a_close_beside_a_writer_is_made_durable_by_him),
     };
 

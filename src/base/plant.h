@@ -75,9 +75,17 @@
     X(INDEX_ENTRY_STAYS, "a changed row leaves its old index entry") \
     X(SIZE_TRUSTED, "a size that another writer left may be lost") \
     X(BELIEVED_EARLY, "a page is believed when it was written, not when it was placed") \
+    X(PREWRITE_BELOW, "zeros are written in advance behind the last page only") \
+    X(REJECTED_STAYS, "a rejected version's slot goes before anything is written") \
+    X(CUT_TAKES_OLDER, "a whole slot that does not fit into the file is damage") \
+    X(SLOT_TWICE, "a version has one slot") \
     X(WING_LOST, "what waits beside the slot is written with it") \
     X(DURABLE_UNPINNED, "pages of the durable version are kept [DNOTPIN]") \
     X(LAZY_DEAD_STAY, "a page that died again is not answered for (Z2) [DEADPAGES]") \
+    X(TAIL_LOST, "a slot tells of all versions that are not durable (Z1)") \
+    X(TAIL_UNBOUNDED, "a slot answers for 1 MiB at most (Z1)") \
+    X(READ_BACK_SKIPPED, "a checkpoint over others' writes is read back (Z3) [NOBACK]") \
+    X(FAILED_UNSAID, "a failed sync of published versions stops all writers [NOFAILFLAG]") \
     X(LAZY_LARGE_STAYS, "a large version is durable before it is published (Z4)")
 
 enum mn_plant {

@@ -274,12 +274,11 @@ static enum mn_status write_some(struct mn_inode *inode, uint64_t offset, const 
     return status;
 }
 
-static enum mn_status sim_pwritev(struct mn_file *base, uint64_t offset,
-                                  const struct mn_slice *slices, size_t count)
+static enum mn_status slices_write(struct sim_file *file, enum mn_sim_op op, uint64_t offset,
+                                   const struct mn_slice *slices, size_t count)
 {
-    struct sim_file *file = self(base);
     struct mn_sim_event about = {
-        .op = MN_SIM_WRITE, .offset = offset, .slices = slices, .slice_count = count};
+        .op = op, .offset = offset, .slices = slices, .slice_count = count};
     struct mn_range at = {offset, 0};
     enum mn_sim_fault fault;
     enum mn_status status;
@@ -302,6 +301,24 @@ static enum mn_status sim_pwritev(struct mn_file *base, uint64_t offset,
     pthread_mutex_unlock(&file->os->mutex);
     if (!status && fault == MN_SIM_SHORT) return mn_fail(MN_IOERR, "simulated short write");
     return status;
+}
+
+static enum mn_status sim_pwritev(struct mn_file *base, uint64_t offset,
+                                  const struct mn_slice *slices, size_t count)
+{
+    return slices_write(self(base), MN_SIM_WRITE, offset, slices, count);
+}
+
+static void sim_prewrite(struct mn_file *base, struct mn_range at)
+{
+    struct mn_slice zeros = {NULL, at.length};
+    uint8_t *bytes;
+
+    if (self(base)->os->memory) return;
+    bytes = mn_zalloc(at.length);
+    zeros.data = bytes;
+    if (bytes) (void)slices_write(self(base), MN_SIM_PREWRITE, at.start, &zeros, 1);
+    mn_dealloc(bytes);
 }
 
 static enum mn_status sim_sync(struct mn_file *base)
@@ -517,6 +534,7 @@ static const struct mn_file_ops sim_file_ops = {
     .pwritev = sim_pwritev,
     .sync = sim_sync,
     .resize = sim_resize,
+    .prewrite = sim_prewrite,
     .drop_cached = sim_drop_cached,
     .map = sim_map,
     .advise_random = sim_advise_random,

@@ -22,7 +22,8 @@ enum mn_sim_op {
     MN_SIM_READ,
     MN_SIM_READ_DEVICE,
     MN_SIM_PUBLISH,
-    MN_SIM_LOCK
+    MN_SIM_LOCK,
+    MN_SIM_PREWRITE /* a write of zeros that nobody waits for: its failure is nobody's */
 };
 
 struct mn_sim_loss;
@@ -34,7 +35,7 @@ struct mn_sim_event {
     struct mn_file *file;
     const struct mn_inode *inode;  /* of the file: what nobody else may change now */
     uint64_t offset, size_bytes;   /* of a write or read; size_bytes alone of a resize */
-    const struct mn_slice *slices; /* of a write: its bytes */
+    const struct mn_slice *slices; /* of a write, also of zeros: its bytes */
     size_t slice_count;
     struct mn_sim_loss *loss; /* of a sync: what arrives if it fails; the hook may change it */
 };
@@ -64,7 +65,8 @@ struct mn_sim_loss {
     uint64_t
         keep; /* bit i: piece i arrives; pieces from 64 on, or all with `random`: by the seed */
     bool random;
-    bool sizes; /* changes of size arrive in any case */
+    bool sizes;     /* changes of size arrive in any case */
+    bool rest_lost; /* pieces from 64 on do not arrive, whatever the seed says */
     enum mn_sim_tear tear;
     uint64_t torn; /* the piece that is torn, counted as arriving */
     uint64_t seed;

@@ -242,6 +242,7 @@ static bool piece_arrives(size_t number, const struct mn_sim_loss *loss, uint64_
 
     if (loss->tear != MN_SIM_TEAR_NONE && loss->torn == number) return true;
     if (loss->each) return loss->each[number] != 0;
+    if (number >= 64 && loss->rest_lost) return false;
     if (loss->random || number >= 64) return (chance >> 7 & 1) != 0;
     return (loss->keep >> number & 1) != 0;
 }

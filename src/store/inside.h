@@ -178,6 +178,7 @@ struct mn_writer {
     bool syncs;                /* a commit is under way that ends with a sync */
     struct mn_unbegun unbegun; /* what it has written */
     bool digest_void; /* a page was placed and left again: no digest can name what is there */
+    bool give_failed; /* no memory to say that a page is not needed: this must not be committed */
     bool pack, checkpoint, cut; /* asked for by mn_view_pack, _checkpoint and _cut */
     uint64_t durable;           /* the newest durable version, as the notice says */
     int64_t synced_us;          /* when this handle last made a version durable */
@@ -353,6 +354,8 @@ enum mn_status mn_room_take(struct mn_view *view, uint64_t pages, uint64_t *star
 enum mn_status mn_room_reserve(struct mn_view *view, uint64_t pages);
 /* Pages taken by this transaction go back at once. */
 enum mn_status mn_room_give(struct mn_writer *writer, uint64_t start, uint64_t pages);
+/* The same where nobody can be told: without memory for it the commit fails. */
+void mn_room_give_back(struct mn_writer *writer, uint64_t start, uint64_t pages);
 /* Were these pages taken by this transaction? */
 bool mn_room_is_taken(const struct mn_writer *writer, uint64_t start, uint64_t pages);
 /* Queues whole pages to be written; the buffer is the store's from now on. */

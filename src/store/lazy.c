@@ -193,7 +193,7 @@ enum mn_status mn_sync_failed(struct mn_store *store, uint64_t version)
     store->poisoned = true;
     /* Published versions may not exist on the device: readers go on, nobody writes until all have
      * closed the file and the next open has settled it. */
-    if (mn_notice_read(store, &notice, &good) == MN_OK && good &&
+    if (!MN_PLANT(FAILED_UNSAID) && mn_notice_read(store, &notice, &good) == MN_OK && good &&
         notice.durable < notice.published) {
         notice.failed = 1;
         (void)mn_notice_write(store, &notice);
@@ -222,7 +222,7 @@ enum mn_status mn_barrier(struct mn_store *store, uint64_t version, bool others)
     if (status && MN_PLANT(SYNC_RETRIED)) status = store->file->ops->sync(store->file);
     if (MN_PLANT(SYNC_ERROR_IGNORED)) status = MN_OK;
     store->writer.synced_us = store->os->ops->tick_us(store->os);
-    return !status && others ? read_back(store, version) : status;
+    return !status && others && !MN_PLANT(READ_BACK_SKIPPED) ? read_back(store, version) : status;
 }
 
 enum mn_status mn_checkpoint(struct mn_store *store, uint64_t version)

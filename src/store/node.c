@@ -73,10 +73,7 @@ void mn_node_free(struct mn_writer *writer, struct mn_store *store, uint32_t num
         mn_buffer_put(writer, store, node->data, node->size_bytes);
         writer->dirty_bytes -= node->size_bytes;
     } else if (node->place.page && !node->lent) {
-        /* Cannot fail in a way that matters: a page not given back is found at the next rebuild. */
-        if (mn_room_give(writer, node->place.page, node->size_bytes >> store->page_shift)) {
-            writer->space.version = 0;
-        }
+        mn_room_give_back(writer, node->place.page, node->size_bytes >> store->page_shift);
     }
     if (node->state == MN_NODE_LIVE && node->run_bytes == 0) writer->live_nodes--;
     memset(node, 0, sizeof *node);

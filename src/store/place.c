@@ -79,6 +79,7 @@ static void room_prewrite(struct mn_view *view, uint64_t end, uint64_t need)
     uint64_t from = store->prewritten > end ? store->prewritten : end;
     uint64_t step = store->file_bytes / PREWRITE_SHARE, to;
 
+    if (MN_PLANT(PREWRITE_BELOW)) from--;
     if (step < PREWRITE_LEAST) step = PREWRITE_LEAST;
     if (step > PREWRITE_MOST) step = PREWRITE_MOST;
     to = need + (step >> store->page_shift);
@@ -156,6 +157,13 @@ enum mn_status mn_room_give(struct mn_writer *writer, uint64_t start, uint64_t p
 
     if (!status) mn_space_free(&writer->space, start, pages);
     return status;
+}
+
+void mn_room_give_back(struct mn_writer *writer, uint64_t start, uint64_t pages)
+{
+    if (!mn_room_give(writer, start, pages)) return;
+    writer->space.version = 0;
+    writer->give_failed = true;
 }
 
 bool mn_room_is_taken(const struct mn_writer *writer, uint64_t start, uint64_t pages)
@@ -450,7 +458,7 @@ enum mn_status mn_node_place(struct mn_view *view, struct mn_node *node, enum mn
     }
     if (status) {
         writer->digest_void = true;
-        if (mn_room_give(writer, place.page, pages)) writer->space.version = 0;
+        mn_room_give_back(writer, place.page, pages);
         return status;
     }
     pages_doubt(view->store, place.page, pages);

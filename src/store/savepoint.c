@@ -47,9 +47,7 @@ static void image_restore(struct mn_view *view, struct mn_undo *entry)
         memcpy(node->data, entry->image, node->size_bytes);
         mn_buffer_put(writer, view->store, entry->image, node->size_bytes);
     } else { /* placed since: the place is not needed */
-        if (mn_room_give(writer, node->place.page, node->size_bytes >> view->store->page_shift)) {
-            writer->space.version = 0;
-        }
+        mn_room_give_back(writer, node->place.page, node->size_bytes >> view->store->page_shift);
         writer->digest_void = true;
         memset(&node->place, 0, sizeof node->place);
         node->data = entry->image;

@@ -473,6 +473,11 @@ static enum mn_status newest_whole(struct mn_store *store, struct mn_meta *chose
         }
         /* A file grows durably before a slot says so: a whole slot that does not fit is damage. */
         status = mn_meta_validate(meta, store->layout.plain, file_pages);
+        if (status && MN_PLANT(CUT_TAKES_OLDER)) {
+            meta->version = 0;
+            status = MN_OK;
+            continue;
+        }
         if (!status) status = manifest_holds(store, meta, &manifest, &whole);
         if (!status && whole) {
             *chosen = *meta;

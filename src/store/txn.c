@@ -132,6 +132,7 @@ static enum mn_status rejected_wipe(struct mn_store *store, struct mn_writer *wr
         if (ring->version[i] <= writer->base.version) continue;
         if (ring->claimed < ring->version[i]) ring->claimed = ring->version[i];
         ring->version[i] = 0;
+        if (MN_PLANT(REJECTED_STAYS)) continue;
         status = mn_file_write(store->file, at, zeros, sizeof zeros);
         wiped = true;
     }
@@ -237,6 +238,7 @@ static void writer_clear(struct mn_writer *writer, struct mn_store *store)
     writer->wing.from = writer->wing.to = 0;
     writer->placed_bytes = 0;
     writer->syncs = writer->space_ready = writer->changed = writer->digest_void = false;
+    writer->give_failed = false;
     writer->pack = writer->checkpoint = writer->cut = writer->make_durable = false;
     /* One large transaction must not keep its lists for ever. */
     if (writer->digest_capacity > MN_LARGE_BYTES / MN_PAGE_SIZE_MIN) {
@@ -370,6 +372,7 @@ static enum mn_status deaths_check(struct mn_writer *writer)
 /* Has this commit done what the tail of a slot must still tell of the versions before it? (Z1) */
 static bool tail_was_cut(const struct mn_writer *writer)
 {
+    if (MN_PLANT(TAIL_LOST)) return false;
     return writer->next.checkpoint_version == writer->next.version ||
            writer->next.log_pages != writer->base.log_pages;
 }
@@ -384,6 +387,7 @@ static enum mn_status unsynced_add(struct mn_view *view, enum mn_sync_mode mode)
 
     if (status == MN_CORRUPT) bounded = false;
     if (status && status != MN_CORRUPT) return status;
+    if (MN_PLANT(TAIL_UNBOUNDED) && bounded) return MN_OK;
     if (bounded && writer->unsynced.count <= (size_t)MN_LARGE_BYTES >> store->page_shift) {
         return MN_OK;
     }
@@ -441,6 +445,16 @@ static enum mn_status slot_write(struct mn_view *view)
     uint8_t bytes[MN_META_BYTES];
 
     mn_meta_encode(&writer->next, store->superblock.secret, bytes);
+    for (uint32_t i = 0; i < MN_META_SLOTS && MN_PLANT(SLOT_TWICE); i++) {
+        if (mn_store_get_sync(store) != MN_STORE_FULL) break; /* slots would run out */
+        uint64_t has = writer->ring.version[i];
+
+        if (i == writer->wing.slot || has == writer->durable || has == writer->base.version)
+            continue;
+        (void)mn_file_write(store->file, mn_slot_offset(store, i), bytes, sizeof bytes);
+        writer->ring.version[i] = writer->next.version;
+        break;
+    }
     return mn_wing_flush(view, bytes);
 }
 
@@ -519,6 +533,7 @@ static enum mn_status write_pages(struct mn_view *view, enum mn_sync_mode mode)
     struct mn_manifest manifest = {0};
     enum mn_status status = nodes_place(view);
 
+    if (!status && writer->give_failed) status = mn_fail_nomem();
     if (!status) status = own_deaths_give(view);
     if (!status) status = mn_space_prepare(view);
     if (!status) status = deaths_check(writer);
