@@ -68,6 +68,7 @@ const Options = struct {
     fuzz_seconds: u32,
     sim_seconds: ?u32,
     planted_units: bool,
+    planted_only: ?[]const u8,
 
     fn read(b: *Build) Options {
         const mode = std.builtin.OptimizeMode;
@@ -84,6 +85,7 @@ const Options = struct {
             .fuzz_seconds = b.option(u32, "fuzz-seconds", "For each target (default 10)") orelse 10,
             .planted_units = b.option(bool, "planted-units", "And what unit tests see") orelse
                 false,
+            .planted_only = b.option([]const u8, "planted-only", "One bug, by its name"),
             .sim_seconds = b.option(u32, "sim-seconds", "Of sim (default 60; with -Ddeep 1200)"),
         };
     }
@@ -538,6 +540,7 @@ const House = struct {
         const run = h.addRunner("planted");
         run.addArgs(&.{ "--", "planted" });
         run.addArtifactArg(exe);
+        if (h.o.planted_only) |name| run.addArgs(&.{ "--only", name });
         if (h.o.planted_units) for (h.files.tests) |path| {
             const name = std.fs.path.stem(path);
             const unit = std.mem.startsWith(u8, name, "test_store_") or

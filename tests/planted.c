@@ -1,7 +1,8 @@
 /*
  * planted: switches on one planted bug after the other, and lets the crash explorer look for it.
  *
- *   planted [--seconds N] [--seed N] [--only NUMBER] [--shape NAME] [UNIT-TEST...]
+ *   planted [--seconds N] [--seed N] [--only NAME] [--shape NAME] [--replay TOKEN] [--without
+ * INVARIANT] [UNIT-TEST...]
  *
  * For each bug: what found it (shape, seed of the workload, state, invariant), how long that took,
  * and whether one of the unit tests given as programs fails with it. Then, for each invariant, a
@@ -63,7 +64,8 @@ struct options {
     double seconds;
     uint64_t seed;
     int only;
-    const char *shape;
+    const char *shape, *replay;
+    uint32_t checks;
     char **units;
     int unit_count;
 };
@@ -131,7 +133,13 @@ static void look(const struct options *options, int plant, uint32_t checks, stru
 
     setrlimit(RLIMIT_CPU, &limit); /* a bug may be an endless loop */
     mn_planted = plant;
-    for (uint64_t n = 0; !hit && processor_seconds() < options->seconds; n++) {
+    if (options->replay) {
+        struct workload workload;
+
+        found->shape = "the given workload";
+        hit = !workload_parse(options->replay, &workload) || look_at(&x, &workload, found);
+    }
+    for (uint64_t n = 0; !hit && !options->replay && processor_seconds() < options->seconds; n++) {
         struct workload workload;
         const struct shape *shape = turn(options, n, &found->n);
 
@@ -244,20 +252,21 @@ static void row_print(const struct row *row, bool units)
     }
     printf("      %s\n", plants[row->plant].rule);
     if (found->finding.text[0])
-        printf("      found: %s\n      sim_crash --replay %s\n", found->finding.text, found->token);
+        printf("      found: %s\n      --only %s --replay %s\n", found->finding.text,
+               plants[row->plant].name, found->token);
     fflush(stdout);
 }
 
 static int rows_run(const struct options *options, struct row *rows, struct hit *shared)
 {
-    int missed = 0, first = options->only ? options->only : 1;
-    int end = options->only ? options->only + 1 : MN_PLANT_END;
+    int missed = 0, first = options->only > 0 ? options->only : 1;
+    int end = options->only > 0 ? options->only + 1 : MN_PLANT_END;
 
     for (int at = first; at < end; at += JOBS) {
         pid_t pids[JOBS];
 
         for (int j = 0; j < JOBS && at + j < end; j++) {
-            pids[j] = look_start(options, at + j, CHECKS_ALL, &shared[j]);
+            pids[j] = look_start(options, at + j, options->checks, &shared[j]);
         }
         for (int j = 0; j < JOBS && at + j < end; j++) {
             struct row *row = &rows[at + j];
@@ -295,17 +304,29 @@ static bool check_off(const struct options *options, const struct row *rows, int
     return false;
 }
 
+/* 0: there is no such bug. */
+static int plant_number(const char *name)
+{
+    for (int i = 1; i < MN_PLANT_END; i++) {
+        if (strcmp(plants[i].name, name) == 0) return i;
+    }
+    return 0;
+}
+
 static void options_read(int argc, char **argv, struct options *options)
 {
     int i = 1;
 
+    options->only = -1;
     for (; i + 1 < argc && argv[i][0] == '-'; i += 2) {
         const char *value = argv[i + 1];
 
         if (strcmp(argv[i], "--seconds") == 0) options->seconds = strtod(value, NULL);
         if (strcmp(argv[i], "--seed") == 0) options->seed = strtoull(value, NULL, 10);
-        if (strcmp(argv[i], "--only") == 0) options->only = (int)strtol(value, NULL, 10);
+        if (strcmp(argv[i], "--only") == 0) options->only = plant_number(value);
         if (strcmp(argv[i], "--shape") == 0) options->shape = value;
+        if (strcmp(argv[i], "--replay") == 0) options->replay = value;
+        if (strcmp(argv[i], "--without") == 0) options->checks &= ~(1u << strtol(value, NULL, 10));
     }
     options->units = argv + i;
     options->unit_count = argc - i;
@@ -313,7 +334,7 @@ static void options_read(int argc, char **argv, struct options *options)
 
 int main(int argc, char **argv)
 {
-    struct options options = {.seconds = 10, .seed = 1};
+    struct options options = {.seconds = 10, .seed = 1, .checks = CHECKS_ALL};
     struct row *rows = calloc(MN_PLANT_END, sizeof *rows);
     struct hit *shared = mmap(NULL, JOBS * sizeof *shared, PROT_READ | PROT_WRITE,
                               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -321,8 +342,12 @@ int main(int argc, char **argv)
 
     if (!rows || shared == MAP_FAILED) return 2;
     options_read(argc, argv, &options);
+    if (options.only == 0) {
+        fprintf(stderr, "there is no such planted bug\n");
+        return 2;
+    }
     missed = rows_run(&options, rows, shared);
-    if (options.only) return missed != 0;
+    if (options.only > 0) return missed != 0;
     for (int i = 1; i < MN_PLANT_END; i++) invisible += rows[i].caught && !rows[i].unit;
     for (int n = 1; n < INVARIANTS; n++) shown += check_off(&options, rows, n, shared);
     printf("%d of %d planted bugs found", MN_PLANT_END - 1 - missed, MN_PLANT_END - 1);

@@ -274,15 +274,16 @@ static int replay(const char *token, uint32_t effort, struct report *report)
     return 1;
 }
 
-/* Every token that ever failed must be good now. Lines that begin with # say what each was. */
-static int regressions(uint32_t effort, struct report *report)
+/* Every token that ever failed, or shows a planted bug, must be good. Lines that begin with # say
+ * what each was. */
+static int list_replay(const char *name, uint32_t effort, struct report *report)
 {
-    FILE *file = fopen(test_source("tests/data/crash_regressions.txt"), "r");
+    FILE *file = fopen(test_source(name), "r");
     char line[TOKEN_BYTES + 2];
     int bad = 0, count = 0;
 
     if (!file) {
-        printf("there is no list of regressions\n");
+        printf("there is no %s\n", name);
         return 1;
     }
     while (fgets(line, sizeof line, file)) {
@@ -292,8 +293,14 @@ static int regressions(uint32_t effort, struct report *report)
         count++;
     }
     fclose(file);
-    printf("%d regressions, %d bad\n", count, bad);
+    printf("%d of %s, %d bad\n", count, name, bad);
     return bad;
+}
+
+static int regressions(uint32_t effort, struct report *report)
+{
+    return list_replay("tests/data/crash_regressions.txt", effort, report) +
+           list_replay("tests/data/planted_workloads.txt", effort, report);
 }
 
 static bool options_read(int argc, char **argv, struct options *options)

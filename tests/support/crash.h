@@ -14,7 +14,7 @@
  * What the model holds after each transaction is known by a print, a hash of the cells.
  *
  *   I1  the state is exactly one permitted transaction
- *   I2  no page is reached twice, none that is reached counts as free
+ *   I2  no page is reached twice, none that is reached counts as free, no version has two slots
  *   I3  every index entry has its row, every row its entries
  *   I4  the trees have the shape they should have
  *   I5  nobody writes over a page of a durable, published or pinned version
@@ -140,6 +140,12 @@ struct record_entry {
     enum record_kind kind;
     uint64_t offset, size, print, mask;
     size_t bytes; /* of a write: place in `arena` */
+    size_t first; /* of a begin: its changes, `size` of them */
+};
+
+struct change {
+    uint64_t value;
+    uint32_t cell, bytes;
 };
 
 struct version {
@@ -154,6 +160,8 @@ struct record {
     size_t count, capacity;
     uint8_t *arena;
     size_t used, arena_capacity;
+    struct change *changes;
+    size_t change_first, change_count, change_capacity; /* first: of the open transaction */
     struct version versions[VERSIONS_MAX];
     uint32_t version_count;
     uint64_t slot_of[SLOTS]; /* version now in each slot */
@@ -167,7 +175,9 @@ struct record {
     uint32_t write_fault;
     uint64_t sync_mask;
     struct mn_file *victim;
-    bool died;
+    bool waits_growth; /* faults to come count from the next growth of the file on */
+    bool sync_kills;   /* the process dies of the sync that fails */
+    bool sync_failed, died;
     void (*interrupt)(void *context); /* called once after `interrupt_after` events */
     void *interrupt_context;
     int interrupt_after;
@@ -177,6 +187,8 @@ void record_start(struct record *record, struct mn_os *os, const struct place *p
 void record_stop(struct record *record);
 void record_free(struct record *record);
 void record_note(struct record *record, enum record_kind kind, uint64_t print);
+/* One change of the transaction whose commit begins next. */
+void record_change(struct record *record, struct change change);
 /* Registers the versions whose slots were written since the last call. */
 void record_versions(struct record *record);
 /* The newest version written. */
@@ -265,6 +277,13 @@ struct finding {
 
 struct stage;
 
+/* The transaction in flight: whoever finds that it did not happen may make it again. */
+struct retry {
+    const struct change *changes;
+    size_t count;
+    uint64_t from; /* the print of what it began from */
+};
+
 struct explorer {
     const struct workload *workload;
     struct tally *tally;
@@ -275,7 +294,8 @@ struct explorer {
     uint32_t effort; /* 1: short, 4: usual */
     uint32_t depth;
     struct stage *stages; /* STAGES of them, used again and again */
-    bool lean;            /* only the enumeration: no kills, damage or second crashes */
+    struct retry retry;
+    bool lean; /* only the enumeration: no kills, damage or second crashes */
 };
 
 enum { STAGE_LEVELS = 2, STAGES = 3 }; /* one a depth, and the late one */

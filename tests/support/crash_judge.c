@@ -14,8 +14,15 @@
 #include "support/crash.h"
 
 enum { REFUSED = 2 }; /* prints are odd */
-enum { OPEN_BYTES_MAX = (1 << 20) + (128 << 10), OPEN_WRITES_MAX = 1, NOTICE_BYTES = 32 };
-enum { COMMIT_ONE_IN = 4, AGAIN_ONE_IN = 8, SECOND_ONE_IN = 96, COMMITS = 3 };
+enum { VERSION_BYTES_MAX = 1 << 20, RING_BYTES_MAX = 128 << 10 };
+enum { OPEN_WRITES_MAX = 1, NOTICE_BYTES = 32 };
+enum {
+    COMMIT_ONE_IN = 4,
+    COMMIT_TORN_ONE_IN = 2,
+    AGAIN_ONE_IN = 8,
+    SECOND_ONE_IN = 96,
+    COMMITS = 3
+};
 
 const char *const kind_names[KINDS] = {"subset",     "tear 512",    "tear 8", "garbage",
                                        "size",       "failed sync", "kill",   "recovery",
@@ -42,7 +49,7 @@ void explorer_found(struct explorer *x, int invariant, const char *format, ...)
 /* ---- what an opening costs ---- */
 
 struct costs {
-    uint64_t read, writes, others;
+    uint64_t read[2], writes, others; /* read: from the cache, from the device */
 };
 
 static enum mn_sim_fault costs_hook(void *context, const struct mn_sim_event *event)
@@ -50,7 +57,7 @@ static enum mn_sim_fault costs_hook(void *context, const struct mn_sim_event *ev
     struct costs *costs = context;
 
     if (event->op == MN_SIM_READ || event->op == MN_SIM_READ_DEVICE) {
-        costs->read += event->size_bytes;
+        costs->read[event->op == MN_SIM_READ_DEVICE] += event->size_bytes;
     } else if (event->op == MN_SIM_WRITE) {
         costs->writes++;
         if (event->offset != 12 * UNIT || event->size_bytes != NOTICE_BYTES) costs->others++;
@@ -58,6 +65,35 @@ static enum mn_sim_fault costs_hook(void *context, const struct mn_sim_event *ev
         costs->others++;
     }
     return MN_SIM_PASS;
+}
+
+/*
+ * (I6): the fixed pages, and at most 1 MiB of each version that had to be tried: those of whole
+ * slots from the newest down to the one that was chosen. The same of the cache, to compare.
+ */
+static uint64_t open_bytes_max(const struct stage *stage)
+{
+    struct image image = {.bytes = mn_sim_content(stage->os, "walk"),
+                          .size = mn_sim_size(stage->os, "walk"),
+                          .page_size = 1u << stage->page_shift};
+    uint64_t published = 0, tried = 0;
+
+    (void)mn_sim_peek(stage->os, "walk", 12 * UNIT, &published, sizeof published);
+    for (uint64_t i = 0; i < SLOTS && image.size >= FIXED; i++) {
+        const uint8_t *slot = image.bytes + slot_at(i);
+
+        tried += image_slot_version(slot) >= published && image_slot_is_whole(&image, slot);
+    }
+    return RING_BYTES_MAX + tried * VERSION_BYTES_MAX;
+}
+
+static bool costs_exceed(const struct stage *stage, const struct costs *costs)
+{
+    uint64_t most = VERSION_BYTES_MAX;
+
+    if (costs->writes > OPEN_WRITES_MAX || costs->others) return true;
+    if (costs->read[0] > most || costs->read[1] > most) most = open_bytes_max(stage);
+    return costs->read[0] > most || costs->read[1] > most;
 }
 
 /* ---- one state ---- */
@@ -122,24 +158,53 @@ static void check(struct trial *t)
     }
 }
 
-/* One transaction of a few cells, and what then is read. */
-static bool commit_one(struct trial *t, struct record *record)
+static enum mn_status change_make(struct trial *t, const struct change *change)
 {
     struct handle *h = &t->handle;
+
+    t->cells.value[change->cell] = change->value;
+    t->cells.bytes[change->cell] = change->bytes;
+    return h->layer->set(h, change->cell, change->value, change->bytes);
+}
+
+/* The transaction that was in flight, once more: the same nodes, perhaps in the same places. */
+static enum mn_status retry_make(struct trial *t)
+{
+    const struct retry *retry = &t->x->retry;
+    enum mn_status status = MN_OK;
+
+    for (size_t i = 0; i < retry->count && !status; i++) {
+        status = change_make(t, &retry->changes[i]);
+    }
+    return status;
+}
+
+static enum mn_status random_make(struct trial *t)
+{
+    const struct layer *layer = t->handle.layer;
     uint32_t changes = 1 + (uint32_t)(crash_random(t->x) % 3);
+    enum mn_status status = MN_OK;
+
+    for (uint32_t i = 0; i < changes && !status; i++) {
+        uint64_t chance = crash_random(t->x);
+        struct change change = {.value = chance >> 8 & 3 ? chance | 1 : 0,
+                                .cell = (uint32_t)(chance % layer->cells)};
+
+        change.bytes = change.value ? 8 + (chance >> 20) % 600 : 0;
+        if (layer->raw && change.cell < 16) change.bytes = 0;
+        status = change_make(t, &change);
+    }
+    return status;
+}
+
+/* One transaction of a few cells, and what then is read. */
+static bool commit_one(struct trial *t, struct record *record, bool again)
+{
+    struct handle *h = &t->handle;
     enum mn_status status = h->layer->begin(h);
 
     if (status) return false;
-    for (uint32_t i = 0; i < changes && !status; i++) {
-        uint64_t chance = crash_random(t->x);
-        uint32_t cell = (uint32_t)(chance % h->layer->cells), bytes = 8 + (chance >> 20) % 600;
-        uint64_t value = chance >> 8 & 3 ? chance | 1 : 0;
-
-        if (h->layer->raw && cell < 16) bytes = 0;
-        status = h->layer->set(h, cell, value, bytes);
-        t->cells.value[cell] = value;
-        t->cells.bytes[cell] = value ? bytes : 0;
-    }
+    status = again ? retry_make(t) : random_make(t);
     if (status) {
         h->layer->abort(h);
         return false;
@@ -154,12 +219,19 @@ static bool commit_one(struct trial *t, struct record *record)
     return status == MN_OK;
 }
 
+/* The transaction in flight did not happen: half of those that find that make it again first. */
+static bool is_undone(const struct trial *t)
+{
+    return t->x->retry.count > 0 && t->x->retry.from == cells_print(&t->cells);
+}
+
 static void commits(struct trial *t, uint32_t count, struct record *record)
 {
     struct cells have;
+    bool again = is_undone(t) && mn_hash_mix(t->x->random, 7) & 1;
 
     for (uint32_t i = 0; i < count; i++) {
-        if (!commit_one(t, record)) {
+        if (!commit_one(t, record, again && i == 0)) {
             explorer_found(t->x, 7, "cannot commit after a crash: %s", mn_error_last()->message);
             return;
         }
@@ -225,6 +297,14 @@ static void kill_judge(struct trial *t, uint64_t print)
     }
 }
 
+/* A torn page that is made again in its place is where most can go wrong. */
+static uint64_t commit_one_in(const struct trial *t)
+{
+    bool torn = t->kind == KIND_TEAR_512 || t->kind == KIND_TEAR_8 || t->kind == KIND_GARBAGE;
+
+    return torn && is_undone(t) ? COMMIT_TORN_ONE_IN : COMMIT_ONE_IN;
+}
+
 /* Opens what is there now, and looks at it from all sides. The print of what it holds. */
 static uint64_t state_open(struct trial *t, struct record *record)
 {
@@ -238,9 +318,11 @@ static uint64_t state_open(struct trial *t, struct record *record)
     if (!record) mn_sim_set_hook(t->stage->os, NULL, NULL);
     if (!opened) return refused(t, status, "cannot open");
     t->x->tally->opened++;
-    if (costs.read > OPEN_BYTES_MAX || costs.writes > OPEN_WRITES_MAX || costs.others) {
-        explorer_found(t->x, 6, "opening reads %" PRIu64 " bytes, writes %" PRIu64 " times",
-                       costs.read, costs.writes);
+    if (costs_exceed(t->stage, &costs)) {
+        explorer_found(t->x, 6,
+                       "opening reads %" PRIu64 " bytes of the device, %" PRIu64
+                       " of the cache, and writes %" PRIu64 " times",
+                       costs.read[1], costs.read[0], costs.writes);
     }
     print = look(t);
     if (t->x->finding.invariant || print == REFUSED || t->may_refuse) return print;
@@ -248,7 +330,7 @@ static uint64_t state_open(struct trial *t, struct record *record)
     if (t->x->finding.invariant) return print;
     if (t->kind == KIND_KILL) {
         kill_judge(t, print);
-    } else if (record || crash_random(t->x) % COMMIT_ONE_IN == 0) {
+    } else if (record || crash_random(t->x) % commit_one_in(t) == 0) {
         commits(t, record ? COMMITS : 1 + (crash_random(t->x) & 1), record);
     } else if (crash_random(t->x) % AGAIN_ONE_IN == 0) {
         again(t, t->stage->os, print, 6);
@@ -274,9 +356,12 @@ static uint64_t state_open_twice(struct trial *t)
     record_stop(record);
     stage_rewind(t->stage);
     if (!x->finding.invariant && print != REFUSED) {
+        struct retry retry = x->retry;
+
         x->depth++;
         states_walk(x, record, bytes, size, print);
         x->depth--;
+        x->retry = retry;
     }
     record_free(record);
     free(record);
@@ -355,6 +440,7 @@ bool crash_explore(struct explorer *x, const struct workload *workload)
     if (!record) abort();
     x->workload = workload;
     x->random = workload->seed * 77 + 5;
+    x->retry.count = 0;
     memset(&x->finding, 0, sizeof x->finding);
     world_run(x, record);
     if (!x->finding.invariant)

@@ -28,7 +28,20 @@ static struct record_entry *entry_add(struct record *record, enum record_kind ki
 
 void record_note(struct record *record, enum record_kind kind, uint64_t print)
 {
-    entry_add(record, kind)->print = print;
+    struct record_entry *entry = entry_add(record, kind);
+
+    entry->print = print;
+    if (kind != REC_BEGIN) return;
+    entry->first = record->change_first;
+    entry->size = record->change_count - record->change_first;
+    record->change_first = record->change_count;
+}
+
+void record_change(struct record *record, struct change change)
+{
+    record->changes = grown(record->changes, &record->change_capacity, record->change_count + 1,
+                            sizeof *record->changes);
+    record->changes[record->change_count++] = change;
 }
 
 uint64_t record_newest(const struct record *record)
@@ -110,13 +123,18 @@ static enum mn_sim_fault sync_record(struct record *record, const struct mn_sim_
 {
     struct record_entry *entry;
 
-    if (record->sync_fails < 0 || record->sync_fails-- > 0) {
+    if (record->waits_growth || record->sync_fails < 0 || record->sync_fails-- > 0) {
         record_note(record, REC_SYNC, 0);
         return MN_SIM_PASS;
     }
     entry = entry_add(record, REC_SYNC_FAILED);
     entry->mask = record->sync_mask;
-    *event->loss = (struct mn_sim_loss){.keep = entry->mask, .sizes = true};
+    *event->loss = (struct mn_sim_loss){.keep = entry->mask, .sizes = true, .rest_lost = true};
+    record->sync_failed = true;
+    if (record->sync_kills) { /* before it can say so to anybody */
+        record->victim = event->file;
+        record->dies = 0;
+    }
     return MN_SIM_EIO;
 }
 
@@ -129,7 +147,10 @@ static bool dies_here(struct record *record, const struct mn_sim_event *event)
         record->interrupt = NULL;
         interrupt(record->interrupt_context);
     }
-    if (record->dies < 0 || event->file != record->victim || record->dies-- > 0) return false;
+    if (record->waits_growth || record->dies < 0 || event->file != record->victim ||
+        record->dies-- > 0) {
+        return false;
+    }
     mn_sim_kill(event->file);
     record->died = true;
     return true;
@@ -141,12 +162,15 @@ static enum mn_sim_fault record_hook(void *context, const struct mn_sim_event *e
 
     if (event->op == MN_SIM_READ || event->op == MN_SIM_READ_DEVICE) return MN_SIM_PASS;
     if (dies_here(record, event)) return MN_SIM_PASS;
-    if (event->op == MN_SIM_WRITE) {
-        if (record->write_fails >= 0 && record->write_fails-- == 0)
+    if (event->op == MN_SIM_PREWRITE) {
+        write_record(record, event, event->size_bytes);
+    } else if (event->op == MN_SIM_WRITE) {
+        if (!record->waits_growth && record->write_fails >= 0 && record->write_fails-- == 0)
             return write_fault(record, event);
         write_record(record, event, event->size_bytes);
     } else if (event->op == MN_SIM_RESIZE) {
         entry_add(record, REC_RESIZE)->size = event->size_bytes;
+        if (event->size_bytes > mn_sim_size(record->os, "walk")) record->waits_growth = false;
     } else if (event->op == MN_SIM_SYNC) {
         return sync_record(record, event);
     }
@@ -171,6 +195,7 @@ void record_free(struct record *record)
     for (uint32_t i = 0; i < record->version_count; i++) free(record->versions[i].reach);
     free(record->entries);
     free(record->arena);
+    free(record->changes);
     memset(record, 0, sizeof *record);
 }
 

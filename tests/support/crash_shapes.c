@@ -104,14 +104,21 @@ static void reuse_draw(struct workload *w, uint64_t *random)
     }
 }
 
+enum { AFTER_GROWTH = 18 };
+
 static void failed_draw(struct workload *w, uint64_t *random)
 {
+    if (below(random, 4) == 0) {
+        add(w, below(random, 2) ? 'e' : 'f', below(random, 4), AFTER_GROWTH + below(random, 3));
+        add(w, 'g', 0, 0);
+    }
     for (uint32_t i = 0; i < 6; i++) {
         uint32_t chance = below(random, 4);
 
         if (chance < 2) add(w, 'f', below(random, 2), below(random, 4));
         if (chance == 2) add(w, 'e', below(random, 3), below(random, 3));
         if (chance == 3 && below(random, 4) == 0) add(w, 'q', below(random, 30), 0);
+        if (below(random, 4) == 0) add(w, 'm', 0, 0);
         if (below(random, 8) == 0) add(w, 'v', 1, 0);
         add_changes(w, random, 3);
         add(w, 'c', 0, 0);
@@ -121,6 +128,10 @@ static void failed_draw(struct workload *w, uint64_t *random)
 static void killed_draw(struct workload *w, uint64_t *random)
 {
     if (below(random, 2)) add(w, 'v', 1, 0);
+    if (below(random, 3) == 0) {
+        add(w, 'k', below(random, 5), AFTER_GROWTH);
+        add(w, 'g', 0, 0);
+    }
     for (uint32_t i = 0; i < 6; i++) {
         if (below(random, 2) == 0) add(w, 'k', below(random, 12), 0);
         add_changes(w, random, 3);
@@ -159,15 +170,31 @@ static void statements_draw(struct workload *w, uint64_t *random)
     }
 }
 
+/* In every third the process dies of it, and another one goes on. */
+static void add_failed_sync(struct workload *w, uint64_t *random)
+{
+    enum { FATAL = 9 };
+    uint32_t way = below(random, 4);
+
+    if (below(random, 3) == 0) way += FATAL;
+    add(w, 'f', below(random, 2), way);
+    if (below(random, 2)) add(w, 'y', 0, 0);
+}
+
 /* Commits that nobody waits for, with a checkpoint now and then, by either handle. */
 static void unsynced_draw(struct workload *w, uint64_t *random)
 {
+    bool parts = below(random, 8) == 0;
+
     if (below(random, 3) == 0) add(w, 'v', 1, 0);
     if (below(random, 4) == 0) add(w, 'q', below(random, 36), 0);
     for (uint32_t i = 0; i < 7; i++) {
         if (below(random, 8) == 0) add(w, 'k', below(random, 8), 0);
+        if (parts && i < 4) add(w, 'b', i, 14);
         add_changes(w, random, 3);
+        if (below(random, 8) == 0) add_failed_sync(w, random);
         add(w, 'c', 0, 0);
+        if (below(random, 8) == 0) add_failed_sync(w, random);
         if (below(random, 4) == 0) add(w, 'y', 0, 0);
         if (below(random, 6) == 0) add(w, 'w', 0, 0);
         if (below(random, 8) == 0) add(w, 'z', 0, 0);
@@ -204,6 +231,7 @@ const struct shape shapes[] = {
     {"statements", {&layer_sql, &layer_sql}, MN_STORE_FULL, statements_draw, 1},
     {"long logs", {&layer_raw, &layer_trees}, MN_STORE_FULL, log_draw, 2},
     {"lazy", {&layer_raw, &layer_trees}, MN_STORE_LAZY, unsynced_draw, 2},
+    {"lazy logs", {&layer_raw, &layer_trees}, MN_STORE_LAZY, log_draw, 1},
     {"off", {&layer_raw, &layer_trees}, MN_STORE_OFF, unsynced_draw, 5},
 };
 const uint32_t shape_count = sizeof shapes / sizeof *shapes;

@@ -21,6 +21,7 @@ struct walk {
     size_t position;                       /* in the record */
     size_t late_window; /* pieces of `late` that were pending before the last sync */
     bool lying, started;
+    bool lost; /* without syncs: one failed since the last promise */
     uint8_t keep[KEEP_MAX];
     enum fault_kind kind; /* of subsets */
 };
@@ -329,6 +330,15 @@ static void damage_one(struct walk *w, uint64_t page, uint64_t other)
     stage_arrive(w->stage, &piece);
 }
 
+/* The end of the file is gone. */
+static void damage_cut(struct walk *w)
+{
+    uint64_t more = mn_sim_size(w->stage->os, "walk") - FIXED;
+    struct piece piece = {0, FIXED + draw(w, more) / UNIT * UNIT, NULL};
+
+    stage_arrive(w->stage, &piece);
+}
+
 static void damage(struct walk *w, uint32_t tries)
 {
     uint64_t pages = mn_sim_size(w->stage->os, "walk") >> w->stage->page_shift;
@@ -339,12 +349,19 @@ static void damage(struct walk *w, uint32_t tries)
     for (uint32_t n = 0; n < tries && !done(w); n++) {
         uint64_t page = draw(w, pages), other = fixed + draw(w, pages - fixed);
 
-        /* What is pending has arrived: one fault at a time. */
-        for (size_t i = 0; i < w->stage->count; i++) stage_arrive(w->stage, &w->stage->pieces[i]);
+        bool cut = n % 4 == 3;
+
+        /* What is pending has arrived: one fault at a time. But a cut is told without a notice. */
+        for (size_t i = 0; i < w->stage->count && !(cut && n % 8 == 3); i++)
+            stage_arrive(w->stage, &w->stage->pieces[i]);
         for (int i = 0; i < 8 && page >= fixed && !page_reached(w->record, page); i++) {
             page = draw(w, pages);
         }
-        damage_one(w, page, other);
+        if (cut) {
+            damage_cut(w);
+        } else {
+            damage_one(w, page, other);
+        }
         judge(w->x, w->stage, &permit, KIND_DAMAGE);
     }
 }
@@ -368,6 +385,8 @@ static void synced(struct walk *w, const struct record_entry *entry)
         }
         stage_sync(w->stage, w->keep);
         w->kind = KIND_FAILED;
+        w->lost = w->x->workload->sync != MN_STORE_FULL;
+        if (w->lost) w->killed = w->permit;
         if (w->started) judge(w->x, w->stage, &w->permit, w->kind);
     }
     /* The late stage is where the device would be had it ignored this sync, but not the last. */
@@ -403,30 +422,38 @@ static void entry_walk(struct walk *w, const struct record_entry *entry)
         w->started = true;
         break;
     case REC_BEGIN:
+        w->x->retry = (struct retry){w->record->changes + entry->first, (size_t)entry->size,
+                                     w->killed.prints[0]};
         permit_add(&w->permit, entry->print);
         permit_add(&w->killed, entry->print);
         permit_add(&w->history, entry->print);
         break;
     case REC_PROMISE:
+        w->lost = false;
         if (w->started) permit_set(w, entry->print);
         break;
     case REC_ACK:
     case REC_SETTLE:
+        w->x->retry.count = 0;
         if (!w->started) break;
         if (w->x->workload->sync == MN_STORE_FULL) {
             permit_set(w, entry->print);
         } else {
             permit_add(&w->permit, entry->print);
-            w->killed.prints[0] = entry->print;
-            w->killed.count = 1;
+            if (!w->lost) w->killed.count = 0; /* else the process may find less than it had */
+            permit_add(&w->killed, entry->print);
         }
         subsets(w, w->stage->count);
         if (entry->kind == REC_ACK) w->kind = w->x->depth ? KIND_RECOVERY : KIND_SUBSET;
         /* A failed sync may have dropped the notice, which alone tells of a damaged newest slot:
          * one fault at a time. */
-        if (!w->x->lean && !done(w) && w->kind != KIND_FAILED) damage(w, 3 * w->x->effort);
+        if (!w->x->lean && !done(w) && w->kind != KIND_FAILED && !w->lost)
+            damage(w, 3 * w->x->effort);
         break;
-    case REC_REFUSE: w->permit.count = w->killed.count = 1; break;
+    case REC_REFUSE:
+        w->x->retry.count = 0;
+        w->permit.count = w->killed.count = 1;
+        break;
     }
 }
 

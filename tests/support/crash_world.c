@@ -2,10 +2,15 @@
  * crash_world: runs a workload's operations on a simulated machine, and knows what must hold.
  *
  *   p put   d delete   z delete all   b put a value of more than 1 MiB
+ *     with a second digit a part of it, of three values
+ *   m the last transaction's changes once more
  *   c commit   a abort   s savepoint   r roll back to the innermost   l release it
  *   v pin the newest version   u unpin the oldest pin   o close a handle and open it again
  *   w the other handle writes from here on   q many small commits that are not explored
  *   f a sync of the next commit fails   e a write of it fails   k the writer dies in it
+ *     with a second digit from `i` on they wait until the file grows; with 9 to h the process
+ *     whose sync failed dies of it
+ *   g the armed fault meets a commit that makes the file longer: unexplored ones until then
  *   x in the midst of the next operation the other handle commits, reads, or opens again
  *   n a handle reads the newest version   y what was committed is made durable
  */
@@ -15,78 +20,21 @@
 #include <string.h>
 
 #include "store/inside.h"
-#include "support/crash.h"
+#include "support/crash_world.h"
 
 enum {
-    HANDLES = 2,
-    PINS_MAX = 6,
-    SAVES_MAX = 3,
+    FATAL = 9, /* a fault's second digit from here on */
+    AFTER_GROWTH = 18,
+    GROWTH_COMMITS = 60,
     BIG_BYTES = 1060000,
     SMALL_MAP = 4 << 20,
     LARGE_MAP = 16 << 20
 };
 
-struct pin {
-    struct mn_view *view;
-    struct cells cells;
-    int handle;
-};
-
-struct world {
-    struct explorer *x;
-    const struct workload *workload;
-    struct record *record;
-    struct place place;
-    struct handle handles[HANDLES];
-    int writer;
-    struct cells acked, flying, saved[SAVES_MAX];
-    uint32_t saves;
-    bool in_txn, uncertain, inside;
-    struct op fault; /* put into the way of the next commit */
-    struct pin pins[PINS_MAX];
-    uint32_t pin_count;
-    uint64_t random;
-    uint64_t published; /* the newest version that was acknowledged or settled on */
-    uint32_t act;       /* what the other handle does in between */
-};
-
-static struct handle *writer_of(struct world *w)
-{
-    return &w->handles[w->writer];
-}
-
 static uint64_t fresh(struct world *w)
 {
     w->random = w->random * UINT64_C(6364136223846793005) + 1442695040888963407u;
     return (w->random >> 11) | 1;
-}
-
-static void broken(struct world *w, int invariant, const char *what)
-{
-    explorer_found(w->x, invariant, "%s: %s", what, mn_error_last()->message);
-}
-
-/* What nobody may write over now: the newest version, twice while it is durable too, and pins. */
-static void guards_set(struct world *w)
-{
-    struct record *record = w->record;
-    uint64_t durable = w->published;
-
-    /* Commits that nobody waits for: the notice says which version is durable. */
-    if (w->workload->sync != MN_STORE_FULL) {
-        (void)mn_sim_peek(w->place.os, "walk", 12 * UNIT + 8, &durable, sizeof durable);
-    }
-    record->guarded_count = 0;
-    record->guarded[record->guarded_count++] = durable;
-    record->guarded[record->guarded_count++] = w->published;
-    for (uint32_t i = 0; i < w->pin_count; i++) {
-        record->guarded[record->guarded_count++] = mn_view_version(w->pins[i].view);
-    }
-}
-
-static bool cells_same(const struct cells *a, const struct cells *b)
-{
-    return cells_print(a) == cells_print(b);
 }
 
 static void pins_check(struct world *w)
@@ -95,7 +43,7 @@ static void pins_check(struct world *w)
         struct cells cells;
 
         if (w->handles[w->pins[i].handle].layer->read_view(w->pins[i].view, &cells)) {
-            broken(w, 5, "a pinned version cannot be read");
+            world_broken(w, 5, "a pinned version cannot be read");
         } else if (!cells_same(&cells, &w->pins[i].cells)) {
             explorer_found(w->x, 5, "a pinned version changed");
         }
@@ -113,7 +61,7 @@ static void newest_check(struct world *w, int handle)
 
     if (!h->store) return;
     if (h->layer->read(h, &cells)) {
-        broken(w, 1, "the newest version cannot be read");
+        world_broken(w, 1, "the newest version cannot be read");
     } else if (cells.ghost) {
         explorer_found(w->x, 3, "%u rows and index entries do not agree", cells.ghost);
     } else if (w->uncertain && cells_same(&cells, &w->flying)) {
@@ -128,14 +76,14 @@ static void newest_check(struct world *w, int handle)
 /* (I8): what the writer's own map calls free or pending is what the log says. */
 static void account_check(struct world *w)
 {
-    struct mn_store *store = writer_of(w)->store;
+    struct mn_store *store = world_writer(w)->store;
     struct mn_store_stats stats;
     const struct mn_space *space;
 
     if (!store || w->in_txn || w->uncertain) return;
     space = &store->writer.space;
     if (mn_store_stat(store, &stats)) {
-        broken(w, 1, "no figures");
+        world_broken(w, 1, "no figures");
     } else if (space->version == stats.version && space->page_count == stats.page_count &&
                space->free_pages + space->pending_pages != stats.free_pages + stats.pending_pages) {
         explorer_found(
@@ -144,119 +92,15 @@ static void account_check(struct world *w)
     }
 }
 
-/* ---- opening and closing ---- */
-
-static void handle_open(struct world *w, int number)
-{
-    struct handle *h = &w->handles[number];
-
-    enum mn_status status;
-
-    *h = (struct handle){.layer = w->workload->layer};
-    status = h->layer->open(&w->place, h);
-    /* In the midst of another's step the file may be locked; nobody waits. */
-    if (status && !(status == MN_BUSY && w->inside)) broken(w, 1, "cannot open");
-}
-
-/* While a pin ends or begins, the other handle may close, and its pins leave the list. */
-static void pin_end(struct world *w, uint32_t at)
-{
-    struct mn_view *view = w->pins[at].view;
-
-    mn_view_end(view);
-    for (at = 0; w->pins[at].view != view;) at++;
-    w->pin_count--;
-    memmove(&w->pins[at], &w->pins[at + 1], (w->pin_count - at) * sizeof *w->pins);
-    guards_set(w); /* before the operation ends the other handle may write over what it saw */
-}
-
-static void pins_end(struct world *w, int handle)
-{
-    uint32_t at = 0;
-
-    while (at < w->pin_count) {
-        if (w->pins[at].handle != handle) {
-            at++;
-            continue;
-        }
-        pin_end(w, at);
-        at = 0;
-    }
-}
-
-static void handle_close(struct world *w, int number)
-{
-    struct handle *h = &w->handles[number];
-    uint32_t versions = w->record->version_count;
-
-    pins_end(w, number);
-    if (h->store) {
-        h->layer->close(h);
-        /* The last to close makes all durable. */
-        if (w->workload->sync == MN_STORE_LAZY && !w->handles[!number].store && !w->uncertain &&
-            !w->record->died) {
-            record_note(w->record, REC_PROMISE, cells_print(&w->acked));
-        }
-    }
-    if (w->uncertain) return; /* in the midst of a commit a version is not whole yet */
-    record_versions(w->record);
-    /* The last handle may have said farewell by an empty commit. */
-    if (w->record->version_count > versions) w->published = record_newest(w->record);
-}
-
-/* The uncertain commit is decided by whoever writes next; what it is then, it stays. */
-static void settle(struct world *w)
-{
-    struct handle *h = writer_of(w);
-    struct cells cells;
-    struct mn_view *view;
-
-    if (h->layer->begin(h)) {
-        broken(w, 7, "cannot write after a failure");
-        return;
-    }
-    h->layer->abort(h);
-    if (h->layer->read(h, &cells) || mn_view_begin_read(h->store, &view)) {
-        broken(w, 1, "cannot read after a failure");
-        return;
-    }
-    w->published = mn_view_version(view);
-    mn_view_end(view);
-    if (!cells_same(&cells, &w->acked) && !cells_same(&cells, &w->flying)) {
-        explorer_found(w->x, 1, "an uncertain commit ended as neither of two states");
-    }
-    w->acked = cells;
-    w->acked.ghost = 0;
-    w->uncertain = false;
-    record_note(w->record, REC_SETTLE, cells_print(&cells));
-}
-
-/* The handle is of no use any more: it is closed, and the other one, or it itself anew, settles. */
-static void recover(struct world *w)
-{
-    int failed = w->writer;
-
-    w->in_txn = false;
-    handle_close(w, failed);
-    if (w->handles[!failed].store) {
-        w->writer = !failed;
-        settle(w);
-        handle_open(w, failed);
-    } else {
-        handle_open(w, failed);
-        if (!w->x->finding.invariant) settle(w);
-    }
-}
-
 /* ---- transactions ---- */
 
 static bool txn_need(struct world *w)
 {
-    struct handle *h = writer_of(w);
+    struct handle *h = world_writer(w);
 
     if (w->in_txn) return true;
     if (h->layer->begin(h)) {
-        broken(w, 7, "cannot begin to write");
+        world_broken(w, 7, "cannot begin to write");
         return false;
     }
     w->flying = w->acked;
@@ -267,15 +111,16 @@ static bool txn_need(struct world *w)
 
 static void cell_set(struct world *w, uint32_t cell, uint64_t value, uint32_t bytes)
 {
-    struct handle *h = writer_of(w);
+    struct handle *h = world_writer(w);
 
     if (!txn_need(w)) return;
     if (h->layer->set(h, cell, value, bytes)) {
-        broken(w, 7, "cannot change a cell");
+        world_broken(w, 7, "cannot change a cell");
         return;
     }
     w->flying.value[cell] = value;
     w->flying.bytes[cell] = value ? bytes : 0;
+    record_change(w->record, (struct change){value, cell, w->flying.bytes[cell]});
 }
 
 static uint32_t size_of(const struct layer *layer, uint32_t cell, uint32_t class)
@@ -293,67 +138,87 @@ static void fault_arm(struct world *w)
     struct record *record = w->record;
     const struct op *op = &w->fault;
 
-    /* Without syncs such a failure closes the file to all writers: tests/test_sim_commit.c. */
-    if (w->workload->sync != MN_STORE_FULL && op->kind != 'k') return;
+    record->sync_failed = false;
+    record->waits_growth = op->kind != 0 && op->b >= AFTER_GROWTH;
     if (op->kind == 'f') {
+        uint32_t way = op->b % FATAL;
+
         record->sync_fails = op->a % 2;
-        record->sync_mask = op->b == 0 ? 0 : op->b == 1 ? UINT64_MAX : fresh(w);
+        record->sync_mask = way == 0 ? 0 : way == 1 ? UINT64_MAX : fresh(w);
+        record->sync_kills = op->b % AFTER_GROWTH >= FATAL;
     } else if (op->kind == 'e') {
         record->write_fails = op->a % 6;
-        record->write_fault = op->b % 3;
+        record->write_fault = op->b % AFTER_GROWTH % 3;
     } else if (op->kind == 'k') {
-        record->victim = writer_of(w)->store->file;
+        record->victim = world_writer(w)->store->file;
         record->dies = op->a;
     }
 }
 
+static void fault_disarm(struct world *w)
+{
+    w->record->sync_fails = w->record->dies = w->record->write_fails = -1;
+    w->record->waits_growth = w->record->sync_kills = false;
+    w->fault.kind = 0;
+    if (world_is_unsynced(w) && w->record->sync_failed) w->lost = true;
+}
+
+/* After what may have left doubt. */
+static void doubt_end(struct world *w, bool uncertain)
+{
+    if (!w->x->finding.invariant && (uncertain || w->record->died)) world_recover(w);
+    w->record->victim = NULL;
+    w->record->died = false;
+}
+
 static void txn_commit(struct world *w)
 {
-    struct handle *h = writer_of(w);
+    struct handle *h = world_writer(w);
+    char fault = w->fault.kind;
     enum mn_status status;
 
     if (!w->in_txn) return;
+    w->last_first = w->record->change_first;
+    w->last_count = w->record->change_count - w->last_first;
     record_note(w->record, REC_BEGIN, cells_print(&w->flying));
     w->uncertain = true; /* a reader in between may see either */
     fault_arm(w);
     status = h->layer->commit(h);
     w->in_txn = false;
     record_versions(w->record);
-    w->record->sync_fails = w->record->dies = w->record->write_fails = -1;
+    fault_disarm(w);
     if (status == MN_OK) {
         w->uncertain = false;
         w->acked = w->flying;
         w->published = h->version;
+        world_since_add(w);
         record_note(w->record, REC_ACK, cells_print(&w->acked));
-    } else if (status != MN_UNCERTAIN && !w->record->died && w->fault.kind == 'e') {
+    } else if (status != MN_UNCERTAIN && !w->record->died && fault == 'e') {
         w->uncertain = false; /* nothing happened, and the handle goes on */
         record_note(w->record, REC_REFUSE, 0);
     } else if (status != MN_UNCERTAIN && !w->record->died) {
-        broken(w, 7, "a commit fails without a cause");
+        world_broken(w, 7, "a commit fails without a cause");
     }
-    w->fault.kind = 0;
-    if (w->x->finding.invariant) return;
-    if (status == MN_UNCERTAIN || w->record->died) recover(w);
-    w->record->victim = NULL;
-    w->record->died = false;
+    doubt_end(w, status == MN_UNCERTAIN);
 }
 
 static void txn_abort(struct world *w)
 {
-    struct handle *h = writer_of(w);
+    struct handle *h = world_writer(w);
 
     if (!w->in_txn) return;
     h->layer->abort(h);
     w->in_txn = false;
+    w->record->change_first = w->record->change_count;
 }
 
 static void savepoint_begin(struct world *w)
 {
-    struct handle *h = writer_of(w);
+    struct handle *h = world_writer(w);
 
     if (w->saves == SAVES_MAX || !txn_need(w)) return;
     if (h->layer->savepoint(h)) {
-        broken(w, 7, "cannot begin a savepoint");
+        world_broken(w, 7, "cannot begin a savepoint");
         return;
     }
     w->saved[w->saves++] = w->flying;
@@ -361,7 +226,7 @@ static void savepoint_begin(struct world *w)
 
 static void savepoint_back(struct world *w)
 {
-    struct handle *h = writer_of(w);
+    struct handle *h = world_writer(w);
 
     if (!w->in_txn || w->saves == 0) return;
     h->layer->rollback(h);
@@ -370,7 +235,7 @@ static void savepoint_back(struct world *w)
 
 static void savepoint_release(struct world *w)
 {
-    struct handle *h = writer_of(w);
+    struct handle *h = world_writer(w);
 
     if (!w->in_txn || w->saves == 0) return;
     h->layer->release(h);
@@ -384,10 +249,10 @@ static void pin_begin(struct world *w, int handle)
     struct pin pin = {.handle = handle};
 
     if (!w->workload->layer->read_view || w->pin_count == PINS_MAX || w->uncertain) return;
-    if (!w->handles[handle].store) handle_open(w, handle);
+    if (!w->handles[handle].store) world_handle_open(w, handle);
     if (w->x->finding.invariant) return;
     if (mn_view_begin_read(w->handles[handle].store, &pin.view)) {
-        broken(w, 1, "cannot pin");
+        world_broken(w, 1, "cannot pin");
         return;
     }
     pin.cells = w->acked;
@@ -409,19 +274,20 @@ static void other_commit(struct world *w)
     next.value[cell] = fresh(w);
     next.bytes[cell] = size_of(other->layer, cell, 2);
     if (other->layer->set(other, cell, next.value[cell], next.bytes[cell])) {
-        broken(w, 7, "the other handle cannot change a cell");
+        world_broken(w, 7, "the other handle cannot change a cell");
         return;
     }
     record_note(w->record, REC_BEGIN, cells_print(&next));
     if (other->layer->commit(other)) {
-        broken(w, 7, "the other handle cannot commit");
+        world_broken(w, 7, "the other handle cannot commit");
         return;
     }
     record_versions(w->record);
     w->acked = next;
     w->published = other->version;
+    world_since_add(w);
     record_note(w->record, REC_ACK, cells_print(&next));
-    guards_set(w);
+    world_guards_set(w);
 }
 
 /* Called in the midst of an operation of the writer's handle. */
@@ -440,8 +306,8 @@ static void other_acts(void *context)
         break;
     case 1: newest_check(w, other); break;
     default:
-        handle_close(w, other);
-        handle_open(w, other);
+        world_handle_close(w, other);
+        world_handle_open(w, other);
         if (!w->x->finding.invariant) newest_check(w, other);
     }
     w->inside = false;
@@ -450,7 +316,7 @@ static void other_acts(void *context)
 
 static void interrupt_plan(struct world *w, const struct op *op)
 {
-    if (!w->handles[!w->writer].store) handle_open(w, !w->writer);
+    if (!w->handles[!w->writer].store) world_handle_open(w, !w->writer);
     w->record->interrupt = other_acts;
     w->record->interrupt_context = w;
     w->record->interrupt_after = op->a;
@@ -466,26 +332,47 @@ static void all_delete(struct world *w)
     }
 }
 
-static void big_put(struct world *w, uint32_t a)
+/* One cell, so that files stay small; parts of a value that is too large go to three. */
+static void big_put(struct world *w, const struct op *op)
 {
     const struct layer *layer = w->workload->layer;
-    uint32_t cell = layer->raw ? 16 : 3; /* one cell: files stay small */
+    uint32_t cell = (layer->raw ? 16 : 3) + (op->b ? op->a % 3 : 0);
+    uint32_t bytes = op->b ? BIG_BYTES / 36 * op->b : BIG_BYTES + 4096 * (op->a % 7);
 
-    cell_set(w, cell, fresh(w), BIG_BYTES + 4096 * (a % 7));
+    cell_set(w, cell, fresh(w), bytes);
+}
+
+static void last_again(struct world *w)
+{
+    if (w->in_txn) return;
+    for (size_t i = 0; i < w->last_count && !w->x->finding.invariant; i++) {
+        struct change change = w->record->changes[w->last_first + i];
+
+        cell_set(w, change.cell, change.value, change.bytes);
+    }
 }
 
 static void promise(struct world *w)
 {
-    struct handle *h = writer_of(w);
+    struct handle *h = world_writer(w);
 
-    if (w->in_txn || w->workload->sync == MN_STORE_FULL) return;
-    if (mn_store_sync(h->store)) {
-        broken(w, 7, "cannot make a checkpoint");
-        return;
+    enum mn_status status;
+
+    if (w->in_txn || !world_is_unsynced(w)) return;
+    fault_arm(w);
+    status = mn_store_sync(h->store);
+    fault_disarm(w);
+    if (status == MN_OK) {
+        record_versions(w->record);
+        world_promised(w);
+    } else if (w->record->died || (status == MN_UNCERTAIN && w->lost)) {
+        w->uncertain = true;
+        w->flying = w->acked;
+        doubt_end(w, true);
+    } else {
+        world_broken(w, 7, "cannot make a checkpoint");
     }
-    record_versions(w->record);
-    record_note(w->record, REC_PROMISE, cells_print(&w->acked));
-    guards_set(w);
+    if (!w->x->finding.invariant) world_guards_set(w);
 }
 
 /* Manifests fill the slot's tail, log pages and, where it is short, the log. */
@@ -498,30 +385,68 @@ static void many_commits(struct world *w, uint32_t count)
 
         cell_set(w, cell, fresh(w), size_of(w->workload->layer, cell, 2));
         txn_commit(w);
-        guards_set(w);
+        world_guards_set(w);
     }
     if (!w->x->finding.invariant) promise(w);
     record_note(w->record, REC_START, cells_print(&w->acked));
 }
 
+/*
+ * What was armed meets a commit that makes the file longer; the commits until then are not
+ * explored, what comes after it is. The other handle is there to go on, and the change is made
+ * again, as a program would: it needs the new room too.
+ */
+static void growth_await(struct world *w)
+{
+    const struct layer *layer = w->workload->layer;
+    struct op fault = w->fault;
+    uint64_t before = mn_sim_size(w->place.os, "walk");
+
+    if (w->in_txn || fault.kind == 0 || fault.b < AFTER_GROWTH) return;
+    if (!w->handles[!w->writer].store) world_handle_open(w, !w->writer);
+    record_note(w->record, REC_PAUSE, 0);
+    for (uint32_t i = 0; i < GROWTH_COMMITS && !w->x->finding.invariant; i++) {
+        uint32_t cell = (uint32_t)(fresh(w) % layer->cells),
+                 bytes = size_of(layer, cell, 5 + i % 5);
+        bool longer;
+
+        w->fault = fault;
+        cell_set(w, cell, fresh(w), bytes);
+        txn_commit(w);
+        world_guards_set(w);
+        longer = mn_sim_size(w->place.os, "walk") > before;
+        if (!longer && i + 1 < GROWTH_COMMITS) continue;
+        record_note(w->record, REC_START, cells_print(&w->acked));
+        if (!w->x->finding.invariant) cell_set(w, cell, fresh(w), bytes);
+        if (!w->x->finding.invariant) txn_commit(w);
+        return;
+    }
+}
+
 static void handle_again(struct world *w, int number)
 {
     if (number == w->writer && w->in_txn) txn_abort(w);
-    if (w->handles[number].store) handle_close(w, number);
-    handle_open(w, number);
+    if (w->lost && !w->in_txn && !w->inside) { /* whoever opens first may find less */
+        w->uncertain = true;
+        w->flying = w->acked;
+        world_all_anew(w);
+        return;
+    }
+    if (w->handles[number].store) world_handle_close(w, number);
+    world_handle_open(w, number);
 }
 
 static void writer_change(struct world *w)
 {
     if (w->in_txn) return;
     w->writer = !w->writer;
-    if (!w->handles[w->writer].store) handle_open(w, w->writer);
+    if (!w->handles[w->writer].store) world_handle_open(w, w->writer);
 }
 
 static void first_pin_end(struct world *w, int handle)
 {
     (void)handle;
-    pin_end(w, 0);
+    world_pin_end(w, 0);
 }
 
 /* The other handle does nothing in the midst of its own calls: it holds their locks. */
@@ -545,7 +470,8 @@ static void op_run(struct world *w, const struct op *op)
     case 'p': cell_set(w, cell, fresh(w), size_of(layer, cell, op->b)); break;
     case 'd': cell_set(w, cell, 0, 0); break;
     case 'z': all_delete(w); break;
-    case 'b': big_put(w, op->a); break;
+    case 'b': big_put(w, op); break;
+    case 'm': last_again(w); break;
     case 'c': txn_commit(w); break;
     case 'a': txn_abort(w); break;
     case 's': savepoint_begin(w); break;
@@ -555,6 +481,7 @@ static void op_run(struct world *w, const struct op *op)
         if (w->pin_count) handle_acts(w, w->pins[0].handle, first_pin_end);
         break;
     case 'q': many_commits(w, 4 + 2 * op->a); break;
+    case 'g': growth_await(w); break;
     case 'y': promise(w); break;
     case 'o': handle_acts(w, handle, handle_again); break;
     case 'w': writer_change(w); break;
@@ -582,21 +509,22 @@ static bool has_op(const struct workload *workload, char kind)
 /* A file with a few cells, so that there is an older version, and free pages. */
 static void base_make(struct world *w)
 {
-    struct handle *h = writer_of(w);
+    struct handle *h = world_writer(w);
     static const struct op ops[] = {{'p', 1, 1}, {'p', 17, 6}, {'p', 4, 3}, {'c', 0, 0},
                                     {'p', 2, 2}, {'p', 17, 5}, {'p', 9, 4}, {'c', 0, 0}};
 
-    handle_open(w, 0);
+    world_handle_open(w, 0);
     if (w->x->finding.invariant) return;
     if (h->layer->begin(h) || h->layer->make(h) || h->layer->commit(h)) {
-        broken(w, 7, "cannot make the file");
+        world_broken(w, 7, "cannot make the file");
     }
     record_versions(w->record);
     w->published = record_newest(w->record);
-    guards_set(w);
+    world_since_add(w);
+    world_guards_set(w);
     for (size_t i = 0; i < sizeof ops / sizeof *ops && !w->x->finding.invariant; i++) {
         op_run(w, &ops[i]);
-        guards_set(w);
+        world_guards_set(w);
     }
     if (!w->x->finding.invariant) promise(w);
     record_note(w->record, REC_START, cells_print(&w->acked));
@@ -619,12 +547,12 @@ void world_run(struct explorer *x, struct record *record)
         .seed = workload->seed};
     record_start(record, w->place.os, &w->place, workload->layer->raw);
     base_make(w);
-    for (uint32_t i = 0; i < workload->op_count && !x->finding.invariant; i++) {
+    for (uint32_t i = 0; i < workload->op_count && !x->finding.invariant && !w->over; i++) {
         op_run(w, &workload->ops[i]);
-        if (x->finding.invariant) break;
+        if (x->finding.invariant || w->over) break;
         if (workload->ops[i].kind == 'x') continue; /* the next one is to meet it, not a check */
         record->interrupt = NULL;
-        guards_set(w);
+        world_guards_set(w);
         pins_check(w);
         if (!w->in_txn) newest_check(w, w->writer);
         account_check(w);
@@ -632,7 +560,7 @@ void world_run(struct explorer *x, struct record *record)
     record->interrupt = NULL;
     if (record->fault[0]) explorer_found(x, 5, "%s", record->fault);
     if (w->in_txn) txn_abort(w);
-    for (int i = 0; i < HANDLES; i++) handle_close(w, i);
+    for (int i = 0; i < HANDLES; i++) world_handle_close(w, i);
     record_stop(record);
     mn_machine_free(w->place.os);
     free(w);
