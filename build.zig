@@ -496,7 +496,36 @@ const House = struct {
             run.addArg(if (h.o.deep) "1000000" else "2000");
         }
         h.addThreadTests(run);
+        h.addEmulated(run);
         step.dependOn(&run.step);
+    }
+
+    /// The kernels' test once more, for a processor that this machine has not, under an emulator; a
+    /// skipped test where none is installed. No library of that processor is needed:
+    /// tests/emulated/ has what the test takes from cmocka.
+    fn addEmulated(h: House, run: *Build.Step.Run) void {
+        const b = h.b;
+        const name = "test_vector_kernel_neon";
+        if (h.o.target.result.cpu.arch != .x86_64 or !h.o.wants(name)) return;
+        run.addArgs(&.{ "--", name });
+        const emulator = b.findProgram(&.{ "qemu-aarch64", "qemu-aarch64-static" }, &.{}) catch {
+            run.addArg(b.pathFromRoot("tests/emulated/skipped.sh"));
+            return;
+        };
+        var o = h.o.testing(.none);
+        o.target = b.resolveTargetQuery(.{ .cpu_arch = .aarch64, .os_tag = .linux, .abi = .musl });
+        const mod = h.module(o, .inside);
+        mod.addIncludePath(b.path("tests"));
+        mod.addIncludePath(b.path("tests/emulated"));
+        mod.addCSourceFiles(.{ .flags = h.flags(c_flags), .files = &.{
+            "tests/test_vector_kernel.c",
+            "tests/support/test.c",
+            "src/index/vector/kernel.c",
+            "src/base/machine.c",
+        } });
+        h.addKernels(o, mod);
+        run.addArg(emulator);
+        run.addArtifactArg(b.addExecutable(.{ .name = name, .root_module = mod }));
     }
 
     /// tests/test_*_threads.c once more, with the whole library, under the thread sanitizer.
