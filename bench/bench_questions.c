@@ -6,41 +6,23 @@
  * ANALYZE, prepared statements, a cache of 256 MiB and a map of 1 GiB; for relations a WITHOUT
  * ROWID table keyed (src, dst), and for three hops the faster of a UNION CTE and of three joins.
  */
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "mneme.h"
 #include "support/bench.h"
+#include "support/pair.h"
 
 enum { EVENTS = 1000000, KINDS = 50, NODES = 100000, DEGREE = 10 };
 enum { ONE_HOPS = 20000, THREE_HOPS = 100, RECENTS = 5000, COUNTS = 50, FAST_COUNTS = 5000 };
 
 static const int64_t first_us = INT64_C(1760000000000000), step_us = 250000;
 
-static mn_db *db;
-static sqlite3 *lite;
-
 struct question {
     mn_stmt *ours;
     sqlite3_stmt *theirs;
     uint64_t ours_random, theirs_random, ours_sum, theirs_sum;
 };
-
-static void must(int status)
-{
-    if (status == MN_OK || status == MN_ROW || status == MN_DONE) return;
-    fprintf(stderr, "mneme: %s\n", mn_errmsg(db));
-    exit(1);
-}
-
-static void lite_must(int status)
-{
-    if (status == SQLITE_OK || status == SQLITE_ROW || status == SQLITE_DONE) return;
-    fprintf(stderr, "sqlite: %s\n", sqlite3_errmsg(lite));
-    exit(1);
-}
 
 static void both_exec(const char *ours, const char *theirs)
 {

@@ -8,33 +8,15 @@
  */
 #include <inttypes.h>
 #include <pthread.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "mneme.h"
 #include "support/bench.h"
+#include "support/pair.h"
 
 enum { BODY_BYTES = 100, KINDS = 100, POINTS = 200000, THREAD_READS = 400000, THREADS = 2 };
 static uint64_t rows = 1000000;
-
-static mn_db *db;
-static sqlite3 *lite;
-
-static void must(int status)
-{
-    if (status == MN_OK || status == MN_ROW || status == MN_DONE) return;
-    fprintf(stderr, "mneme: %s\n", mn_errmsg(db));
-    exit(1);
-}
-
-static void lite_must(int status)
-{
-    if (status == SQLITE_OK || status == SQLITE_ROW || status == SQLITE_DONE) return;
-    fprintf(stderr, "sqlite: %s\n", sqlite3_errmsg(lite));
-    exit(1);
-}
 
 /* ---- the rows ---- */
 

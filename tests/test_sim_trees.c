@@ -9,6 +9,7 @@
 
 #include "os/sim.h"
 #include "support/forest.h"
+#include "support/losses.h"
 #include "support/test.h"
 
 enum { TREES = 2 };
@@ -19,9 +20,10 @@ struct walk {
     struct mn_os *os;
     const struct forest_keys *keys;
     struct forest_tree acked[TREES], flying[TREES];
-    bool committing, inside; /* inside: a crash is being tried */
+    bool committing;
     uint64_t states;
     bool broken;
+    struct losses losses;
 };
 
 static void walk_broken(struct walk *walk, const char *what)
@@ -82,8 +84,9 @@ static void state_check(struct walk *walk, struct mn_store *store)
     if (forest_check(store, true)) walk_broken(walk, "the check finds faults");
 }
 
-static void state_try(struct walk *walk, const struct mn_sim_loss *loss)
+static void state_try(void *context, const struct mn_sim_loss *loss)
 {
+    struct walk *walk = context;
     struct mn_os *os = mn_sim_crash(walk->os, loss);
     struct mn_store *store;
     struct mn_view *view;
@@ -106,33 +109,6 @@ static void state_try(struct walk *walk, const struct mn_sim_loss *loss)
         mn_store_close(store);
     }
     mn_machine_free(os);
-}
-
-static enum mn_sim_fault crash_hook(void *context, const struct mn_sim_event *event)
-{
-    struct walk *walk = context;
-    size_t pending = mn_sim_pending(walk->os, "walk");
-    struct mn_error error = *mn_error_last();
-
-    if (walk->broken || walk->inside) return MN_SIM_PASS;
-    if (event->op != MN_SIM_WRITE && event->op != MN_SIM_SYNC && event->op != MN_SIM_RESIZE) {
-        return MN_SIM_PASS;
-    }
-    walk->inside = true;
-    for (int i = 0; i < 5 && !walk->broken; i++) {
-        struct mn_sim_loss loss = {.seed = forest_random(&walk->random)};
-
-        loss.keep = i == 0 ? 0 : i == 1 ? UINT64_MAX : loss.seed;
-        loss.random = i == 2;
-        if (i > 2 && pending) {
-            loss.tear = (enum mn_sim_tear)(1 + loss.seed % 3);
-            loss.torn = loss.seed / 3 % pending;
-        }
-        state_try(walk, &loss);
-    }
-    walk->inside = false;
-    *mn_error_last() = error;
-    return MN_SIM_PASS;
 }
 
 static void walk_commit(struct walk *walk, struct mn_store *store)
@@ -199,7 +175,13 @@ static void walk_run(uint64_t seed, uint32_t page_size, unsigned commits)
     store = walk_open(&walk, walk.os);
     assert_non_null(store);
     trees_make(&walk, store);
-    mn_sim_set_hook(walk.os, crash_hook, &walk);
+    walk.losses = (struct losses){.os = walk.os,
+                                  .path = "walk",
+                                  .random = walk.seed,
+                                  .stop = &walk.broken,
+                                  .look = state_try,
+                                  .context = &walk};
+    losses_begin(&walk.losses);
     for (unsigned i = 0; i < commits && !walk.broken; i++) {
         walk_commit(&walk, store);
         if (i % 12 == 9 && !walk.broken) walk_compact(&walk, store);

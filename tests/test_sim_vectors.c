@@ -15,6 +15,7 @@
 #include "index/vector/ann_search.h"
 #include "os/sim.h"
 #include "support/base.h"
+#include "support/losses.h"
 #include "support/test.h"
 
 enum { DIMS = 5, IDS = 260, K = 7 };
@@ -29,9 +30,10 @@ struct walk {
     uint32_t page_size;
     struct mn_os *os;
     struct rows acked, flying;
-    bool committing, inside, moving; /* moving: clusters were cut or merged in this commit */
+    bool committing, moving; /* moving: clusters were cut or merged in this commit */
     uint64_t states, moving_states;
     bool broken;
+    struct losses losses;
 };
 
 static void walk_broken(struct walk *walk, const char *what)
@@ -150,8 +152,9 @@ static void state_check(struct walk *walk, struct mn_store *store)
     mn_view_end(view);
 }
 
-static void state_try(struct walk *walk, const struct mn_sim_loss *loss)
+static void state_try(void *context, const struct mn_sim_loss *loss)
 {
+    struct walk *walk = context;
     struct mn_os *os = mn_sim_crash(walk->os, loss);
     struct mn_store *store;
 
@@ -164,33 +167,6 @@ static void state_try(struct walk *walk, const struct mn_sim_loss *loss)
         mn_store_close(store);
     }
     mn_machine_free(os);
-}
-
-static enum mn_sim_fault crash_hook(void *context, const struct mn_sim_event *event)
-{
-    struct walk *walk = context;
-    size_t pending = mn_sim_pending(walk->os, "walk");
-    struct mn_error error = *mn_error_last();
-
-    if (walk->broken || walk->inside) return MN_SIM_PASS;
-    if (event->op != MN_SIM_WRITE && event->op != MN_SIM_SYNC && event->op != MN_SIM_RESIZE) {
-        return MN_SIM_PASS;
-    }
-    walk->inside = true;
-    for (int i = 0; i < 5 && !walk->broken; i++) {
-        struct mn_sim_loss loss = {.seed = test_random(&walk->random)};
-
-        loss.keep = i == 0 ? 0 : i == 1 ? UINT64_MAX : loss.seed;
-        loss.random = i == 2;
-        if (i > 2 && pending) {
-            loss.tear = (enum mn_sim_tear)(1 + loss.seed % 3);
-            loss.torn = loss.seed / 3 % pending;
-        }
-        state_try(walk, &loss);
-    }
-    walk->inside = false;
-    *mn_error_last() = error;
-    return MN_SIM_PASS;
 }
 
 /* ---- changes ---- */
@@ -298,7 +274,13 @@ static void walk_run(struct walk *walk, unsigned commits)
     store = walk_open(walk, walk->os);
     assert_non_null(store);
     table_make(store);
-    mn_sim_set_hook(walk->os, crash_hook, walk);
+    walk->losses = (struct losses){.os = walk->os,
+                                   .path = "walk",
+                                   .random = walk->seed,
+                                   .stop = &walk->broken,
+                                   .look = state_try,
+                                   .context = walk};
+    losses_begin(&walk->losses);
     for (unsigned i = 0; i < commits && !walk->broken; i++) {
         walk_commit(walk, store);
         if (i % 8 == 7 && !walk->broken) {

@@ -8,6 +8,7 @@
 #include "os/sim.h"
 #include "store/store.h"
 #include "support/raw.h"
+#include "support/status.h"
 #include "support/test.h"
 
 static struct mn_store *open_sim(struct mn_os *os, uint32_t page_size)
@@ -25,14 +26,6 @@ static struct mn_store *open_sim(struct mn_os *os, uint32_t page_size)
         fail();
     }
     return store;
-}
-
-#define ok(expression) ok_at((expression), __LINE__)
-static void ok_at(enum mn_status status, int line)
-{
-    if (status == MN_OK) return;
-    print_error("line %d: %s: %s\n", line, mn_status_name(status), mn_error_last()->message);
-    fail();
 }
 
 static void expect_model(struct mn_store *store, const struct raw_model *model)

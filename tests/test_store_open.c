@@ -10,15 +10,8 @@
 #include "os/sim.h"
 #include "store/inside.h"
 #include "support/raw.h"
+#include "support/status.h"
 #include "support/test.h"
-
-#define ok(expression) ok_at((expression), __LINE__)
-static void ok_at(enum mn_status status, int line)
-{
-    if (status == MN_OK) return;
-    print_error("line %d: %s: %s\n", line, mn_status_name(status), mn_error_last()->message);
-    fail();
-}
 
 static enum mn_status try_open(struct mn_os *os, unsigned flags, struct mn_store **store)
 {

@@ -10,17 +10,10 @@
 #include "os/sim.h"
 #include "store/inside.h"
 #include "support/raw.h"
+#include "support/status.h"
 #include "support/test.h"
 
 enum { HELD = 6 };
-
-#define ok(expression) ok_at((expression), __LINE__)
-static void ok_at(enum mn_status status, int line)
-{
-    if (status == MN_OK) return;
-    print_error("line %d: %s: %s\n", line, mn_status_name(status), mn_error_last()->message);
-    fail();
-}
 
 static struct mn_store *open_sim(struct mn_os *os, uint32_t page_size)
 {

@@ -9,6 +9,7 @@
 #include "os/sim.h"
 #include "store/inside.h"
 #include "support/raw.h"
+#include "support/status.h"
 #include "support/test.h"
 
 enum { GROW = 16 << 10 };
@@ -24,14 +25,6 @@ static struct mn_store *must_open(struct mn_os *os)
         fail();
     }
     return store;
-}
-
-#define ok(expression) ok_at((expression), __LINE__)
-static void ok_at(enum mn_status status, int line)
-{
-    if (status == MN_OK) return;
-    print_error("line %d: %s: %s\n", line, mn_status_name(status), mn_error_last()->message);
-    fail();
 }
 
 static enum mn_status run_commit(struct mn_store *store, uint64_t value, uint64_t size_bytes)

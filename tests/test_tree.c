@@ -7,6 +7,7 @@
 
 #include "btree/tree.h"
 #include "support/forest.h"
+#include "support/status.h"
 #include "support/test.h"
 
 static struct mn_store *store_open(uint32_t page_size, uint64_t dirty_limit)
@@ -19,14 +20,6 @@ static struct mn_store *store_open(uint32_t page_size, uint64_t dirty_limit)
 
     assert_int_equal(mn_store_open(&options, &store), MN_OK);
     return store;
-}
-
-#define ok(expression) ok_at((expression), __LINE__)
-static void ok_at(enum mn_status status, int line)
-{
-    if (status == MN_OK) return;
-    print_error("line %d: %s\n", line, mn_error_last()->message);
-    fail();
 }
 
 static struct mn_bytes number(uint64_t n, uint8_t bytes[8])

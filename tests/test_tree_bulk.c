@@ -8,18 +8,10 @@
 #include "btree/tree.h"
 #include "os/sim.h"
 #include "support/forest.h"
+#include "support/status.h"
 #include "support/test.h"
 
 enum { KEY_MOST = 3000, VALUE_MOST = 6000 };
-
-#define ok(expression) ok_at((expression), __LINE__)
-static void ok_at(enum mn_status status, int line)
-{
-    if (status == MN_OK) return;
-    print_error("seed %llu, line %d: %s\n", (unsigned long long)test_seed(), line,
-                mn_error_last()->message);
-    fail();
-}
 
 /* How keys and values are drawn. */
 struct shape {

@@ -11,6 +11,7 @@
 #include "btree/inside.h"
 #include "os/sim.h"
 #include "support/forest.h"
+#include "support/status.h"
 #include "support/test.h"
 
 struct world {
@@ -19,14 +20,6 @@ struct world {
     struct forest_keys keys;
     struct forest_tree model;
 };
-
-#define ok(expression) ok_at((expression), __LINE__)
-static void ok_at(enum mn_status status, int line)
-{
-    if (status == MN_OK) return;
-    print_error("line %d: %s\n", line, mn_error_last()->message);
-    fail();
-}
 
 static void world_open(struct world *w)
 {

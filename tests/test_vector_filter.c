@@ -12,6 +12,7 @@
 #include "index/vector/ann.h"
 #include "index/vector/distance.h"
 #include "mneme.h"
+#include "support/near.h"
 #include "support/test.h"
 
 enum { DIMS = 16, ROWS = 4000, IDS = 6000, HEAPS = 40, K = 10, PARTS = 6 };
@@ -156,19 +157,6 @@ static void rows_change(void)
 
 /* ---- questions ---- */
 
-struct near {
-    double distance;
-    int64_t id;
-};
-
-static int near_order(const void *a, const void *b)
-{
-    const struct near *x = a, *y = b;
-
-    if (x->distance != y->distance) return x->distance < y->distance ? -1 : 1;
-    return (x->id > y->id) - (x->id < y->id);
-}
-
 struct window {
     enum kind kind;
     int64_t low, high;
@@ -189,7 +177,7 @@ static size_t brute(const struct window *window, const float *query, struct near
         if (!passes(&now[id], window)) continue;
         out[count++] = (struct near){mn_distance(MN_METRIC_L2, query, now[id].vector, DIMS), id};
     }
-    qsort(out, count, sizeof *out, near_order);
+    near_sort(out, count);
     return count;
 }
 

@@ -11,6 +11,7 @@
 #include "index/vector/ann.h"
 #include "index/vector/distance.h"
 #include "mneme.h"
+#include "support/near.h"
 #include "support/test.h"
 
 enum { DIMS = 12, IDS = 1600, K = 10 };
@@ -128,19 +129,6 @@ static void id_move(void)
 
 /* ---- questions ---- */
 
-struct near {
-    double distance;
-    int64_t id;
-};
-
-static int near_order(const void *a, const void *b)
-{
-    const struct near *x = a, *y = b;
-
-    if (x->distance != y->distance) return x->distance < y->distance ? -1 : 1;
-    return (x->id > y->id) - (x->id < y->id);
-}
-
 static bool passes(const struct row *row, int filter, int64_t x)
 {
     switch (filter) {
@@ -165,7 +153,7 @@ static size_t brute(enum mn_metric metric, const float *query, int filter, int64
         if (!now[id].there || !now[id].has_vector || !passes(&now[id], filter, x)) continue;
         out[count++] = (struct near){mn_distance(metric, query, now[id].vector, DIMS), id};
     }
-    qsort(out, count, sizeof *out, near_order);
+    near_sort(out, count);
     return count;
 }
 
