@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/sim.h"
+#include "os/sim_walk.h"
 #include "support/api.h"
 #include "support/test.h"
 
@@ -226,6 +227,41 @@ static void without_syncs_nothing_is_wrong_but_may_be_corrupt(void **state)
     if (mn_sim_explore(vfs, off_check, &app, &options) != MN_OK) fail_msg("%s", mn_errmsg(NULL));
     assert_true(r.states <= 3000 && r.good > 0);
     mn_sim_free(vfs);
+}
+
+static bool has_zeros(const struct mn_sim_log *log)
+{
+    for (size_t i = 0; i < log->count; i++) {
+        const struct mn_sim_entry *entry = &log->entries[i];
+        const uint8_t *bytes = log->bytes + entry->at;
+
+        if (entry->kind != MN_ENTRY_WRITE || entry->size_bytes < 4096 || bytes[0]) continue;
+        if (memcmp(bytes, bytes + 1, entry->size_bytes - 1) == 0) return true;
+    }
+    return false;
+}
+
+/* Everything that the run did to its file is in the log: done again, it makes the same file. */
+static void the_log_makes_the_same_file(void **state)
+{
+    static const unsigned syncs[] = {MN_SYNC_FULL, MN_SYNC_LAZY, MN_SYNC_OFF};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof syncs / sizeof *syncs; i++) {
+        struct app app = {RIGHT, syncs[i], 60, false};
+        mn_vfs *vfs = app_run(&app, 5);
+        struct mn_sim_walk walk;
+        uint64_t size = mn_sim_size(vfs->os, "app");
+
+        assert_int_equal(mn_sim_walk_begin(&walk, &vfs->log, "app", 5), MN_OK);
+        assert_int_equal(mn_sim_walk_go(&walk, vfs->log.count), MN_OK);
+        assert_int_equal(mn_sim_size(walk.os, "app"), size);
+        assert_memory_equal(mn_sim_content(walk.os, "app"), mn_sim_content(vfs->os, "app"), size);
+        assert_int_equal(mn_sim_pending(walk.os, "app"), mn_sim_pending(vfs->os, "app"));
+        mn_sim_walk_end(&walk);
+        assert_true(has_zeros(&vfs->log)); /* also blocks that are written in advance */
+        mn_sim_free(vfs);
+    }
 }
 
 /* The first byte of the file as it is before the run's first step. */
@@ -535,6 +571,7 @@ int main(void)
         cmocka_unit_test(every_kind_replays_what_it_finds),
         cmocka_unit_test(lazy_commits_survive_kills_only),
         cmocka_unit_test(without_syncs_nothing_is_wrong_but_may_be_corrupt),
+        cmocka_unit_test(the_log_makes_the_same_file),
         cmocka_unit_test(a_state_that_cannot_be_opened_is_a_violation),
         cmocka_unit_test(bounds_end_it),
         cmocka_unit_test(the_disk_has_a_size),

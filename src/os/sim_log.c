@@ -84,7 +84,7 @@ static enum mn_sim_fault log_hook(void *context, const struct mn_sim_event *even
     if (!event->inode->named) return MN_SIM_PASS;
     pthread_mutex_lock(&log->mutex);
     if (!log->begun) base_take(log, event->inode);
-    if (event->op == MN_SIM_WRITE) {
+    if (event->op == MN_SIM_WRITE || event->op == MN_SIM_PREWRITE) {
         if (fits(event)) {
             write_add(log, event);
         } else {
