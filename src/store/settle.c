@@ -17,6 +17,7 @@
 enum { NOTICE_TRIES = 1000, NOTICE_NAP_US = 50, CLAIM_REACH = 1000 };
 enum { PIECE_BYTES = 256 << 10 }; /* read at a time: more would be fresh memory again and again */
 enum { RING_SPAN_MAX = 64 << 10 };
+enum { COMPARE_BYTES = 32 << 10 }; /* few enough to stay in the processor's cache */
 
 uint64_t mn_slot_offset(const struct mn_store *store, uint32_t slot)
 {
@@ -241,10 +242,30 @@ static struct mn_range extent_range(const struct mn_store *store, const struct m
                              extent->pages << store->page_shift};
 }
 
-static enum mn_status device_digest(struct mn_store *store, const struct mn_extents *born,
-                                    uint64_t *digest)
+/* Does the cache show what the device has? Whatever is wrong with it is told by range_agree. */
+static enum mn_status piece_compare(struct mn_store *store, struct mn_range at,
+                                    const struct device_piece *device, struct device_piece *cache,
+                                    bool *same)
 {
-    struct device_piece piece = {0};
+    uint8_t *bytes = piece_reserve(cache, COMPARE_BYTES);
+    enum mn_status status = bytes ? MN_OK : mn_fail_nomem();
+
+    for (uint64_t done = 0; done < at.length && *same && !status; done += COMPARE_BYTES) {
+        uint64_t left = at.length - done;
+        struct mn_range part = {at.start + done, left < COMPARE_BYTES ? left : COMPARE_BYTES};
+
+        status = mn_file_read(store->file, bytes, part, "a page");
+        *same = !status && memcmp(bytes, device->content + done, part.length) == 0;
+    }
+    return status == MN_CORRUPT ? MN_OK : status;
+}
+
+/* The digest over these pages as the device has them; and, each piece being at hand, whether the
+ * cache shows the same (NULL: nobody asks). */
+static enum mn_status device_digest(struct mn_store *store, const struct mn_extents *born,
+                                    uint64_t *digest, bool *same)
+{
+    struct device_piece piece = {0}, cache = {0};
     enum mn_status status = MN_OK;
 
     *digest = 0;
@@ -255,23 +276,27 @@ static enum mn_status device_digest(struct mn_store *store, const struct mn_exte
             at = piece_next(store, all, done);
             status = piece_read(store, at, &piece);
             if (!status) digest_more(store, at, piece.content, digest);
+            if (!status && same && *same) status = piece_compare(store, at, &piece, &cache, same);
         }
     }
     piece_release(&piece);
+    piece_release(&cache);
     return status;
 }
 
 /*
  * Are the pages that the slot vouches for on the device? A large commit's were synced before its
  * slot. A mismatch is an answer (*whole = false); only a failing device or memory is an error.
+ * *same: the cache shows them as they are there; NULL: nobody asks.
  */
 static enum mn_status manifest_holds(struct mn_store *store, const struct mn_meta *meta,
-                                     struct mn_manifest *manifest, bool *whole)
+                                     struct mn_manifest *manifest, bool *whole, bool *same)
 {
     uint64_t digest = 0;
     enum mn_status status;
 
     *whole = false;
+    if (same) *same = true;
     manifest->born.count = 0;
     if (MN_PLANT(SETTLE_READS_ALL)) {
         struct device_piece all = {0};
@@ -285,7 +310,7 @@ static enum mn_status manifest_holds(struct mn_store *store, const struct mn_met
         return MN_OK;
     }
     status = mn_answers_for(store, meta, &manifest->born);
-    if (!status) status = device_digest(store, &manifest->born, &digest);
+    if (!status) status = device_digest(store, &manifest->born, &digest, same);
     if (status == MN_CORRUPT) return MN_OK;
     *whole = !status && (digest == meta->digest || MN_PLANT(DIGEST_IGNORED));
     return status;
@@ -317,13 +342,15 @@ static enum mn_status range_agree(struct mn_store *store, struct mn_range at)
     return status;
 }
 
-/* The ring as the device has it. */
+/* The ring as the device has it, and the notice in its midst. */
 struct device_ring {
     struct mn_meta metas[MN_META_SLOTS]; /* version 0: not whole */
     uint8_t bytes[MN_META_SLOTS][MN_SLOT_BYTES];
+    uint8_t notice[MN_NOTICE_BYTES];
 };
 
-/* Each request of the device costs more than the bytes between the slots. */
+/* Each request of the device costs more than the bytes between the slots: about 30 us of the
+ * processor. */
 static enum mn_status ring_read_at_once(struct mn_store *store, struct device_ring *ring)
 {
     struct mn_range all = {mn_slot_offset(store, 0), 0};
@@ -343,6 +370,10 @@ static enum mn_status ring_read_at_once(struct mn_store *store, struct device_ri
         memcpy(ring->bytes[i], piece.content + (mn_slot_offset(store, i) - all.start),
                MN_SLOT_BYTES);
     }
+    if (!status) {
+        memcpy(ring->notice, piece.content + (mn_notice_offset(store) - all.start),
+               MN_NOTICE_BYTES);
+    }
     piece_release(&piece);
     return status;
 }
@@ -360,6 +391,13 @@ static enum mn_status ring_read_each(struct mn_store *store, struct device_ring 
         if (!status) memcpy(ring->bytes[i], piece.content, MN_SLOT_BYTES);
         if (status == MN_CORRUPT) status = MN_OK; /* the file ends before: zeros */
     }
+    if (!status) {
+        struct mn_range at = {mn_notice_offset(store), MN_NOTICE_BYTES};
+
+        status = piece_read(store, at, &piece);
+        if (!status) memcpy(ring->notice, piece.content, MN_NOTICE_BYTES);
+        if (status == MN_CORRUPT) status = MN_OK;
+    }
     piece_release(&piece);
     return status;
 }
@@ -367,12 +405,16 @@ static enum mn_status ring_read_each(struct mn_store *store, struct device_ring 
 /* *out is freed by mn_dealloc, whatever the answer. */
 static enum mn_status device_ring_read(struct mn_store *store, struct device_ring **out)
 {
-    struct device_ring *ring = *out = mn_zalloc(sizeof *ring);
+    struct device_ring *ring = *out = mn_alloc(sizeof *ring);
     enum mn_status status;
 
     if (!ring) return mn_fail_nomem();
     status = ring_read_at_once(store, ring);
-    if (status) status = ring_read_each(store, ring);
+    if (status) {
+        memset(ring->bytes, 0, sizeof ring->bytes);
+        memset(ring->notice, 0, sizeof ring->notice);
+        status = ring_read_each(store, ring);
+    }
     for (uint32_t i = 0; i < MN_META_SLOTS && !status; i++) {
         if (!slot_parse(store, ring->bytes[i], &ring->metas[i])) ring->metas[i].version = 0;
     }
@@ -390,45 +432,17 @@ static uint32_t newest_of(const struct mn_meta *metas)
     return best;
 }
 
-/* Does the cache show the pages whose digest the device has just proven? */
-static enum mn_status cache_holds(struct mn_store *store, const struct mn_meta *meta,
-                                  const struct mn_manifest *manifest, bool *same)
-{
-    struct device_piece piece = {0};
-    uint64_t digest = 0;
-    enum mn_status status = MN_OK;
-
-    for (size_t i = 0; i < manifest->born.count && !status; i++) {
-        struct mn_range all = extent_range(store, &manifest->born.list[i]), at;
-
-        for (uint64_t done = 0; done < all.length && !status; done += at.length) {
-            uint8_t *cached;
-
-            at = piece_next(store, all, done);
-            cached = piece_reserve(&piece, at.length);
-            if (!cached) status = mn_fail_nomem();
-            if (!status) status = mn_file_read(store->file, cached, at, "a page");
-            if (!status) digest_more(store, at, cached, &digest);
-        }
-    }
-    piece_release(&piece);
-    *same = !status && digest == meta->digest;
-    return status;
-}
-
 /* Drops from the cache what differs from the device in the chosen slot and its pages. */
 static enum mn_status chosen_agree(struct mn_store *store, const struct device_ring *ring,
-                                   uint32_t slot, const struct mn_manifest *manifest)
+                                   uint32_t slot, const struct mn_manifest *manifest, bool same)
 {
     struct mn_range at = {mn_slot_offset(store, slot), MN_SLOT_BYTES};
     uint8_t cached[MN_SLOT_BYTES];
-    bool same = manifest->born.count == 0;
     enum mn_status status = mn_file_read(store->file, cached, at, "a slot");
 
     if (!status && memcmp(cached, ring->bytes[slot], sizeof cached) != 0) {
         status = range_agree(store, at);
     }
-    if (!status && !same) status = cache_holds(store, &ring->metas[slot], manifest, &same);
     for (size_t i = 0; !same && i < manifest->born.count && !status; i++) {
         status = range_agree(store, extent_range(store, &manifest->born.list[i]));
     }
@@ -444,7 +458,7 @@ enum mn_status mn_version_on_device(struct mn_store *store, uint64_t version, bo
     *whole = false;
     for (uint32_t i = 0; i < MN_META_SLOTS && !status; i++) {
         if (ring->metas[i].version == version) {
-            status = manifest_holds(store, &ring->metas[i], &manifest, whole);
+            status = manifest_holds(store, &ring->metas[i], &manifest, whole, NULL);
         }
     }
     mn_manifest_release(&manifest);
@@ -452,15 +466,15 @@ enum mn_status mn_version_on_device(struct mn_store *store, uint64_t version, bo
     return status;
 }
 
-static enum mn_status newest_whole(struct mn_store *store, struct mn_meta *chosen)
+/* Versions that were tried are none any more in `ring`. */
+static enum mn_status newest_whole(struct mn_store *store, struct device_ring *ring,
+                                   struct mn_meta *chosen)
 {
-    struct device_ring *ring;
     struct mn_manifest manifest = {0};
     uint64_t file_pages = 0;
-    enum mn_status status = device_ring_read(store, &ring);
-    bool whole = false;
+    enum mn_status status = mn_file_pages(store, &file_pages);
+    bool whole = false, same = true;
 
-    if (!status) status = mn_file_pages(store, &file_pages);
     while (!status && !whole) {
         uint32_t slot = newest_of(ring->metas);
         struct mn_meta *meta = slot < MN_META_SLOTS ? &ring->metas[slot] : NULL;
@@ -478,7 +492,7 @@ static enum mn_status newest_whole(struct mn_store *store, struct mn_meta *chose
             status = MN_OK;
             continue;
         }
-        if (!status) status = manifest_holds(store, meta, &manifest, &whole);
+        if (!status) status = manifest_holds(store, meta, &manifest, &whole, &same);
         if (!status && whole) {
             *chosen = *meta;
             if (MN_PLANT(SETTLE_REWRITES)) {
@@ -487,12 +501,11 @@ static enum mn_status newest_whole(struct mn_store *store, struct mn_meta *chose
                 mn_meta_encode(chosen, store->superblock.secret, bytes);
                 (void)mn_file_write(store->file, mn_slot_offset(store, slot), bytes, sizeof bytes);
             }
-            status = chosen_agree(store, ring, slot, &manifest);
+            status = chosen_agree(store, ring, slot, &manifest, same);
         }
         meta->version = 0;
     }
     mn_manifest_release(&manifest);
-    mn_dealloc(ring);
     return status;
 }
 
@@ -502,17 +515,14 @@ static enum mn_status newest_whole(struct mn_store *store, struct mn_meta *chose
  * the older version would be a silent loss. The accused version is taken as it is if its slot is
  * whole: whoever touches a damaged page of it is told which one. Else the file is refused.
  */
-static enum mn_status accusation(struct mn_store *store, enum mn_status found,
-                                 struct mn_meta *chosen)
+static enum mn_status accusation(struct mn_store *store, const uint8_t *notice_bytes,
+                                 enum mn_status found, struct mn_meta *chosen)
 {
-    struct mn_range at = {mn_notice_offset(store), MN_NOTICE_BYTES};
     struct device_ring *ring = NULL;
-    struct device_piece piece = {0};
     struct mn_notice notice;
     uint64_t file_pages = 0;
-    enum mn_status status = piece_read(store, at, &piece);
-    bool good =
-        !status && (mn_notice_parse(store, piece.content, &notice) || MN_PLANT(NOTICE_UNCHECKED));
+    enum mn_status status = MN_OK;
+    bool good = mn_notice_parse(store, notice_bytes, &notice) || MN_PLANT(NOTICE_UNCHECKED);
     bool accused =
         good && !MN_PLANT(ACCUSATION_IGNORED) && (found || notice.durable > chosen->version);
 
@@ -537,17 +547,23 @@ static enum mn_status accusation(struct mn_store *store, enum mn_status found,
     } else if (!status) {
         status = found; /* with the message that was made where it was found */
     }
-    piece_release(&piece);
     mn_dealloc(ring);
     return status;
 }
 
 enum mn_status mn_choose(struct mn_store *store, struct mn_meta *chosen)
 {
-    enum mn_status status = newest_whole(store, chosen);
+    struct device_ring *ring;
+    enum mn_status status = device_ring_read(store, &ring);
 
-    if (status && status != MN_CORRUPT) return status;
-    return accusation(store, status, chosen);
+    if (!status) {
+        status = newest_whole(store, ring, chosen);
+        if (status == MN_OK || status == MN_CORRUPT) {
+            status = accusation(store, ring->notice, status, chosen);
+        }
+    }
+    mn_dealloc(ring);
+    return status;
 }
 
 enum mn_status mn_settle(struct mn_store *store, struct mn_meta *chosen)
