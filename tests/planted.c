@@ -49,6 +49,7 @@ struct hit {
     char token[TOKEN_BYTES];
     struct finding finding;
     const char *shape;
+    int unit; /* the first unit test that fails, from 1 */
     bool over;
 };
 
@@ -224,14 +225,62 @@ static bool unit_fails(const char *program, int plant)
     return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
 }
 
-static const char *unit_find(const struct options *options, int plant)
+static double now_seconds(void)
 {
-    for (int i = 0; i < options->unit_count; i++) {
-        const char *name = strrchr(options->units[i], '/');
+    struct timespec t;
 
-        if (unit_fails(options->units[i], plant)) return name ? name + 1 : options->units[i];
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* The quickest first: most bugs that unit tests see are seen by several. False: one fails as it is.
+ */
+static bool units_sort(const struct options *options)
+{
+    double *seconds = calloc((size_t)options->unit_count + 1, sizeof *seconds);
+    bool good = seconds != NULL;
+
+    for (int i = 0; good && i < options->unit_count; i++) {
+        char *unit = options->units[i];
+        double start = now_seconds(), took;
+        int at = i;
+
+        good = !unit_fails(unit, MN_PLANT_NONE);
+        if (!good) printf("%s fails without a bug\n", unit);
+        took = now_seconds() - start;
+        for (; at > 0 && seconds[at - 1] > took; at--) {
+            seconds[at] = seconds[at - 1];
+            options->units[at] = options->units[at - 1];
+        }
+        seconds[at] = took;
+        options->units[at] = unit;
     }
-    return NULL;
+    free(seconds);
+    return good;
+}
+
+static pid_t units_start(const struct options *options, int plant, struct hit *found)
+{
+    pid_t pid;
+
+    fflush(NULL);
+    pid = fork();
+    if (pid != 0) return pid;
+    for (int i = 0; i < options->unit_count && !found->unit; i++) {
+        if (unit_fails(options->units[i], plant)) found->unit = i + 1;
+    }
+    _exit(0);
+}
+
+static const char *units_end(const struct options *options, pid_t pid, const struct hit *found)
+{
+    const char *path, *name;
+
+    if (pid < 0 || waitpid(pid, NULL, 0) != pid) abort();
+    if (!found->unit) return NULL;
+    path = options->units[found->unit - 1];
+    name = strrchr(path, '/');
+    return name ? name + 1 : path;
 }
 
 /* ---- the table ---- */
@@ -274,9 +323,12 @@ static int rows_run(const struct options *options, struct row *rows, struct hit 
             row->plant = at + j;
             row->caught = look_end(pids[j], &shared[j], row->how);
             row->found = shared[j];
-            if (options->unit_count) row->unit = unit_find(options, at + j);
             missed += !row->caught;
-            row_print(row, options->unit_count > 0);
+            pids[j] = options->unit_count ? units_start(options, at + j, &shared[j]) : 0;
+        }
+        for (int j = 0; j < JOBS && at + j < end; j++) {
+            if (pids[j]) rows[at + j].unit = units_end(options, pids[j], &shared[j]);
+            row_print(&rows[at + j], options->unit_count > 0);
         }
     }
     return missed;
@@ -346,6 +398,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "there is no such planted bug\n");
         return 2;
     }
+    if (!units_sort(&options)) return 2;
     missed = rows_run(&options, rows, shared);
     if (options.only > 0) return missed != 0;
     for (int i = 1; i < MN_PLANT_END; i++) invisible += rows[i].caught && !rows[i].unit;

@@ -19,7 +19,9 @@ include="-I$root/src -I$root/include -I$root/tests -I$root/fuzz"
 flags="-std=c11 -w -g -DNDEBUG -D_GNU_SOURCE -fno-strict-aliasing -pthread $include"
 for file in "$root"/src/base/*.c "$root"/src/os/*.c "$root"/src/store/*.c "$root"/src/btree/*.c; do
     room=$(basename "$(dirname "$file")")
-    gcc $flags -O0 --coverage -c "$file" -o "$room-$(basename "$file" .c).o"
+    level=
+    case $file in *_avx2.c) level="-mavx2 -mfma -mf16c" ;; esac
+    gcc $flags $level -O0 --coverage -c "$file" -o "$room-$(basename "$file" .c).o"
 done
 for file in "$root"/tests/support/*.c; do
     gcc $flags -O1 -c "$file" -o "support-$(basename "$file" .c).o"
