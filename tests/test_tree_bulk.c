@@ -298,12 +298,85 @@ static void blocks_are_written_once(void **state)
     mn_machine_free(counting.os);
 }
 
+/* One write fails while it is armed. */
+static enum mn_sim_fault write_fails(void *context, const struct mn_sim_event *event)
+{
+    bool *armed = context;
+
+    if (event->op != MN_SIM_WRITE || !*armed) return MN_SIM_PASS;
+    *armed = false;
+    return MN_SIM_FULL;
+}
+
+/* Entries into a second tree until a write of theirs fails. */
+static void bulk_fails(struct mn_view *view, uint64_t tree, const struct shape *shape)
+{
+    static uint8_t key_room[KEY_MOST], value_room[VALUE_MOST];
+    enum mn_status status = MN_OK, ended;
+    struct mn_bulk *bulk;
+
+    ok(mn_bulk_begin(view, tree, &bulk));
+    for (uint64_t n = 0; n < 100000 && !status; n++) {
+        struct mn_bytes key = key_draw(shape, n, key_room);
+
+        status = mn_bulk_add(bulk, key, value_draw(shape, n, value_room));
+    }
+    ended = mn_bulk_end(bulk);
+    assert_int_equal(status ? status : ended, MN_FULL);
+}
+
+/*
+ * Pages of one statement wait to be written when a write of the next one fails. That one is rolled
+ * back; the pages that waited belong to the transaction, which is committed.
+ */
+static void failed_write_loses_no_page_of_others(void **state)
+{
+    static const struct shape of = {"numbers", 0, 0, 0, 0, 100, true};
+    struct mn_store_options options = {
+        .path = "lost", .flags = MN_STORE_CREATE, .hooks = mn_tree_hooks()};
+    uint64_t trees[2], first = 700;
+    struct mn_store *store;
+    struct mn_bulk *bulk;
+    struct mn_view *view;
+    bool armed = false;
+    uint32_t savepoint;
+
+    (void)state;
+    options.os = mn_machine_new(test_seed(), 0);
+    mn_sim_set_hook(options.os, write_fails, &armed);
+    ok(mn_store_open(&options, &store));
+    ok(mn_write_begin(store, 0, &view));
+    ok(mn_tree_create(view, &trees[0]));
+    ok(mn_tree_create(view, &trees[1]));
+    ok(mn_bulk_begin(view, trees[0], &bulk));
+    for (uint64_t n = 0; n < first; n++) entry_add(bulk, &of, n);
+    ok(mn_bulk_end(bulk));
+    ok(mn_savepoint_begin(view, &savepoint));
+    armed = true;
+    bulk_fails(view, trees[1], &of);
+    assert_false(armed);
+    mn_savepoint_rollback(view, savepoint);
+    ok(mn_write_commit(view, NULL));
+    ok(mn_view_begin_read(store, &view));
+    entries_are(view, trees[0], &of, first);
+    entries_are(view, trees[1], &of, 0);
+    mn_view_end(view);
+    assert_int_equal(forest_check(store, true), 0);
+    ok(mn_store_close(store));
+    options.flags = 0;
+    ok(mn_store_open(&options, &store));
+    assert_int_equal(forest_check(store, true), 0);
+    ok(mn_store_close(store));
+    mn_machine_free(options.os);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(holds_what_was_appended),
         cmocka_unit_test(leaves_are_full),
         cmocka_unit_test(blocks_are_written_once),
+        cmocka_unit_test(failed_write_loses_no_page_of_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -336,6 +336,8 @@ static void sync_begin(struct mn_view *view)
     unbegun->bytes = 0;
 }
 
+/* What could not be written stays, for the next try: the statement that fails is rolled back, but
+ * what waits here may belong to those before it, and their transaction can still be committed. */
 enum mn_status mn_queue_flush(struct mn_view *view)
 {
     struct mn_writer *writer = view->writer;
@@ -348,11 +350,12 @@ enum mn_status mn_queue_flush(struct mn_view *view)
                                            queue->slices, queue->count);
     }
     if (MN_PLANT(WRITE_ERROR_IGNORED)) status = MN_OK;
-    if (!status && queue->count > 0 && writer->syncs) sync_begin(view);
+    if (status) return status;
+    if (queue->count > 0 && writer->syncs) sync_begin(view);
     for (size_t i = 0; i < writer->buffer_count; i++) {
         const struct mn_buffer *one = &writer->buffers[i];
 
-        if (!status && one->page) mn_page_believe(store, one->page, one->bytes);
+        if (one->page) mn_page_believe(store, one->page, one->bytes);
         mn_buffer_put(writer, store, one->bytes, one->size_bytes);
     }
     writer->buffer_count = queue->count = 0;
