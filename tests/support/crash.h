@@ -140,6 +140,7 @@ struct record_entry {
     enum record_kind kind;
     uint64_t offset, size, print, mask;
     size_t bytes; /* of a write: place in `arena` */
+    size_t slice; /* of a write: place of its first slice in `slices` */
     size_t first; /* of a begin: its changes, `size` of them */
 };
 
@@ -160,6 +161,8 @@ struct record {
     size_t count, capacity;
     uint8_t *arena;
     size_t used, arena_capacity;
+    size_t *slices; /* sizes: the pieces of a write reach the device slice by slice */
+    size_t slice_count, slice_capacity;
     struct change *changes;
     size_t change_first, change_count, change_capacity; /* first: of the open transaction */
     struct version versions[VERSIONS_MAX];

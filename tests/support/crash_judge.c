@@ -69,9 +69,10 @@ static enum mn_sim_fault costs_hook(void *context, const struct mn_sim_event *ev
 
 /*
  * (I6): the fixed pages, and at most 1 MiB of each version that had to be tried: those of whole
- * slots from the newest down to the one that was chosen. The same of the cache, to compare.
+ * slots from the newest down to the one that was chosen; where the device lied also the older ones,
+ * before the notice spoke for one that is not whole. The same of the cache, to compare.
  */
-static uint64_t open_bytes_max(const struct stage *stage)
+static uint64_t open_bytes_max(const struct stage *stage, bool lied)
 {
     struct image image = {.bytes = mn_sim_content(stage->os, "walk"),
                           .size = mn_sim_size(stage->os, "walk"),
@@ -82,17 +83,18 @@ static uint64_t open_bytes_max(const struct stage *stage)
     for (uint64_t i = 0; i < SLOTS && image.size >= FIXED; i++) {
         const uint8_t *slot = image.bytes + slot_at(i);
 
-        tried += image_slot_version(slot) >= published && image_slot_is_whole(&image, slot);
+        if (!lied && image_slot_version(slot) < published) continue;
+        tried += image_slot_is_whole(&image, slot);
     }
     return RING_BYTES_MAX + tried * VERSION_BYTES_MAX;
 }
 
-static bool costs_exceed(const struct stage *stage, const struct costs *costs)
+static bool costs_exceed(const struct stage *stage, const struct costs *costs, bool lied)
 {
     uint64_t most = VERSION_BYTES_MAX;
 
     if (costs->writes > OPEN_WRITES_MAX || costs->others) return true;
-    if (costs->read[0] > most || costs->read[1] > most) most = open_bytes_max(stage);
+    if (costs->read[0] > most || costs->read[1] > most) most = open_bytes_max(stage, lied);
     return costs->read[0] > most || costs->read[1] > most;
 }
 
@@ -121,6 +123,8 @@ static uint64_t refused(struct trial *t, enum mn_status status, const char *what
 {
     bool answer = status == MN_CORRUPT || status == MN_NOTADB || status == MN_VERSION;
 
+    /* A device that ignored every sync may show the version before the tree was made. */
+    if (t->may_refuse && t->kind == KIND_LYING && status == MN_NOTFOUND) return REFUSED;
     if (!t->may_refuse) {
         explorer_found(t->x, 1, "%s: %s", what, mn_error_last()->message);
     } else if (!answer || !names_place()) {
@@ -318,7 +322,7 @@ static uint64_t state_open(struct trial *t, struct record *record)
     if (!record) mn_sim_set_hook(t->stage->os, NULL, NULL);
     if (!opened) return refused(t, status, "cannot open");
     t->x->tally->opened++;
-    if (costs_exceed(t->stage, &costs)) {
+    if (costs_exceed(t->stage, &costs, t->kind == KIND_LYING || t->kind == KIND_DAMAGE)) {
         explorer_found(t->x, 6,
                        "opening reads %" PRIu64 " bytes of the device, %" PRIu64
                        " of the cache, and writes %" PRIu64 " times",

@@ -98,9 +98,13 @@ static void write_record(struct record *record, const struct mn_sim_event *event
     entry->offset = event->offset;
     entry->size = size;
     entry->bytes = record->used;
+    entry->slice = record->slice_count;
     record->arena =
         grown(record->arena, &record->arena_capacity, record->used + event->size_bytes, 1);
+    record->slices = grown(record->slices, &record->slice_capacity,
+                           record->slice_count + event->slice_count, sizeof *record->slices);
     for (size_t i = 0; i < event->slice_count; i++) {
+        record->slices[record->slice_count++] = event->slices[i].size_bytes;
         memcpy(record->arena + record->used, event->slices[i].data, event->slices[i].size_bytes);
         record->used += event->slices[i].size_bytes;
     }
@@ -195,6 +199,7 @@ void record_free(struct record *record)
     for (uint32_t i = 0; i < record->version_count; i++) free(record->versions[i].reach);
     free(record->entries);
     free(record->arena);
+    free(record->slices);
     free(record->changes);
     memset(record, 0, sizeof *record);
 }

@@ -205,6 +205,15 @@ static void settle(struct world *w)
     record_note(w->record, REC_SETTLE, cells_print(&cells));
 }
 
+/* Nobody has the file open: what a failed sync took is gone, published or not, and its slot with
+ * it. Only what was durable before must stay. */
+static void lost_unguard(struct world *w)
+{
+    if (!w->lost) return;
+    (void)mn_sim_peek(w->place.os, "walk", 12 * UNIT + 8, &w->published, sizeof w->published);
+    world_guards_set(w);
+}
+
 /* The handle is of no use any more: it is closed, and the other one, or it itself anew, settles. */
 void world_recover(struct world *w)
 {
@@ -221,6 +230,7 @@ void world_recover(struct world *w)
         settle(w);
         if (!w->over && !w->handles[failed].store) world_handle_open(w, failed);
     } else {
+        lost_unguard(w);
         world_handle_open(w, failed);
         if (!w->over && !w->x->finding.invariant) settle(w);
     }

@@ -98,10 +98,12 @@ static void piece_add(struct stage *stage, struct piece piece)
     stage->pieces[stage->count++] = piece;
 }
 
+/* In the pieces that the simulated file makes of it: blocks, within each slice. */
 void stage_pend(struct stage *stage, const struct record_entry *entry)
 {
     const uint8_t *bytes = stage->record->arena + entry->bytes;
-    uint64_t offset = entry->offset, left = entry->size;
+    const size_t *slice = stage->record->slices + entry->slice;
+    uint64_t offset = entry->offset, left = entry->size, of_slice = 0;
 
     if (entry->kind == REC_RESIZE) {
         piece_add(stage, (struct piece){0, entry->size, NULL});
@@ -110,6 +112,9 @@ void stage_pend(struct stage *stage, const struct record_entry *entry)
     while (left > 0) {
         uint64_t size = BLOCK - offset % BLOCK < left ? BLOCK - offset % BLOCK : left;
 
+        while (of_slice == 0) of_slice = *slice++;
+        if (size > of_slice) size = of_slice;
+        of_slice -= size;
         piece_add(stage, (struct piece){offset, size, bytes});
         offset += size;
         bytes += size;
