@@ -291,6 +291,44 @@ static void columns_of_the_filter_alone(void **state)
     mn_finalize(stmt);
 }
 
+/* The WHERE of a query inside reads columns of rows that come out: they are read for it, whatever
+ * the WHERE around it reads too. */
+static void columns_for_a_filter_inside(void **state)
+{
+    static const char *const values[] = {
+        "(SELECT max(a.n) FROM a WHERE a.id = t.n)",
+        "CASE WHEN EXISTS (SELECT 1 FROM a WHERE a.id = t.n) THEN t.id * 0 + 1000000 + t.n END",
+        "(SELECT sum(b.n) FROM a AS b WHERE b.id IN (SELECT c.id FROM a AS c WHERE c.id = t.n))",
+    };
+    char sql[512];
+    float query[DIMS];
+
+    (void)state;
+    run("DELETE FROM a; INSERT INTO a (id, n) SELECT g, g + 1000000 FROM "
+        "generate_series(0, 999) AS s(g)");
+    vector_draw(query);
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        for (int filtered = 0; filtered < 2; filtered++) {
+            const char *where = filtered ? "WHERE n >= 10 AND name <> 'ant'" : "";
+            mn_stmt *stmt;
+            int count = 0;
+
+            snprintf(sql, sizeof sql, "SELECT id, %s FROM t %s NEAREST 9 TO $1 METRIC l2",
+                     values[i], where);
+            stmt = prepare(sql);
+            mn_bind_vector(stmt, 1, query, DIMS, MN_STATIC);
+            for (; mn_step(stmt) == MN_ROW; count++) {
+                int64_t id = mn_col_int(stmt, 0);
+
+                assert_true(id >= 0 && id < ROWS && rows[id].there);
+                assert_int_equal(mn_col_int(stmt, 1), 1000000 + rows[id].n);
+            }
+            assert_int_equal(count, 9);
+            mn_finalize(stmt);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +337,7 @@ int main(void)
         cmocka_unit_test(names_and_numbers),
         cmocka_unit_test(a_filter_of_each_row),
         cmocka_unit_test(columns_of_the_filter_alone),
+        cmocka_unit_test(columns_for_a_filter_inside),
     };
 
     return cmocka_run_group_tests_name("query/again", tests, rows_open, rows_close);

@@ -35,7 +35,7 @@ struct mn_source_column {
     struct mn_kind kind;
     uint32_t slot; /* MN_NO_SLOT: nobody reads it */
     bool hidden;   /* not among the columns of * */
-    bool shown;    /* read by something other than its block's WHERE and NEAREST */
+    bool shown;    /* read by something other than its own block's WHERE and NEAREST */
 };
 
 enum mn_source_kind {

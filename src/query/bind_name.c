@@ -137,8 +137,11 @@ static enum mn_status block_find(const struct mn_block *block, const struct mn_a
     return MN_OK;
 }
 
-static enum mn_status hit_expr(struct mn_block *block, const struct mn_ast_expr *ast,
-                               const struct hit *hit, struct mn_expr **out)
+/* `of` has the column. Only a WHERE of its own reads it before rows come out: a query inside, be
+ * it in its WHERE too, may be asked for each of them. */
+static enum mn_status hit_expr(struct mn_block *block, const struct mn_block *of,
+                               const struct mn_ast_expr *ast, const struct hit *hit,
+                               struct mn_expr **out)
 {
     struct mn_bind *bind = block->bind;
     struct mn_kind kind = {.type = MN_TYPE_INT};
@@ -148,7 +151,7 @@ static enum mn_status hit_expr(struct mn_block *block, const struct mn_ast_expr 
         slot = mn_source_row_id_slot(bind, hit->source);
     } else {
         slot = mn_source_slot(bind, hit->source, hit->column);
-        if (!block->filtering) hit->source->columns[hit->column].shown = true;
+        if (block != of || !of->filtering) hit->source->columns[hit->column].shown = true;
         kind = hit->source->columns[hit->column].kind;
     }
     *out = mn_expr_slot(bind->arena, slot, &kind, ast->span);
@@ -339,7 +342,7 @@ enum mn_status mn_bind_name(struct mn_block *block, const struct mn_ast_expr *as
         status = block_find(at, ast, &hit, &found);
         if (status != MN_OK) return status;
         if (found) {
-            status = hit_expr(block, ast, &hit, out);
+            status = hit_expr(block, at, ast, &hit, out);
             if (status == MN_OK && at->grouped_names && !at->in_aggregate) {
                 status = grouped_expr(at, ast, out);
             }
