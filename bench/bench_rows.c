@@ -12,7 +12,8 @@
  *         ./zigw build bench -Dtest-filter=bench_rows -- [ROWS] [PART ...]
  *
  * ROWS is 1,000,000, or 10,000,000 with MNEME_BENCH_DEEP=1. Parts are random, sorted (the loads),
- * size, reads, scan, commits, batches and deletes; without any, all of them run.
+ * size, reads, scan, commits, batches and deletes; without any, all of them run. Deletes take
+ * 50,000 rows a round, so they need 250,000.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -664,6 +665,8 @@ static void arguments_read(int argc, char **argv)
         bench_must(known, "reading the arguments: the head of bench_rows.c lists the parts; it");
     }
     for (int part = 0; part < PARTS; part++) wanted[part] |= !named;
+    bench_must(!wanted[DELETE] || rows >= (uint64_t)DELETES * BENCH_ROUNDS,
+               "deletes: 50,000 rows a round need 250,000; it");
 }
 
 static void commits_run(prepare_fn none[2])

@@ -580,7 +580,6 @@ typedef struct mn_sim_report {
     uint64_t distinct; /* of them: the others had the bytes and the number of one before */
     uint64_t subsets, tears, garbage, kills, recoveries; /* distinct ones, by kind */
     uint64_t good;                                       /* checked, without a violation */
-    uint64_t refused;                                    /* MN_CORRUPT at opening */
     int complete;                   /* 1: no bound ended it, all states that there are were made */
     char token[MN_SIM_TOKEN_BYTES]; /* of the state with a violation; "": none */
 } mn_sim_report;

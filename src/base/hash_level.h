@@ -1,6 +1,6 @@
 /*
- * hash_level: the two forms of the hash, which give the same values. That for AVX2 takes half the
- * time for a page that is in the cache.
+ * hash_level: the two forms of the hash, which give the same values. That for AVX2 is the faster
+ * one for a page.
  *
  * The header's own prefetches are off: they run half a kilobyte past the end of what is hashed, so
  * that a page behind a run came into memory, and was marked as used, that nobody had asked for.

@@ -1,12 +1,13 @@
 /*
  * op_vector_scan: VectorScan, the nearest rows of one table by its slabs.
  *
- *   no filter    slabs ------------------------------------> kernels -> heap of k -> rows fetched
- *   a filter     child -> row ids that pass, sorted -> gather -> kernels -> heap of k -> rows
- * fetched
+ *   no filter    slabs -> kernels -> heap of k -> rows fetched
+ *   a filter     child -> row ids that pass, sorted -> gather -> the same
+ *   once more    the vectors that passed in the run before (filter_memo) -> the same
  *
- * Only row ids of the child are kept, so a filter costs what its own columns cost; the other
- * columns are read for the rows that come out.
+ * Where slabs lie is kept from run to run (slab_map), so that gathering walks no tree. Of the child
+ * only row ids are kept, so a filter costs what its own columns cost; the other columns are read
+ * for the rows that come out.
  */
 #include <inttypes.h>
 #include <stdlib.h>

@@ -315,9 +315,9 @@ void mn_page_believe(const struct mn_store *store, uint64_t page, const uint8_t 
 }
 
 /*
- * The device writes while the rest of the commit is made: 25 us of 250 in one of a row, and of a
- * thousand rows strewn over the file nearly all that is not the processor's. Many pieces begin
- * together: each call looks at all that is dirty in its range.
+ * The device writes while the rest of the commit is made, which is most of the wait where a
+ * thousand rows are strewn over the file. Many pieces begin together: each call looks at all that
+ * is dirty in its range.
  */
 static void sync_begin(struct mn_view *view)
 {

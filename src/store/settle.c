@@ -349,8 +349,7 @@ struct device_ring {
     uint8_t notice[MN_NOTICE_BYTES];
 };
 
-/* Each request of the device costs more than the bytes between the slots: about 30 us of the
- * processor. */
+/* Each request of the device costs more than the bytes between the slots. */
 static enum mn_status ring_read_at_once(struct mn_store *store, struct device_ring *ring)
 {
     struct mn_range all = {mn_slot_offset(store, 0), 0};

@@ -1,10 +1,11 @@
 /*
  * txn: begin, commit and abort of a write transaction. Read this file first.
  *
- *   begin    take the turn -> lock W -> settle what a dead writer left -> base := the published
- * version change   dirty nodes in memory (node.c), savepoints (savepoint.c) commit   place the
- * dirty nodes -> write their pages -> write the manifest into the slot -> sync -> publish -> wake
- * -> release abort    give the pages back -> release
+ *   begin    take the turn, lock W, settle what a dead writer left; base := the published version
+ *   change   dirty nodes in memory (node.c), savepoints (savepoint.c)
+ *   commit   place the dirty nodes, write their pages, write the manifest into the slot, sync,
+ *            publish, wake, release
+ *   abort    give the pages back, release
  *
  * What a crash leaves, step by step: before the slot is written, nothing that anybody reads was
  * touched (T1). Between slot and sync the device may have the slot, the pages, both or parts:

@@ -55,27 +55,33 @@ struct seek {
 
 /* ---- scoring ---- */
 
-static int ids_order(const void *a, const void *b)
-{
-    const struct candidate *x = a, *y = b;
+typedef bool (*candidate_before)(const struct candidate *a, const struct candidate *b);
 
-    return (x->id > y->id) - (x->id < y->id);
+static bool id_is_less(const struct candidate *a, const struct candidate *b)
+{
+    return a->id < b->id;
 }
 
-/* A few are put in order where they are: qsort takes five times as long for thirty. */
-static void ids_sort(struct candidate *rows, size_t count)
+static int ids_order(const void *a, const void *b)
+{
+    return id_is_less(a, b) ? -1 : id_is_less(b, a);
+}
+
+/* A few are put in order where they are, without qsort's calls; inlined for each order. */
+static inline void candidates_sort(struct candidate *rows, size_t count, candidate_before before,
+                                   int (*order)(const void *a, const void *b))
 {
     enum { FEW = 64 };
 
     if (count > FEW) {
-        qsort(rows, count, sizeof *rows, ids_order);
+        qsort(rows, count, sizeof *rows, order);
         return;
     }
     for (size_t i = 1; i < count; i++) {
         struct candidate row = rows[i];
         size_t at = i;
 
-        for (; at > 0 && rows[at - 1].id > row.id; at--) rows[at] = rows[at - 1];
+        for (; at > 0 && before(&row, &rows[at - 1]); at--) rows[at] = rows[at - 1];
         rows[at] = row;
     }
 }
@@ -103,7 +109,7 @@ static enum mn_status rows_score(struct seek *seek, struct candidate *rows, size
     int64_t ids[GATHER];
     enum mn_status status = MN_OK;
 
-    ids_sort(rows, count);
+    candidates_sort(rows, count, id_is_less, ids_order);
     for (size_t at = 0; at < count && status == MN_OK; at += GATHER) {
         size_t n = count - at < GATHER ? count - at : GATHER;
 
@@ -135,24 +141,6 @@ static int candidates_order(const void *a, const void *b)
     return better(a, b) ? -1 : better(b, a);
 }
 
-/* As ids_sort, the best first. */
-static void best_sort(struct candidate *rows, size_t count)
-{
-    enum { FEW = 64 };
-
-    if (count > FEW) {
-        qsort(rows, count, sizeof *rows, candidates_order);
-        return;
-    }
-    for (size_t i = 1; i < count; i++) {
-        struct candidate row = rows[i];
-        size_t at = i;
-
-        for (; at > 0 && better(&row, &rows[at - 1]); at--) rows[at] = rows[at - 1];
-        rows[at] = row;
-    }
-}
-
 /* Brings the n best to the front. */
 static void candidates_select(struct candidate *all, size_t count, size_t n)
 {
@@ -178,7 +166,7 @@ static void candidates_select(struct candidate *all, size_t count, size_t n)
         else
             low = middle;
     }
-    if (low < n) best_sort(all + low, high - low);
+    if (low < n) candidates_sort(all + low, high - low, better, candidates_order);
 }
 
 static enum mn_status room_make(struct seek *seek)
@@ -244,7 +232,7 @@ static enum mn_status exact_score(struct seek *seek)
             seek->candidates[kept++] = seek->candidates[i];
         }
     }
-    best_sort(seek->candidates, kept);
+    candidates_sort(seek->candidates, kept, better, candidates_order);
     for (size_t at = 0; at < kept && status == MN_OK;) {
         struct candidate batch[GATHER];
         size_t n = 0;
