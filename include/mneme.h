@@ -27,7 +27,8 @@
  * wait for the writer, nor the writer for readers; writers take turns and wait at most busy_ms.
  * mn_interrupt alone may be called from a signal handler.
  *
- * The library starts no threads, installs no signal handlers, prints nothing and never exits.
+ * The library starts no threads unless PRAGMA threads allows them; those end with their statement
+ * or transaction. It installs no signal handlers, prints nothing and never exits.
  */
 #ifndef MNEME_H
 #define MNEME_H

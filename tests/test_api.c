@@ -294,6 +294,23 @@ static void memory_is_limited(void **state)
     assert_int_equal(mn_close(db), MN_OK);
 }
 
+static void threads_are_allowed_by_number(void **state)
+{
+    mn_db *db = memory_open("");
+
+    (void)state;
+    assert_int_equal(int_of(db, "PRAGMA threads"), 0); /* none unasked */
+    assert_int_equal(mn_exec(db, "PRAGMA threads = 64", NULL, NULL), MN_OK);
+    assert_int_equal(int_of(db, "PRAGMA threads"), 64);
+    assert_int_equal(mn_exec(db, "PRAGMA threads = 65", NULL, NULL), MN_RANGE);
+    assert_int_equal(mn_exec(db, "PRAGMA threads = -1", NULL, NULL), MN_RANGE);
+    assert_int_equal(mn_exec(db, "PRAGMA threads = 'all'", NULL, NULL), MN_TYPE);
+    assert_int_equal(int_of(db, "PRAGMA threads"), 64);
+    assert_int_equal(mn_exec(db, "PRAGMA threads = 0", NULL, NULL), MN_OK);
+    assert_int_equal(int_of(db, "PRAGMA threads"), 0);
+    assert_int_equal(mn_close(db), MN_OK);
+}
+
 static int stop_soon(void *context, uint64_t done, uint64_t total)
 {
     int *calls = context;
@@ -389,6 +406,7 @@ int main(void)
                                        cmocka_unit_test(an_open_select_keeps_its_moment),
                                        cmocka_unit_test(a_statement_follows_the_schema),
                                        cmocka_unit_test(memory_is_limited),
+                                       cmocka_unit_test(threads_are_allowed_by_number),
                                        cmocka_unit_test(what_runs_long_can_be_ended),
                                        cmocka_unit_test(explain_names_the_operators),
                                        cmocka_unit_test(vectors_are_not_copied_on_their_way_out)};

@@ -100,6 +100,43 @@ static void columns_come_back_one_by_one(void **state)
     }
 }
 
+/* The short way writes the same bytes or none that count, and nothing behind what it may. */
+static void short_records_are_the_same(void **state)
+{
+    uint64_t random = test_seed();
+    unsigned shorts = 0;
+
+    (void)state;
+    for (int round = 0; round < 20000; round++) {
+        struct row row;
+        uint8_t bytes[600];
+        size_t most = (size_t)(test_random(&random) >> 30) % 512, size;
+
+        row_open(&row, &random);
+        if (round % 2) { /* few columns: most of the others are not short */
+            row.n = row.n % 9;
+            if (row.row_id_column >= (int)row.n) row.row_id_column = -1;
+            row.record.len = 0;
+            assert_int_equal(mn_record_encode(row.values, row.n, row.row_id_column, &row.record),
+                             MN_OK);
+        }
+        memset(bytes, 0xA5, sizeof bytes);
+        size = mn_record_write_short(row.values, row.n, row.row_id_column, bytes, most);
+        for (size_t i = most; i < sizeof bytes; i++) assert_int_equal(bytes[i], 0xA5);
+        if (size > 0) {
+            assert_int_equal(size, row.record.len);
+            assert_memory_equal(bytes, row.record.data, size);
+            shorts++;
+        } else {
+            size_t body = row.record.len - (3 + (size_t)row.n);
+
+            assert_true(row.n > 8 || row.n == 0 || row.record.len > most || body > 255);
+        }
+        row_close(&row);
+    }
+    assert_true(shorts > 2000);
+}
+
 static void columns_past_the_end_are_absent(void **state)
 {
     struct mn_value value = mn_int(5), back;
@@ -202,6 +239,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(columns_come_back_one_by_one),
+        cmocka_unit_test(short_records_are_the_same),
         cmocka_unit_test(columns_past_the_end_are_absent),
         cmocka_unit_test(large_columns_take_wider_offsets),
         cmocka_unit_test(damaged_records_stay_inside),

@@ -35,6 +35,7 @@ mn_db *ann_open(const char *path, unsigned flags, uint64_t memory_limit)
     mn_db *db;
 
     ann_must(NULL, mn_open_with(path, &options, &db), path);
+    ann_must(db, mn_exec(db, "PRAGMA threads = 1", NULL, NULL), "PRAGMA threads");
     return db;
 }
 

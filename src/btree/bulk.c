@@ -22,7 +22,7 @@
 #include "base/alloc.h"
 #include "btree/inside.h"
 
-enum { STAGE_PAGES = 4, ENTRY_LEAST = 8 };
+enum { STAGE_PAGES = 4, ENTRY_LEAST = 8, NUMBER_BYTES = 8 };
 
 struct stage {
     uint8_t *bytes;
@@ -276,6 +276,46 @@ uint8_t *mn_bulk_room(struct mn_bulk *bulk, struct mn_bytes key, size_t value_by
     bulk->root.entries++;
     bulk->pending++;
     return stage_put(stage, key, value_bytes);
+}
+
+uint8_t *mn_bulk_ahead(struct mn_bulk *bulk, size_t *most)
+{
+    const struct stage *stage = &bulk->stage;
+    size_t room = stage->capacity - stage->used;
+
+    if (stage->count == 0 || bulk->rollbacks != bulk->scratch->rollbacks) return NULL;
+    if (room < NUMBER_BYTES + 2) return NULL;
+    room -= NUMBER_BYTES + 2;
+    *most = room < bulk->inline_max ? room : bulk->inline_max;
+    return stage->bytes + stage->used + NUMBER_BYTES + 2;
+}
+
+bool mn_bulk_keep(struct mn_bulk *bulk, uint64_t key, size_t value_bytes)
+{
+    struct stage *stage = &bulk->stage;
+    const struct mn_packed *last = &stage->cells[stage->count - 1];
+    size_t bytes = NUMBER_BYTES + 2 + value_bytes, count = (size_t)stage->count + 1, common;
+    uint64_t first;
+    uint8_t *at = stage->bytes + stage->used;
+
+    if (stage->cells[0].key_bytes != NUMBER_BYTES || last->key_bytes != NUMBER_BYTES) return false;
+    first = mn_get_u64_be(stage->bytes);
+    if (mn_get_u64_be(stage->bytes + last->at) >= key) return false;
+    common = (size_t)__builtin_clzll(first ^ key) / 8;
+    if (common > stage->common) common = stage->common;
+    if (MN_PAGE_HEADER + common + count * 8 + stage->used + bytes - count * common >
+        bulk->page_size) {
+        return false;
+    }
+    stage->common = common;
+    bulk->root.entries++;
+    bulk->pending++;
+    stage->cells[stage->count++] =
+        (struct mn_packed){(uint32_t)stage->used, NUMBER_BYTES, (uint16_t)bytes};
+    mn_put_u64_be(at, key);
+    mn_put_u16(at + NUMBER_BYTES, (uint16_t)value_bytes);
+    stage->used += bytes;
+    return true;
 }
 
 static void stage_fill(const struct mn_bulk *bulk, uint8_t *page)

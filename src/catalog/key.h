@@ -45,9 +45,15 @@ bool mn_key_skip(const uint8_t **at, const uint8_t *end, const struct mn_kind *k
                  unsigned order);
 
 /* Row ids as keys: 8 bytes big-endian, sign flipped. */
+/* Its key as a big-endian number: as the ids, so their keys. */
+static inline uint64_t mn_row_id_key(int64_t row_id)
+{
+    return (uint64_t)row_id ^ (UINT64_C(1) << 63);
+}
+
 static inline void mn_row_id_put(uint8_t bytes[MN_ROW_ID_BYTES], int64_t row_id)
 {
-    mn_put_u64_be(bytes, (uint64_t)row_id ^ (UINT64_C(1) << 63));
+    mn_put_u64_be(bytes, mn_row_id_key(row_id));
 }
 
 static inline int64_t mn_row_id_get(const uint8_t bytes[MN_ROW_ID_BYTES])

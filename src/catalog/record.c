@@ -10,6 +10,7 @@
 #include "catalog/list.h"
 
 enum { HEAD_BYTES = 2, WIDTH_MASK = 3, COUNT_SHIFT = 2 };
+static const uint32_t MANY = UINT32_MAX;
 
 /* ---- encoding ---- */
 
@@ -125,6 +126,46 @@ void mn_record_write(const struct mn_value *values, const struct mn_record_shape
         column_put(body + begin, &values[i], end - begin);
         begin = end;
     }
+}
+
+/* As column_size and column_put, where `room` bytes may be written over. MANY: it does not fit. */
+static inline uint32_t column_write(uint8_t *at, const struct mn_value *value, uint32_t room)
+{
+    uint32_t size = value->type == MN_TYPE_TEXT ? value->size : column_size(value);
+
+    if (size > room) return MANY;
+    if (value->type == MN_TYPE_TEXT) {
+        if (size > 0) memcpy(at, value->p, size);
+    } else if (value->type == MN_TYPE_INT && room >= 8) {
+        memcpy(at, &value->i, 8); /* no call; what is behind comes over it */
+    } else {
+        column_put(at, value, size);
+    }
+    return size;
+}
+
+size_t mn_record_write_short(const struct mn_value *values, uint32_t n, int row_id_column,
+                             uint8_t *bytes, size_t most)
+{
+    uint8_t *ends = bytes + HEAD_BYTES + 1, *body = ends + n;
+    size_t head = HEAD_BYTES + 1 + (size_t)n;
+    uint32_t end = 0, room;
+    unsigned nulls = 0;
+
+    if (n == 0 || n > 8 || most < head) return 0;
+    room = most - head > UINT8_MAX ? UINT8_MAX : (uint32_t)(most - head);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t size = (int)i == row_id_column ? 0 : column_write(body + end, &values[i], room);
+
+        if (size == MANY) return 0;
+        nulls |= (unsigned)mn_is_null(&values[i]) << i;
+        end += size;
+        room -= size;
+        ends[i] = (uint8_t)end;
+    }
+    mn_put_u16(bytes, (uint16_t)(n << COUNT_SHIFT));
+    bytes[HEAD_BYTES] = (uint8_t)nulls;
+    return head + end;
 }
 
 enum mn_status mn_record_encode(const struct mn_value *values, uint32_t n, int row_id_column,

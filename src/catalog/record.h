@@ -44,6 +44,11 @@ enum mn_status mn_record_measure(const struct mn_value *values, uint32_t n, int 
 void mn_record_write(const struct mn_value *values, const struct mn_record_shape *shape,
                      uint8_t *bytes);
 
+/* Both at once for a record with 1 to 8 columns and 255 bytes of them that takes at most `most`:
+ * its length, or 0 where it is none and some of the bytes there were written over. */
+size_t mn_record_write_short(const struct mn_value *values, uint32_t n, int row_id_column,
+                             uint8_t *bytes, size_t most);
+
 /* Number of columns in a record, 0 where it is damaged. */
 uint32_t mn_record_columns(const void *record, size_t size);
 

@@ -60,6 +60,7 @@ struct mn_os {
 };
 
 struct mn_file_ops {
+    bool concurrent; /* pwritev and begin_sync may run in a thread beside the owner's calls */
     void (*close)(struct mn_file *file);
     /* Gives a file made by create its name, durably. MN_EXISTS: the name is taken, nothing changed.
      */

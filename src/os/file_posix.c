@@ -660,6 +660,7 @@ static void posix_wake(struct mn_file *base, const uint8_t *word)
 }
 
 static const struct mn_file_ops posix_file_ops = {
+    .concurrent = true,
     .close = posix_close,
     .publish = posix_publish,
     .size = posix_size,

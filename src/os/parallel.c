@@ -6,9 +6,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <unistd.h>
-
-enum { THREADS_MAX = 16 };
 
 struct job {
     atomic_size_t next;
@@ -30,17 +27,16 @@ static void *job_work(void *argument)
     }
 }
 
-void mn_parallel(size_t count, size_t grain, mn_parallel_fn work, void *context)
+void mn_parallel(size_t count, size_t grain, unsigned threads, mn_parallel_fn work, void *context)
 {
     struct job job = {.count = count, .grain = grain ? grain : 1, .work = work, .context = context};
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
     size_t pieces = (count + job.grain - 1) / job.grain, made = 0;
-    pthread_t threads[THREADS_MAX];
+    pthread_t made_threads[MN_THREADS_MAX];
 
-    while (made + 1 < pieces && made < THREADS_MAX && (long)made + 1 < processors) {
-        if (pthread_create(&threads[made], NULL, job_work, &job) != 0) break;
+    while (made + 1 < pieces && made < threads && made < MN_THREADS_MAX) {
+        if (pthread_create(&made_threads[made], NULL, job_work, &job) != 0) break;
         made++;
     }
     job_work(&job);
-    for (size_t i = 0; i < made; i++) pthread_join(threads[i], NULL);
+    for (size_t i = 0; i < made; i++) pthread_join(made_threads[i], NULL);
 }

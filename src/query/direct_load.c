@@ -13,7 +13,7 @@
 #include "index/row.h"
 #include "query/direct.h"
 
-enum { ROWS_BETWEEN_CHECKS = 1024 };
+enum { ROWS_BETWEEN_CHECKS = 1024, BLOCK_ROWS = 32 };
 
 struct mn_load {
     struct mn_session *session;
@@ -30,6 +30,7 @@ struct mn_load {
     bool *given;             /* one a column of the table */
     bool ruled;              /* the table has a CHECK, or a DEFAULT for a column not given */
     struct mn_value *values; /* of the row at hand */
+    struct mn_value *block;  /* of BLOCK_ROWS rows */
     struct mn_rows *rows;    /* NULL: ended by a failure or a rollback */
     uint64_t done, interrupts;
     struct mn_error failure; /* MN_OK: none yet */
@@ -62,7 +63,9 @@ static enum mn_status columns_take(struct mn_load *load, const struct mn_target 
     load->columns = mn_arena_alloc(&load->arena, (load->count + 1) * sizeof *load->columns);
     load->given = mn_arena_zalloc(&load->arena, (all + 1) * sizeof *load->given);
     load->values = mn_arena_zalloc(&load->arena, (all + 1) * sizeof *load->values);
-    if (!load->columns || !load->given || !load->values) return mn_fail_nomem();
+    load->block =
+        mn_arena_zalloc(&load->arena, (size_t)(all + 1) * BLOCK_ROWS * sizeof(struct mn_value));
+    if (!load->columns || !load->given || !load->values || !load->block) return mn_fail_nomem();
     for (uint32_t i = 0; i < load->count; i++) {
         load->columns[i] = target->count ? target->columns[i] : i;
         load->given[load->columns[i]] = true;
@@ -155,25 +158,24 @@ static enum mn_status row_note(enum mn_status status, uint64_t row, const struct
     return error.hint[0] ? mn_hint("%s", error.hint) : status;
 }
 
-static enum mn_status row_check(struct mn_load *load)
+static enum mn_status row_check(struct mn_load *load, struct mn_value *values)
 {
     enum mn_status status = MN_OK;
 
-    if (!load->ruled) return MN_OK;
     for (uint32_t i = 0; i < load->table->column_count && status == MN_OK; i++) {
         if (load->given[i]) continue;
-        status = mn_rules_default(load->rules, i, &load->eval, &load->values[i]);
+        status = mn_rules_default(load->rules, i, &load->eval, &values[i]);
     }
-    return status == MN_OK ? mn_rules_check(load->rules, &load->eval, load->values) : status;
+    return status == MN_OK ? mn_rules_check(load->rules, &load->eval, values) : status;
 }
 
-/* The row in load->values, the given columns filled. */
-static enum mn_status row_add(struct mn_load *load)
+/* A row of all columns of the table, the given ones filled. */
+static enum mn_status row_add(struct mn_load *load, struct mn_value *values)
 {
     int64_t row_id;
-    enum mn_status status = row_check(load);
+    enum mn_status status = load->ruled ? row_check(load, values) : MN_OK;
 
-    if (status == MN_OK) status = mn_rows_add(load->rows, load->values, &row_id);
+    if (status == MN_OK) status = mn_rows_add(load->rows, values, &row_id);
     if (status != MN_OK) return row_note(status, load->done, NULL);
     load->done++;
     if (load->done % ROWS_BETWEEN_CHECKS == 0 &&
@@ -201,11 +203,17 @@ enum mn_status mn_direct_load_row(struct mn_load *load, const mn_datum *values)
     for (uint32_t i = 0; i < load->count && status == MN_OK; i++) {
         status = value_take(load, i, &values[i]);
     }
-    if (status == MN_OK) status = row_add(load);
+    if (status == MN_OK) status = row_add(load, load->values);
     return status == MN_OK ? MN_OK : load_fail(load, status);
 }
 
 /* ---- batches ---- */
+
+/* Rows of a batch that are looked at together. */
+struct block {
+    struct mn_value *values; /* one row behind the other, as the table has its columns */
+    size_t first, rows;
+};
 
 static const mn_array *array_at(const mn_batch *batch, uint32_t i)
 {
@@ -282,21 +290,80 @@ static mn_datum array_datum(const mn_array *array, size_t row)
     return datum;
 }
 
+/*
+ * The values of some rows of one array, one row behind the other, by the shortest way: INT and TEXT
+ * that are what the column is. False: it does not do, or a value is wrong; which, and of which row,
+ * is found out one by one.
+ */
+static bool block_take(const struct mn_load *load, uint32_t i, const mn_array *array,
+                       const struct block *block)
+{
+    uint32_t column = load->columns[i];
+    struct mn_value *to = block->values + column;
+    size_t step = load->table->column_count, bad;
+
+    if (array->nulls || array->type != (int)load->table->columns[column].kind.type) return false;
+    if (array->type == MN_TYPE_INT) {
+        const uint8_t *at = (const uint8_t *)array->values + block->first * array->stride;
+
+        for (size_t row = 0; row < block->rows; row++, to += step, at += array->stride) {
+            int64_t number;
+
+            memcpy(&number, at, sizeof number);
+            *to = mn_int(number);
+        }
+        return true;
+    }
+    if (array->type != MN_TYPE_TEXT) return false;
+    for (size_t row = block->first; row < block->first + block->rows; row++, to += step) {
+        const char *text = array->pointers[row];
+        uint32_t length = array->lengths[row];
+
+        if (!text || length > MN_VALUE_BYTES_LIMIT || !mn_utf8_check(text, length, &bad)) {
+            return false;
+        }
+        *to = mn_text(text, length);
+    }
+    return true;
+}
+
+static enum mn_status block_add(struct mn_load *load, const mn_batch *batch,
+                                const struct block *block)
+{
+    enum mn_status status = MN_OK;
+    bool whole = !load->ruled && load->count == load->table->column_count;
+
+    for (uint32_t i = 0; i < load->count && whole; i++) {
+        whole = block_take(load, i, array_at(batch, i), block);
+    }
+    for (size_t row = 0; row < block->rows && status == MN_OK; row++) {
+        if (whole) {
+            status = row_add(load, block->values + row * load->table->column_count);
+            continue;
+        }
+        mn_arena_rewind(&load->scratch, load->mark);
+        for (uint32_t i = 0; i < load->count && status == MN_OK; i++) {
+            mn_datum datum = array_datum(array_at(batch, i), block->first + row);
+
+            status = value_take(load, i, &datum);
+        }
+        if (status == MN_OK) status = row_add(load, load->values);
+    }
+    return status;
+}
+
 enum mn_status mn_direct_load_batch(struct mn_load *load, const mn_batch *batch)
 {
+    struct block block = {.values = load->block};
     enum mn_status status;
 
     if (load->failure.code != MN_OK) return failure_again(load);
     status = batch_check(load, batch);
     if (status != MN_OK) return status; /* nothing was taken: the load goes on */
-    for (size_t row = 0; row < batch->rows && status == MN_OK; row++) {
-        mn_arena_rewind(&load->scratch, load->mark);
-        for (uint32_t i = 0; i < load->count && status == MN_OK; i++) {
-            mn_datum datum = array_datum(array_at(batch, i), row);
-
-            status = value_take(load, i, &datum);
-        }
-        if (status == MN_OK) status = row_add(load);
+    for (; block.first < batch->rows && status == MN_OK; block.first += BLOCK_ROWS) {
+        block.rows = batch->rows - block.first;
+        if (block.rows > BLOCK_ROWS) block.rows = BLOCK_ROWS;
+        status = block_add(load, batch, &block);
     }
     return status == MN_OK ? MN_OK : load_fail(load, status);
 }

@@ -6,6 +6,7 @@
 
 #include "btree/tree.h"
 #include "index/vector/ann.h"
+#include "os/parallel.h"
 #include "query/integrity.h"
 #include "query/parse.h"
 #include "query/statement.h"
@@ -17,6 +18,7 @@ enum pragma {
     PRAGMA_MEMORY_LIMIT,
     PRAGMA_PAGE_SIZE,
     PRAGMA_BUSY_MS,
+    PRAGMA_THREADS,
     PRAGMA_VERSION,
     PRAGMA_COMPACT,
     PRAGMA_MAINTAIN,
@@ -35,6 +37,7 @@ static const struct {
     [PRAGMA_MEMORY_LIMIT] = {"memory_limit", MN_TYPE_INT, false, false},
     [PRAGMA_PAGE_SIZE] = {"page_size", MN_TYPE_INT, false, true},
     [PRAGMA_BUSY_MS] = {"busy_ms", MN_TYPE_INT, false, false},
+    [PRAGMA_THREADS] = {"threads", MN_TYPE_INT, false, false},
     [PRAGMA_VERSION] = {"version", MN_TYPE_INT, false, true},
     [PRAGMA_COMPACT] = {"compact", MN_TYPE_INT, false, true},
     [PRAGMA_MAINTAIN] = {"maintain", MN_TYPE_INT, true, true},
@@ -185,6 +188,7 @@ static enum mn_status pragma_get(struct mn_stmt *stmt, enum pragma which)
     case PRAGMA_MEMORY_LIMIT: value = mn_int((int64_t)atomic_load(&stmt->db->memory_limit)); break;
     case PRAGMA_PAGE_SIZE: value = mn_int(mn_view_page_size(exec->view)); break;
     case PRAGMA_BUSY_MS: value = mn_int(atomic_load(&stmt->db->busy_ms)); break;
+    case PRAGMA_THREADS: value = mn_int(mn_view_threads(exec->view)); break;
     case PRAGMA_VERSION: value = mn_int((int64_t)mn_view_version(exec->view)); break;
     case PRAGMA_MAINTAIN: return maintain_run(stmt);
     case PRAGMA_COMPACT:
@@ -224,6 +228,10 @@ static enum mn_status pragma_set(struct mn_stmt *stmt, enum pragma which)
         if (number < 0 || number > INT32_MAX) return range_error(ast, "is 0 to 2147483647");
         atomic_store(&stmt->db->busy_ms, number);
         mn_store_set_busy_ms(stmt->db->store, number);
+        return MN_OK;
+    case PRAGMA_THREADS:
+        if (number < 0 || number > MN_THREADS_MAX) return range_error(ast, "is 0 to 64");
+        mn_store_set_threads(stmt->db->store, (unsigned)number);
         return MN_OK;
     case PRAGMA_INTEGRITY_CHECK:
     case PRAGMA_PAGE_SIZE:

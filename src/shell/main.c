@@ -221,6 +221,17 @@ static void note_print(void *context, int code, const char *message)
     fprintf(stderr, "note: %s\n", message);
 }
 
+/* A process of one's own may use all processors. */
+static int threads_allow(mn_db *db)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    char sql[40];
+
+    if (processors < 2) return MN_OK;
+    snprintf(sql, sizeof sql, "PRAGMA threads = %d", processors > 64 ? 63 : (int)processors - 1);
+    return mn_exec(db, sql, NULL, NULL);
+}
+
 static int shell_open(struct shell *shell, unsigned flags)
 {
     mn_options options = {.size = sizeof options,
@@ -230,7 +241,7 @@ static int shell_open(struct shell *shell, unsigned flags)
     char message[1024];
     int code = mn_open_with(shell->path, &options, &shell->db);
 
-    if (code == MN_OK) {
+    if (code == MN_OK && threads_allow(shell->db) == MN_OK) {
         running = shell->db;
         progress_attach(shell);
         return 0;

@@ -4,9 +4,9 @@
  *   open.c    make, open and close a file          pins.c   which versions are being read
  *   settle.c  what a crash or a kill left          read.c   views of readers; a page on first touch
  *   txn.c     begin, commit, abort                 node.c   dirty nodes, savepoints
- *   place.c   room in the file, queue of writes    log.c    the log of the space map
- *   shrink.c  giving room back                     wing.c   the pages beside the slot
- *   lazy.c    published before it is durable
+ *   place.c   room in the file                     log.c    the log of the space map
+ *   queue.c   pages on their way to the file       wing.c   the pages beside the slot
+ *   shrink.c  giving room back                     lazy.c   published before it is durable
  *
  * Locks: `mutex` guards pins, the cached slots and the private mode; `turn` guards who writes. What
  * is under `writer` belongs to the one who has the turn and holds no lock.
@@ -17,6 +17,7 @@
 #include <pthread.h>
 
 #include "base/buf.h"
+#include "os/behind.h"
 #include "store/manifest.h"
 #include "store/meta.h"
 #include "store/space.h"
@@ -102,18 +103,32 @@ struct mn_savepoint {
     struct mn_roots roots;
 };
 
-/* Writes to neighbouring pages wait here, to go out as one. */
-struct mn_queue {
-    uint64_t start, pages;
+/* A page or run that waits to be written; its memory is the store's. */
+struct mn_waiting {
+    uint64_t page;
+    uint64_t size_bytes;
+    bool node; /* its header has a checksum by which readers know it */
+};
+
+/* What is written at one go, in this order. */
+struct mn_parcel {
+    struct mn_store *store;
+    struct mn_waiting list[MN_SLICES_MAX];
     struct mn_slice slices[MN_SLICES_MAX];
     size_t count;
     uint64_t bytes;
+    uint64_t from, to;   /* its pages lie within */
+    uint64_t begin_each; /* the device begins with so many bytes at a time; UINT64_MAX: with none */
 };
 
-/* Written and not yet on its way to the device: `bytes` of them, within [from, to). */
-struct mn_unbegun {
-    uint64_t from, to, bytes;
-    uint64_t most; /* so many may wait; 0: none */
+enum { MN_PARCELS = 4 };
+
+/* Parcels given to a thread, the oldest first, and behind them the one that is being filled. */
+struct mn_queue {
+    struct mn_parcel *parcels[MN_PARCELS]; /* a ring; NULL: not needed so far */
+    uint32_t oldest, given;
+    struct mn_behind *behind; /* the thread, in a large transaction that may have one */
+    bool alone;               /* it failed: this transaction does without */
 };
 
 /* Pages that are written with the slot. */
@@ -123,12 +138,6 @@ struct mn_wing {
     uint32_t count, roots; /* pages that wait; busy roots of this commit */
     uint64_t offsets[MN_WING_PAGES];
     struct mn_slice pieces[MN_WING_PAGES]; /* buffers of one page */
-};
-
-struct mn_buffer {
-    uint8_t *bytes;
-    uint64_t size_bytes;
-    uint64_t page; /* of a node: where it goes; 0: bytes without a header */
 };
 
 /* Digest word of a page written by this transaction. */
@@ -167,16 +176,14 @@ struct mn_writer {
     uint64_t cursor; /* where the last small commit found single pages */
     struct mn_queue queue;
     struct mn_wing wing;
-    struct mn_buffer *buffers; /* in the queue, to be recycled once it is written */
-    size_t buffer_count, buffer_capacity;
     struct mn_digest *digests;
     size_t digest_count, digest_capacity;
     uint64_t placed_bytes;
     uint8_t **pool; /* page buffers */
     size_t pool_count, pool_capacity;
     bool space_ready, changed;
-    bool syncs;                /* a commit is under way that ends with a sync */
-    struct mn_unbegun unbegun; /* what it has written */
+    uint64_t
+        begin_each;   /* of its parcels, once a commit with a sync is under way; else UINT64_MAX */
     bool digest_void; /* a page was placed and left again: no digest can name what is there */
     bool give_failed; /* no memory to say that a page is not needed: this must not be committed */
     bool pack, checkpoint, cut; /* asked for by mn_view_pack, _checkpoint and _cut */
@@ -213,6 +220,7 @@ struct mn_store {
     int64_t lazy_us;
     uint64_t dirty_limit;
     int64_t busy_ms;
+    unsigned threads; /* atomic */
     struct mn_superblock superblock;
     uint32_t page_size, page_shift;
     uint64_t unit;
@@ -358,16 +366,30 @@ enum mn_status mn_room_give(struct mn_writer *writer, uint64_t start, uint64_t p
 void mn_room_give_back(struct mn_writer *writer, uint64_t start, uint64_t pages);
 /* Were these pages taken by this transaction? */
 bool mn_room_is_taken(const struct mn_writer *writer, uint64_t start, uint64_t pages);
-/* Queues whole pages to be written; the buffer is the store's from now on. */
-enum mn_status mn_queue_add(struct mn_view *view, uint64_t page, uint8_t *buffer,
-                            uint64_t size_bytes);
-/* The page's bytes were written by this process: a reader of it need not verify them. */
-void mn_page_believe(const struct mn_store *store, uint64_t page, const uint8_t *bytes);
-enum mn_status mn_queue_flush(struct mn_view *view);
 /* Completes header and checksum of a page of the store's own or a node, and queues it. */
 enum mn_status mn_page_seal(struct mn_view *view, uint64_t page, uint8_t *buffer, uint64_t *sum64);
 /* Gives a node or run its place and queues it; its memory is gone, `place` is set. */
 enum mn_status mn_node_place(struct mn_view *view, struct mn_node *node, enum mn_nearness nearness);
+
+/* ---- queue.c ---- */
+
+/* Queues whole pages to be written; the buffer is the store's from now on. */
+enum mn_status mn_queue_add(struct mn_view *view, uint64_t page, uint8_t *buffer,
+                            uint64_t size_bytes, bool node);
+/* Everything that was queued is written. */
+enum mn_status mn_queue_flush(struct mn_view *view);
+/* May some of these pages still wait? */
+bool mn_queue_holds(const struct mn_view *view, uint64_t page, uint64_t pages);
+/* Forgets what waits, once the thread has ended. */
+void mn_queue_clear(struct mn_writer *writer, struct mn_store *store);
+void mn_queue_release(struct mn_writer *writer);
+/* Recovery verifies small commits by the words of their pages; a large one needs none. */
+enum mn_status mn_digest_add(struct mn_view *view, uint64_t page, const uint8_t *buffer,
+                             uint64_t pages);
+/* Until the pages are written anew, nobody may take them for verified. */
+void mn_pages_doubt(const struct mn_store *store, uint64_t page, uint64_t pages);
+/* The page's bytes were written by this process: a reader of it need not verify them. */
+void mn_page_believe(const struct mn_store *store, uint64_t page, const uint8_t *bytes);
 
 /* ---- wing.c ---- */
 

@@ -234,9 +234,9 @@ static enum mn_status presence_take(struct mn_store *store)
 
 static void store_free(struct mn_store *store)
 {
+    mn_writer_release(&store->writer, store); /* its thread may be in the file */
     if (store->file) store->file->ops->close(store->file);
     mn_unreserve(store->seen, store->map_pages);
-    mn_writer_release(&store->writer, store);
     mn_dealloc(store->pins);
     mn_dealloc(store->idle);
     mn_dealloc(store->slots);
@@ -336,6 +336,16 @@ enum mn_status mn_store_open_bare(const struct mn_store_options *options, struct
 void mn_store_set_busy_ms(struct mn_store *store, int64_t busy_ms)
 {
     __atomic_store_n(&store->busy_ms, busy_ms > 0 ? busy_ms : 0, __ATOMIC_RELAXED);
+}
+
+void mn_store_set_threads(struct mn_store *store, unsigned threads)
+{
+    __atomic_store_n(&store->threads, threads, __ATOMIC_RELAXED);
+}
+
+unsigned mn_view_threads(const struct mn_view *view)
+{
+    return __atomic_load_n(&view->store->threads, __ATOMIC_RELAXED);
 }
 
 /* ---- close ---- */

@@ -1,11 +1,11 @@
 /*
- * place: room in the file, and the queue of writes.
+ * place: room in the file, and the places of nodes in it.
  *
  * Nodes of one commit get one run of pages where there is one, else the lowest free pieces; the end
  * of the file when nothing else is free, or for a commit of a few nodes that finds no run
  * (room_is_cheap). Whole values get the lowest run that fits. A file with more free pages than
  * commits need is being emptied from its end: nothing goes behind the place where it should end
- * (place_end) as long as there is room before it. Pages that follow each other go out in one write.
+ * (place_end) as long as there is room before it.
  * Until the commit is published nothing of it is reachable, so a failure needs no undoing but
  * giving the pages back.
  */
@@ -17,7 +17,7 @@
 #include "base/plant.h"
 #include "store/inside.h"
 
-enum { GROW_SHARE = 8, QUEUE_BYTES = 1 << 20 };
+enum { GROW_SHARE = 8 };
 enum { PREWRITE_LEAST = 64 << 10, PREWRITE_MOST = 1 << 20, PREWRITE_SHARE = 64 };
 /* What may be free before the file is emptied from its end, as a share of what is held: for commits
  * of many pages, and for those of a few, which need runs. */
@@ -293,123 +293,6 @@ enum mn_status mn_room_reserve(struct mn_view *view, uint64_t pages)
     return status;
 }
 
-/* ---- the queue ---- */
-
-/*
- * Until it is written the map shows what was there before. That may be this very image, torn by a
- * crash inside the same commit: with the same checksum in its header.
- */
-static void pages_doubt(const struct mn_store *store, uint64_t page, uint64_t pages)
-{
-    for (uint64_t p = page; p < page + pages && p < store->map_pages; p++) {
-        __atomic_store_n(&store->seen[p], 0, __ATOMIC_RELEASE);
-    }
-}
-
-/* This process made the image and wrote it, so it need not verify it. */
-void mn_page_believe(const struct mn_store *store, uint64_t page, const uint8_t *bytes)
-{
-    if (page >= store->map_pages) return;
-    __atomic_store_n(&store->seen[page], mn_seen_tag(mn_page_checksum(bytes) & MN_MASK48),
-                     __ATOMIC_RELEASE);
-}
-
-/*
- * The device writes while the rest of the commit is made, which is most of the wait where a
- * thousand rows are strewn over the file. Many pieces begin together: each call looks at all that
- * is dirty in its range.
- */
-static void sync_begin(struct mn_view *view)
-{
-    struct mn_store *store = view->store;
-    struct mn_unbegun *unbegun = &view->writer->unbegun;
-    const struct mn_queue *queue = &view->writer->queue;
-    uint64_t from = queue->start << store->page_shift, to = from + queue->bytes;
-
-    if (!store->file->ops->begin_sync) return;
-    if (unbegun->bytes == 0 || from < unbegun->from) unbegun->from = from;
-    if (unbegun->bytes == 0 || to > unbegun->to) unbegun->to = to;
-    unbegun->bytes += queue->bytes;
-    if (unbegun->bytes <= unbegun->most) return;
-    store->file->ops->begin_sync(store->file,
-                                 (struct mn_range){unbegun->from, unbegun->to - unbegun->from});
-    unbegun->bytes = 0;
-}
-
-/* What could not be written stays, for the next try: the statement that fails is rolled back, but
- * what waits here may belong to those before it, and their transaction can still be committed. */
-enum mn_status mn_queue_flush(struct mn_view *view)
-{
-    struct mn_writer *writer = view->writer;
-    struct mn_store *store = view->store;
-    struct mn_queue *queue = &writer->queue;
-    enum mn_status status = MN_OK;
-
-    if (queue->count > 0) {
-        status = store->file->ops->pwritev(store->file, queue->start << store->page_shift,
-                                           queue->slices, queue->count);
-    }
-    if (MN_PLANT(WRITE_ERROR_IGNORED)) status = MN_OK;
-    if (status) return status;
-    if (queue->count > 0 && writer->syncs) sync_begin(view);
-    for (size_t i = 0; i < writer->buffer_count; i++) {
-        const struct mn_buffer *one = &writer->buffers[i];
-
-        if (one->page) mn_page_believe(store, one->page, one->bytes);
-        mn_buffer_put(writer, store, one->bytes, one->size_bytes);
-    }
-    writer->buffer_count = queue->count = 0;
-    queue->start = queue->pages = queue->bytes = 0;
-    return status;
-}
-
-/* Recovery verifies small commits by these words; a large one needs none. */
-static enum mn_status digest_add(struct mn_view *view, uint64_t page, const uint8_t *buffer,
-                                 uint64_t pages)
-{
-    struct mn_writer *writer = view->writer;
-    struct mn_store *store = view->store;
-
-    writer->placed_bytes += pages << store->page_shift;
-    if (writer->placed_bytes > MN_LARGE_BYTES || writer->digest_void) return MN_OK;
-    if (!mn_grow(&writer->digests, &writer->digest_capacity, writer->digest_count + pages,
-                 sizeof *writer->digests)) {
-        return mn_fail_nomem();
-    }
-    if (MN_PLANT(DIGEST_SHORT) && pages > 1) pages--;
-    for (uint64_t i = 0; i < pages; i++) {
-        writer->digests[writer->digest_count++] = (struct mn_digest){
-            page + i, mn_digest_word(store, page + i, buffer + (i << store->page_shift))};
-    }
-    return MN_OK;
-}
-
-enum mn_status mn_queue_add(struct mn_view *view, uint64_t page, uint8_t *buffer,
-                            uint64_t size_bytes)
-{
-    struct mn_writer *writer = view->writer;
-    struct mn_queue *queue = &writer->queue;
-    uint64_t pages = size_bytes >> view->store->page_shift;
-    enum mn_status status = MN_OK;
-
-    if (queue->count > 0 && (page != queue->start + queue->pages || queue->count == MN_SLICES_MAX ||
-                             queue->bytes + size_bytes > QUEUE_BYTES)) {
-        status = mn_queue_flush(view);
-    }
-    if (!status && !mn_grow(&writer->buffers, &writer->buffer_capacity, writer->buffer_count + 1,
-                            sizeof *writer->buffers)) {
-        status = mn_fail_nomem();
-    }
-    if (!status) status = digest_add(view, page, buffer, pages);
-    if (status) return status;
-    if (queue->count == 0) queue->start = page;
-    queue->slices[queue->count++] = (struct mn_slice){buffer, (size_t)size_bytes};
-    queue->pages += pages;
-    queue->bytes += size_bytes;
-    writer->buffers[writer->buffer_count++] = (struct mn_buffer){buffer, size_bytes, 0};
-    return MN_OK;
-}
-
 /* ---- pages and nodes ---- */
 
 static uint64_t header_seal(const struct mn_view *view, uint64_t page, uint8_t *buffer)
@@ -427,7 +310,7 @@ static uint64_t header_seal(const struct mn_view *view, uint64_t page, uint8_t *
 enum mn_status mn_page_seal(struct mn_view *view, uint64_t page, uint8_t *buffer, uint64_t *sum64)
 {
     *sum64 = header_seal(view, page, buffer);
-    return mn_queue_add(view, page, buffer, view->store->page_size);
+    return mn_queue_add(view, page, buffer, view->store->page_size, false);
 }
 
 /* A busy node near its root: its bytes wait beside the slot. */
@@ -436,7 +319,7 @@ static enum mn_status wing_place(struct mn_view *view, struct mn_node *node, str
     enum mn_status status;
 
     place->sum64 = header_seal(view, place->page, node->data);
-    status = digest_add(view, place->page, node->data, 1);
+    status = mn_digest_add(view, place->page, node->data, 1);
     if (!status) mn_wing_add(view, place->page, node->data);
     return status;
 }
@@ -455,19 +338,19 @@ enum mn_status mn_node_place(struct mn_view *view, struct mn_node *node, enum mn
         status = wing_place(view, node, &place);
     } else if (node->run_bytes) {
         place.sum64 = mn_run_sum(view->store, &place, node->data);
-        status = mn_queue_add(view, place.page, node->data, node->size_bytes);
+        status = mn_queue_add(view, place.page, node->data, node->size_bytes, false);
     } else {
-        status = mn_page_seal(view, place.page, node->data, &place.sum64);
+        place.sum64 = header_seal(view, place.page, node->data);
+        status = mn_queue_add(view, place.page, node->data, node->size_bytes, true);
     }
     if (status) {
         writer->digest_void = true;
         mn_room_give_back(writer, place.page, pages);
         return status;
     }
-    pages_doubt(view->store, place.page, pages);
+    mn_pages_doubt(view->store, place.page, pages);
     if (MN_PLANT(BELIEVED_EARLY) && !node->run_bytes)
         mn_page_believe(view->store, place.page, node->data);
-    if (!node->run_bytes && !wing) writer->buffers[writer->buffer_count - 1].page = place.page;
     node->data = NULL;
     node->place = place;
     writer->dirty_bytes -= node->size_bytes;

@@ -232,13 +232,9 @@ static enum mn_status bounds_check(const struct mn_view *view, uint64_t page, ui
 /* The writer may look at a page whose bytes still wait to be written. */
 static enum mn_status flush_for(struct mn_view *view, uint64_t page, uint64_t pages)
 {
-    const struct mn_queue *queue;
-
     if (!view->writer) return MN_OK;
     if (mn_wing_holds(view, page, pages)) return mn_wing_flush(view, NULL);
-    queue = &view->writer->queue;
-    if (page >= queue->start + queue->pages || page + pages <= queue->start) return MN_OK;
-    return mn_queue_flush(view);
+    return mn_queue_holds(view, page, pages) ? mn_queue_flush(view) : MN_OK;
 }
 
 /* ---- copies ---- */

@@ -164,14 +164,10 @@ void mn_nodes_clear(struct mn_writer *writer, struct mn_store *store)
 
         if (node->data) mn_buffer_put(writer, store, node->data, node->size_bytes);
     }
-    for (size_t i = 0; i < writer->buffer_count; i++) {
-        mn_buffer_put(writer, store, writer->buffers[i].bytes, writer->buffers[i].size_bytes);
-    }
-    writer->node_count = writer->spare_count = writer->live_nodes = writer->buffer_count = 0;
+    mn_queue_clear(writer, store);
+    writer->node_count = writer->spare_count = writer->live_nodes = 0;
     writer->dirty_bytes = writer->spill_at = 0;
     writer->savepoint_count = 0;
-    writer->queue.count = 0;
-    writer->queue.start = writer->queue.pages = writer->queue.bytes = 0;
 }
 
 void mn_writer_release(struct mn_writer *writer, struct mn_store *store)
@@ -187,7 +183,7 @@ void mn_writer_release(struct mn_writer *writer, struct mn_store *store)
     mn_extents_release(&writer->taken);
     mn_extents_release(&writer->given);
     mn_extents_release(&writer->reserve);
-    mn_dealloc(writer->buffers);
+    mn_queue_release(writer);
     mn_dealloc(writer->digests);
     mn_dealloc(writer->unsynced.list);
     mn_dealloc(writer->pins);

@@ -112,6 +112,9 @@ enum mn_status mn_store_close(struct mn_store *store);
 bool mn_store_has_codes(const struct mn_store *store);
 /* Changes how long later writers wait. */
 void mn_store_set_busy_ms(struct mn_store *store, int64_t busy_ms);
+/* Threads of its own that a large transaction or the building of an index may have; at first 0. */
+void mn_store_set_threads(struct mn_store *store, unsigned threads);
+unsigned mn_view_threads(const struct mn_view *view);
 /* Of the commits from now on. */
 void mn_store_set_sync(struct mn_store *store, enum mn_sync_mode mode);
 enum mn_sync_mode mn_store_get_sync(const struct mn_store *store);

@@ -238,7 +238,8 @@ static void writer_clear(struct mn_writer *writer, struct mn_store *store)
     mn_wing_clear(writer, store);
     writer->wing.from = writer->wing.to = 0;
     writer->placed_bytes = 0;
-    writer->syncs = writer->space_ready = writer->changed = writer->digest_void = false;
+
+    writer->space_ready = writer->changed = writer->digest_void = false;
     writer->give_failed = false;
     writer->pack = writer->checkpoint = writer->cut = writer->make_durable = false;
     /* One large transaction must not keep its lists for ever. */
@@ -258,6 +259,7 @@ static enum mn_status writer_start(struct mn_store *store, uint64_t expect, stru
     struct mn_writer *writer = &store->writer;
     enum mn_status status = base_find(store, writer);
 
+    writer->begin_each = UINT64_MAX;
     if (!status && expect && writer->base.version != expect) {
         status = mn_fail(MN_BUSY, "version %" PRIu64 " was committed since this one began",
                          writer->base.version);
@@ -586,9 +588,9 @@ enum mn_status mn_write_commit(struct mn_view *view, uint64_t *version)
     MN_ASSERT(writer);
     if (version) *version = writer->base.version;
     if (writer->changed) {
-        writer->syncs = mode == MN_STORE_FULL;
-        writer->unbegun =
-            (struct mn_unbegun){.most = writer->live_nodes <= MN_SMALL_PAGES ? 0 : MN_BEGIN_BYTES};
+        if (mode == MN_STORE_FULL) {
+            writer->begin_each = writer->live_nodes <= MN_SMALL_PAGES ? 0 : MN_BEGIN_BYTES;
+        }
         status = write_pages(view, mode);
         if (status) {
             space_abandon(writer);

@@ -112,7 +112,7 @@ static enum mn_status list_rows_write(struct build *build, const struct member *
         }
         if (status != MN_OK) break;
         if (n > 2 * GRAIN)
-            mn_parallel(n, GRAIN, encode_work, build);
+            mn_parallel(n, GRAIN, mn_view_threads(build->ann->view), encode_work, build);
         else
             encode_work(build, 0, n);
         for (size_t i = 0; i < n && status == MN_OK; i++) {
@@ -191,6 +191,7 @@ static enum mn_status clusters_train(struct partition *p)
         .count = (uint32_t)(p->count / mn_ann_limits.cluster_rows) + 1,
         .rounds = ROUNDS,
         .seed = p->count,
+        .threads = mn_view_threads(ann->view),
         .tick = build->progress ? build->progress->tick : NULL,
         .context = build->progress ? build->progress->context : NULL,
     };
@@ -382,6 +383,7 @@ static enum mn_status borders_move(struct partition *p)
         status = mn_kmeans_of(mn_assign_metric(p->build->ann->metric), p->build->ann->vectors.dims,
                               p->centroids, p->clusters, &kmeans);
     }
+    kmeans.threads = mn_view_threads(p->build->ann->view);
     if (status == MN_OK) status = members_assign(p, &kmeans);
     mn_kmeans_release(&kmeans);
     return status;

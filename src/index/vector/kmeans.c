@@ -179,7 +179,7 @@ enum mn_status mn_kmeans_assign(const struct mn_kmeans *kmeans, const float *con
 {
     struct assign assign = {kmeans, vectors, nearest, exact, false};
 
-    mn_parallel(count, GRAIN, assign_work, &assign);
+    mn_parallel(count, GRAIN, kmeans->threads, assign_work, &assign);
     return atomic_load(&assign.failed) ? mn_fail_nomem() : MN_OK;
 }
 
@@ -298,6 +298,7 @@ enum mn_status mn_kmeans_train(const struct mn_kmeans_options *options, const fl
     enum mn_status status = MN_OK;
 
     status = kmeans_room(options->metric, options->dims, options->count, kmeans);
+    kmeans->threads = options->threads;
     t.nearest = mn_alloc(sample_count * sizeof *t.nearest);
     t.members = mn_alloc(options->count * sizeof *t.members);
     t.sums = mn_alloc((size_t)options->count * options->dims * sizeof *t.sums);

@@ -2,7 +2,7 @@
  * kmeans: centroids for many vectors, and the nearest of many centroids for a vector.
  *
  * Vectors are pointers, into the map where possible: nothing is copied. Work is shared among
- * threads that end with the call; what comes out does not depend on how many there are.
+ * threads that end with the call, as many as may be; what comes out does not depend on it.
  */
 #ifndef MN_INDEX_VECTOR_KMEANS_H
 #define MN_INDEX_VECTOR_KMEANS_H
@@ -15,6 +15,7 @@ struct mn_kmeans {
     float *centroids; /* count x dims */
     uint8_t *groups;  /* their codes, as groups without row ids */
     size_t stride;
+    unsigned threads; /* that assignments may have beside the caller's */
 };
 
 /* The metric by which rows belong to centroids: L2 for dot. */
@@ -28,6 +29,7 @@ struct mn_kmeans_options {
     uint32_t dims, count;
     uint32_t rounds;
     uint64_t seed;
+    unsigned threads;                      /* beside the caller's */
     enum mn_status (*tick)(void *context); /* NULL: none */
     void *context;
 };
