@@ -73,17 +73,29 @@ static void history_set(struct world *w, const struct rows_state *state)
     w->count = 1;
 }
 
+/* No room for another state: all but the newest are made what can no longer be found. A loss or a
+ * failing sync that a step armed is not for this call: its copy would be judged by what follows. */
+static void history_sync(struct world *w)
+{
+    uint64_t lose_at = w->lose_at;
+    bool sync_fails = w->sync_fails;
+
+    w->lose_at = 0;
+    w->sync_fails = false;
+    rows_must(mn_sync(w->rows.db) == MN_OK, "sync");
+    w->lose_at = lose_at;
+    w->sync_fails = sync_fails;
+    w->count = 0;
+}
+
 /* A commit returned: what is older than the newest durable version can no longer be found. */
 static void history_add(struct world *w, const struct rows_state *state)
 {
     mn_stats stats = {.size = sizeof stats};
     unsigned drop = 0;
 
+    if (w->count == HISTORY) history_sync(w);
     rows_must(mn_stat(w->rows.db, &stats) == MN_OK, "stat");
-    if (w->count == HISTORY) {
-        rows_must(mn_sync(w->rows.db) == MN_OK, "sync");
-        w->count = 0;
-    }
     w->history[w->count++] = (struct known){stats.version, *state};
     if (w->sync == MN_SYNC_FULL) rows_must(stats.durable_version == stats.version, "durable");
     while (drop + 1 < w->count && w->history[drop + 1].version <= stats.durable_version) drop++;
