@@ -434,7 +434,7 @@ const House = struct {
         run.stdio = .inherit;
         run.setCwd(b.path(""));
         run.addArgs(&.{ b.getInstallPath(.{ .custom = folder }, ""), "0" });
-        run.addArg(if (h.o.deep) "7200" else "900");
+        run.addArg(if (h.o.deep) "7200" else if (h.o.planted_units) "2400" else "900");
         run.setEnvironmentVariable("MNEME_TEST_DATA", b.pathFromRoot(h.o.data));
         run.setEnvironmentVariable("MNEME_TEST_SOURCE", b.pathFromRoot(""));
         run.setEnvironmentVariable("MNEME_TEST_PREFIX", b.install_prefix);
@@ -559,7 +559,7 @@ const House = struct {
     }
 
     /// The same with bugs that can be switched on; with -Dplanted-units also which of them the unit
-    /// tests of store and btree see.
+    /// tests of os, store and btree see, but not those that kill processes.
     fn addPlanted(h: House, step: *Build.Step) void {
         var o = h.o.product();
         o.planted = true;
@@ -572,8 +572,11 @@ const House = struct {
         if (h.o.planted_only) |name| run.addArgs(&.{ "--only", name });
         if (h.o.planted_units) for (h.files.tests) |path| {
             const name = std.fs.path.stem(path);
-            const unit = std.mem.startsWith(u8, name, "test_store_") or
-                std.mem.startsWith(u8, name, "test_tree");
+            const kills = std.mem.eql(u8, name, "test_store_process") or
+                std.mem.eql(u8, name, "test_store_settle");
+            const unit = !kills and (std.mem.startsWith(u8, name, "test_os_") or
+                std.mem.startsWith(u8, name, "test_store_") or
+                std.mem.startsWith(u8, name, "test_tree"));
             if (unit) run.addArtifactArg(withoutRuntime(o, h.addTest(o, path, lib, support)));
         };
         step.dependOn(&run.step);

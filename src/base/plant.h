@@ -86,7 +86,17 @@
     X(TAIL_UNBOUNDED, "a slot answers for 1 MiB at most (Z1)") \
     X(READ_BACK_SKIPPED, "a checkpoint over others' writes is read back (Z3) [NOBACK]") \
     X(FAILED_UNSAID, "a failed sync of published versions stops all writers [NOFAILFLAG]") \
-    X(LAZY_LARGE_STAYS, "a large version is durable before it is published (Z4)")
+    X(LAZY_LARGE_STAYS, "a large version is durable before it is published (Z4)") \
+    X(CHECKPOINT_EARLY, "a checkpoint says durable behind its barrier") \
+    X(SLOT_OF_DURABLE, "the durable version's slot is never written") \
+    X(LARGE_WING_LATE, "what waits beside the slot of a large commit is synced before the slot") \
+    X(DURABLE_STALE, "a slot behind a checkpoint answers for what came after it") \
+    X(REJECTED_UNSYNCED, "a rejected version's slot is gone from the device first") \
+    X(CUT_EARLY, "the file is cut behind the durable version too") \
+    X(READ_BACK_SLOT, "reading back asks for the pages, not only for the slot (Z3)") \
+    X(NOTICE_ERROR_DENIED, "a commit that was not published may exist: it is not denied") \
+    X(SLOT_ERROR_DENIED, "a commit whose slot was not written in full may exist too") \
+    X(HEADS_IGNORED, "the base is known only while the ring is as it was left")
 
 enum mn_plant {
     MN_PLANT_NONE,

@@ -228,8 +228,10 @@ enum mn_status mn_barrier(struct mn_store *store, uint64_t version, bool others)
 enum mn_status mn_checkpoint(struct mn_store *store, uint64_t version)
 {
     struct mn_notice notice = {version, version, 0};
-    enum mn_status status = mn_barrier(store, version, true);
+    enum mn_status status = MN_OK;
 
+    if (MN_PLANT(CHECKPOINT_EARLY)) (void)mn_notice_write(store, &notice);
+    status = mn_barrier(store, version, true);
     if (!status) status = mn_notice_write(store, &notice);
     if (status) return mn_sync_failed(store, version);
     store->writer.durable = version;

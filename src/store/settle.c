@@ -458,6 +458,7 @@ enum mn_status mn_version_on_device(struct mn_store *store, uint64_t version, bo
     for (uint32_t i = 0; i < MN_META_SLOTS && !status; i++) {
         if (ring->metas[i].version == version) {
             status = manifest_holds(store, &ring->metas[i], &manifest, whole, NULL);
+            if (MN_PLANT(READ_BACK_SLOT)) *whole = true;
         }
     }
     mn_manifest_release(&manifest);

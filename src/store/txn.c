@@ -92,7 +92,7 @@ static bool base_is_known(const struct mn_store *store, const struct mn_notice *
     if (!writer->known || !store->map || notice->published != writer->base.version) {
         return false;
     }
-    for (uint32_t i = 0; i < MN_META_SLOTS; i++) {
+    for (uint32_t i = 0; i < MN_META_SLOTS && !MN_PLANT(HEADS_IGNORED); i++) {
         if (memcmp(store->map + mn_slot_offset(store, i), writer->heads[i], MN_SLOT_HEAD) != 0) {
             return false;
         }
@@ -137,7 +137,7 @@ static enum mn_status rejected_wipe(struct mn_store *store, struct mn_writer *wr
         status = mn_file_write(store->file, at, zeros, sizeof zeros);
         wiped = true;
     }
-    if (status || !wiped) return status;
+    if (status || !wiped || MN_PLANT(REJECTED_UNSYNCED)) return status;
     status = store->file->ops->sync(store->file);
     if (!status) return MN_OK;
     store->poisoned = true; /* what a failed sync leaves is for the next opener to find out */
@@ -399,7 +399,7 @@ static enum mn_status unsynced_add(struct mn_view *view, enum mn_sync_mode mode)
         return MN_OK;
     }
     status = mn_checkpoint(store, writer->base.version);
-    writer->next.durable = writer->durable;
+    if (!MN_PLANT(DURABLE_STALE)) writer->next.durable = writer->durable;
     return status ? status : mn_unsynced_follow(store);
 }
 
@@ -481,7 +481,10 @@ static enum mn_status make_durable(struct mn_view *view, enum mn_sync_mode mode)
         if (MN_PLANT(LARGE_SYNC_ERROR_IGNORED)) status = MN_OK;
         if (!status) size_synced(store);
     }
-    if (!status) status = slot_write(view);
+    if (!status) {
+        status = slot_write(view);
+        if (MN_PLANT(SLOT_ERROR_DENIED) && status) return status;
+    }
     if (MN_PLANT(PUBLISH_EARLY)) {
         notice.durable = version;
         status = mn_notice_write(store, &notice);
@@ -491,7 +494,10 @@ static enum mn_status make_durable(struct mn_view *view, enum mn_sync_mode mode)
         if (!status) size_synced(store);
         notice.durable = version;
     }
-    if (!status) status = mn_notice_write(store, &notice); /* (T3) */
+    if (!status) {
+        status = mn_notice_write(store, &notice); /* (T3) */
+        if (MN_PLANT(NOTICE_ERROR_DENIED) && status) return status;
+    }
     if (status) return mn_sync_failed(store, version);
     writer->durable = notice.durable;
     writer->unsynced.version = large ? 0 : version;
@@ -549,7 +555,9 @@ static enum mn_status write_pages(struct mn_view *view, enum mn_sync_mode mode)
     writer->next.time_us = view->store->os->ops->now_us(view->store->os);
     status = digest_set(view, mode);
     /* A large commit's pages are synced before its slot is written. */
-    if (!status && writer->next.flags & MN_META_LARGE) status = mn_wing_flush(view, NULL);
+    if (!status && writer->next.flags & MN_META_LARGE && !MN_PLANT(LARGE_WING_LATE)) {
+        status = mn_wing_flush(view, NULL);
+    }
     return status;
 }
 
@@ -599,7 +607,8 @@ enum mn_status mn_write_commit(struct mn_view *view, uint64_t *version)
         }
         if (!status) {
             space_follow_commit(writer);
-            if (writer->durable == writer->next.version) mn_shrink_after_commit(store);
+            if (writer->durable == writer->next.version || MN_PLANT(CUT_EARLY))
+                mn_shrink_after_commit(store);
             base_remember(store);
             store->wrote = true;
             if (version) *version = writer->next.version;

@@ -40,7 +40,9 @@ static void wing_choose(struct mn_view *view)
     struct mn_wing *wing = &writer->wing;
     const struct mn_layout *layout = &view->store->layout;
 
-    wing->slot = mn_ring_choose(&writer->ring, writer->durable, writer->base.version);
+    wing->slot = mn_ring_choose(&writer->ring,
+                                MN_PLANT(SLOT_OF_DURABLE) ? writer->base.version : writer->durable,
+                                writer->base.version);
     wing->from = wing->to = wing->count = wing->roots = 0;
     if (wing->slot == 0) {
         wing->from = layout->first;
