@@ -479,6 +479,27 @@ static void utf8_is_checked_like_the_standard_says(void **state)
     }
 }
 
+/* Wherever in a text of whatever length the one wrong byte stands, it is found, there. */
+static void the_wrong_byte_is_found(void **state)
+{
+    static const char wrong[] = {0, (char)0x80, (char)0xff, (char)0xc3};
+    char text[300];
+
+    (void)state;
+    memset(text, 'a', sizeof text);
+    for (size_t length = 0; length <= sizeof text; length++) {
+        size_t bad = 999;
+
+        assert_true(mn_utf8_check(text, length, &bad));
+        for (size_t at = 0; at < length; at++) {
+            text[at] = wrong[(at + length) % sizeof wrong];
+            assert_false(mn_utf8_check(text, length, &bad));
+            assert_int_equal(bad, at);
+            text[at] = 'a';
+        }
+    }
+}
+
 static void case_is_mapped_simply(void **state)
 {
     struct mn_buf buf = {0};
@@ -585,6 +606,7 @@ int main(void)
         cmocka_unit_test(vectors_are_read_and_refused),
         cmocka_unit_test(json_forms_of_values),
         cmocka_unit_test(utf8_is_checked_like_the_standard_says),
+        cmocka_unit_test(the_wrong_byte_is_found),
         cmocka_unit_test(case_is_mapped_simply),
         cmocka_unit_test(like_agrees_with_its_plain_meaning),
         cmocka_unit_test(like_tells_its_prefix),

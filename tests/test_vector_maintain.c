@@ -110,7 +110,8 @@ static void check(void)
     if (mn_check(db, report, NULL) != MN_OK) fail_msg("check: %s", mn_errmsg(db));
 }
 
-static void walk(const char *index)
+/* `packed`: the statements themselves packed what they loosened. */
+static void walk(const char *index, bool packed)
 {
     uint64_t before;
 
@@ -124,12 +125,12 @@ static void walk(const char *index)
     questions(false);
     before = used_pages();
     run("BEGIN WRITE");
-    assert_true(maintain() > 0);
+    assert_true((maintain() > 0) != packed);
     questions(true);
     run("ROLLBACK");
     questions(true);
     check();
-    assert_true(maintain() > 0);
+    assert_true((maintain() > 0) != packed);
     assert_int_equal(maintain(), 0);
     questions(true);
     check();
@@ -148,21 +149,21 @@ static void flat_lists(void **state)
 {
     (void)state;
     mn_ann_limits.flat_max = 16384;
-    walk("CREATE INDEX i ON t (v) USING vector WITH (metric = l2)");
+    walk("CREATE INDEX i ON t (v) USING vector WITH (metric = l2)", false);
 }
 
 static void partitions(void **state)
 {
     (void)state;
     mn_ann_limits.flat_max = 16384;
-    walk("CREATE INDEX i ON t (v) USING vector WITH (metric = l2, partition = (part))");
+    walk("CREATE INDEX i ON t (v) USING vector WITH (metric = l2, partition = (part))", false);
 }
 
 static void clusters(void **state)
 {
     (void)state;
     mn_ann_limits.flat_max = 1000;
-    walk("CREATE INDEX i ON t (v) USING vector WITH (metric = l2)");
+    walk("CREATE INDEX i ON t (v) USING vector WITH (metric = l2)", true);
 }
 
 static void a_handle_that_reads_is_refused(void **state)

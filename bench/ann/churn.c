@@ -112,6 +112,22 @@ static void finding_print(void *context, const char *finding)
     fprintf(stderr, "bench: check: %s\n", finding);
 }
 
+/* Of a copy, for the index goes. */
+static double index_bytes(struct ann_table *table)
+{
+    struct ann_table copy = {.set = table->set};
+    double bytes;
+
+    ann_table_reopen(table);
+    snprintf(copy.path, sizeof copy.path, "%s", bench_path("churn_copy"));
+    ann_file_copy(table->path, copy.path);
+    copy.db = ann_open(copy.path, 0, 0);
+    bytes = (double)ann_index_bytes(&copy);
+    ann_table_close(&copy);
+    remove(copy.path);
+    return bytes;
+}
+
 void ann_churn(struct ann_set *set)
 {
     struct churn churn = {.set = set, .live = set->rows / 2};
@@ -130,6 +146,7 @@ void ann_churn(struct ann_set *set)
     began = bench_now_s() - began;
     truth_ask(&churn);
     after = facts_of(&churn, &table);
+    after.bytes = index_bytes(&table);
     maintained = mn_exec(table.db, "PRAGMA maintain", NULL, NULL);
     if (maintained != MN_SCHEMA) ann_must(table.db, maintained, "PRAGMA maintain");
     kept = facts_of(&churn, &table);
@@ -143,16 +160,18 @@ void ann_churn(struct ann_set *set)
     ann_say("| %s, %zu rows, %d times that deleted and inserted (%.0f rows/s) | recall@10 | "
             "queries/s | index |\n|---|---|---|---|\n",
             set->title, churn.live, TIMES, (double)(churn.live * TIMES) / began);
-    ann_say("| after it | %.4f | %.0f | |\n| %s | %.4f | %.0f | %.2f MB |\n"
+    ann_say("| after it | %.4f | %.0f | %.2f MB |\n| %s | %.4f | %.0f | %.2f MB |\n"
             "| built anew | %.4f | %.0f | %.2f MB |\n",
-            after.recall, after.speed,
+            after.recall, after.speed, after.bytes / 1e6,
             maintained == MN_OK ? "after PRAGMA maintain" : "again, as there is no PRAGMA maintain",
             kept.recall, kept.speed, kept.bytes / 1e6, fresh.recall, fresh.speed,
             fresh.bytes / 1e6);
     ann_say("| lost recall, bar 0.01 | %.4f: %s | | |\n", fresh.recall - after.recall,
             fresh.recall - after.recall <= .01 ? "reached" : "missed");
-    ann_say("| times the size, bar 1.25 | | | %.2f: %s |\n\nThe check finds nothing.\n\n",
-            kept.bytes / fresh.bytes, kept.bytes <= fresh.bytes * 1.25 ? "reached" : "missed");
+    ann_say("| times the size, bar 1.25 | | | %.2f: %s; %.2f after PRAGMA maintain |\n\n"
+            "The check finds nothing.\n\n",
+            after.bytes / fresh.bytes, after.bytes <= fresh.bytes * 1.25 ? "reached" : "missed",
+            kept.bytes / fresh.bytes);
     ann_truth_free(&churn.truth);
     free(churn.rows);
     free(churn.ids);

@@ -60,9 +60,27 @@ static size_t ascii_run(const uint8_t *at, const uint8_t *end)
     return (size_t)(at - begin);
 }
 
+/* All of a short text at once, its end twice: there is nothing to find out but in the rare case. */
+static bool is_plain(const uint8_t *at, size_t length)
+{
+    if (length >= 4 * LANES) {
+        for (size_t i = 0; i + 4 * LANES < length; i += 4 * LANES) {
+            if (lanes_are_strange(at + i, 4)) return false;
+        }
+        return !lanes_are_strange(at + length - 4 * LANES, 4);
+    }
+    if (length < LANES) return false;
+    for (size_t i = 0; i + LANES < length; i += LANES) {
+        if (lanes_are_strange(at + i, 1)) return false;
+    }
+    return !lanes_are_strange(at + length - LANES, 1);
+}
+
 bool mn_utf8_check(const char *text, size_t length, size_t *bad)
 {
     const uint8_t *begin = (const uint8_t *)text, *at = begin, *end = begin + length;
+
+    if (is_plain(begin, length)) return true;
 
     while (at < end) {
         size_t n = ascii_run(at, end);

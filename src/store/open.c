@@ -115,7 +115,7 @@ static enum mn_status file_make(struct mn_store *store, const struct mn_store_op
     }
     store->superblock.page_size = page_size;
     store->superblock.created_us = store->os->ops->now_us(store->os);
-    store->superblock.ro_compatible = MN_FEATURE_CODES;
+    store->superblock.ro_compatible = MN_FEATURE_CODES | MN_FEATURE_UNPLACED;
     status = store->os->ops->random(store->os, store->superblock.uuid, 16);
     if (!status) status = store->os->ops->random(store->os, &store->superblock.secret, 8);
     if (!status) status = store->os->ops->create(store->os, path, &file);
@@ -479,4 +479,9 @@ enum mn_status mn_store_wait(struct mn_store *store, uint64_t version, int64_t w
 bool mn_store_has_codes(const struct mn_store *store)
 {
     return (store->superblock.ro_compatible & MN_FEATURE_CODES) != 0;
+}
+
+bool mn_store_finds_codes(const struct mn_store *store)
+{
+    return (store->superblock.ro_compatible & MN_FEATURE_UNPLACED) != 0;
 }

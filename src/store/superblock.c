@@ -24,7 +24,7 @@ enum {
 };
 
 /* The features this build knows. */
-#define KNOWN_RO_COMPATIBLE ((uint64_t)MN_FEATURE_CODES)
+#define KNOWN_RO_COMPATIBLE ((uint64_t)(MN_FEATURE_CODES | MN_FEATURE_UNPLACED))
 #define KNOWN_INCOMPATIBLE UINT64_C(0)
 
 /* A transfer as text changes the first byte, one of the line ends or the end-of-file mark. */

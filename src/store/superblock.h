@@ -20,7 +20,10 @@
 enum { MN_SUPERBLOCK_BYTES = 4096, MN_FORMAT = 2 };
 
 /* Bits of `ro_compatible`. */
-enum { MN_FEATURE_CODES = 1 }; /* vector indexes may have trees of codes, which writers maintain */
+enum {
+    MN_FEATURE_CODES = 1,   /* vector indexes may have trees of codes, which writers maintain */
+    MN_FEATURE_UNPLACED = 2 /* and no places beside them */
+};
 
 struct mn_superblock {
     uint32_t page_size;

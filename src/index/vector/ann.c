@@ -1,7 +1,7 @@
 /*
  * ann: rows come and go.
  *
- * A change touches one chunk, and the place of the row. The counts of lists come from their chunks,
+ * A change touches one chunk. The counts of lists come from their chunks,
  * so that no counter is written beside them.
  */
 #include "index/vector/ann.h"
@@ -45,6 +45,7 @@ enum mn_status mn_ann_init(struct mn_ann *ann, struct mn_view *view, const struc
         .postings = mn_postings(view, index->tree, &form),
         .places = {view, index->tree + 2},
     };
+    ann->placed = mn_ann_keeps_places(ann);
     return MN_OK;
 }
 
@@ -355,7 +356,7 @@ static enum mn_status row_put(const struct mn_ann *ann, struct mn_bytes prefix,
     if (status != MN_OK) return status;
     if (count) list.number = cluster;
     status = mn_posting_put(&ann->postings, &list, row);
-    if (status == MN_OK && count) status = mn_place_put(&ann->places, row->row_id, cluster);
+    if (status == MN_OK && count) status = mn_ann_place_put(ann, row->row_id, cluster);
     if (status == MN_OK) {
         status = list_is_over(ann, &list,
                               count ? mn_ann_limits.cluster_max : mn_ann_limits.flat_max, &over);
@@ -386,7 +387,7 @@ static enum mn_status row_delete(const struct mn_ann *ann, struct mn_bytes prefi
     uint32_t cluster;
     uint64_t left;
     bool found;
-    enum mn_status status = mn_place_get(&ann->places, row_id, &cluster);
+    enum mn_status status = mn_ann_place_get(ann, prefix, row_id, &cluster);
 
     if (status != MN_OK) return status;
     if (cluster) list.number = cluster;
@@ -396,7 +397,7 @@ static enum mn_status row_delete(const struct mn_ann *ann, struct mn_bytes prefi
                        ann->index->name, row_id, ann->index->table->name);
     }
     if (status != MN_OK || !cluster) return status;
-    status = mn_place_put(&ann->places, row_id, 0);
+    status = mn_ann_place_put(ann, row_id, 0);
     if (status == MN_OK) {
         status = mn_posting_list_length(&ann->postings, &list, mn_ann_limits.cluster_min, &left);
     }

@@ -5,10 +5,11 @@
  *                 list 0: the centroids of the partition; 1: its rows while they are few (flat);
  *                 from 2 on: one cluster each
  *   centroids   cluster -> centroid, f32                             slab.h
- *   places      row id -> cluster, of rows in clusters               place.h
+ *   places      row id -> cluster, of rows in clusters               place.h, ann_place.c
+ *                 in files of the first builds; else empty
  *
  *   (A1) every row with a vector has one code: in list 1 where its partition has no list 0, else in
- *        the cluster that its place names.
+ *        one cluster, which its place names where places are kept.
  *   (A2) the numbers of clusters are never shared by two partitions; each one in list 0 has a
  *        centroid, and each centroid is in one list 0. A cluster may be empty.
  *
@@ -46,6 +47,7 @@ struct mn_ann {
     struct mn_slabs vectors, centroids;
     struct mn_postings postings;
     struct mn_places places;
+    bool placed; /* places are kept: the file is of a build that knew no other way */
 };
 
 static inline bool mn_index_is_coded(const struct mn_index *index)

@@ -716,7 +716,7 @@ enum mn_status mn_ann_build(const struct mn_ann *ann, const struct mn_ann_progre
     if (status == MN_OK) status = partitions_build(&build);
     ended = mn_bulk_end(build.bulk);
     if (status == MN_OK) status = ended;
-    if (status == MN_OK) status = places_write(&build);
+    if (status == MN_OK && ann->placed) status = places_write(&build);
     build_close(&build);
     return status;
 }
@@ -744,7 +744,7 @@ enum mn_status mn_ann_promote(const struct mn_ann *ann, struct mn_bytes prefix)
         status = partition_build(&p);
     }
     if (status == MN_OK) status = mn_list_writer_end(&build.lists);
-    if (status == MN_OK) status = places_write(&build);
+    if (status == MN_OK && ann->placed) status = places_write(&build);
     build_close(&build);
     return status;
 }

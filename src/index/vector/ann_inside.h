@@ -14,6 +14,14 @@ enum { MN_ANN_NEAR_MAX = 16 };
 enum mn_status mn_ann_nearest(const struct mn_ann *ann, struct mn_bytes prefix, const float *vector,
                               size_t most, uint32_t *clusters, size_t *count);
 
+/* Where the code of a row is: its cluster, 0 where the partition is flat. The row still has its
+ * vector. MN_CORRUPT: no list has it. */
+bool mn_ann_keeps_places(const struct mn_ann *ann);
+enum mn_status mn_ann_place_get(const struct mn_ann *ann, struct mn_bytes prefix, int64_t row_id,
+                                uint32_t *cluster);
+/* Notes it, where places are kept; 0: the row goes, or its partition is flat. */
+enum mn_status mn_ann_place_put(const struct mn_ann *ann, int64_t row_id, uint32_t cluster);
+
 /* A number that no cluster of the index has. MN_FULL. */
 enum mn_status mn_ann_next_cluster(const struct mn_ann *ann, uint32_t *cluster);
 

@@ -129,7 +129,7 @@ static enum mn_status halves_write(struct split *split)
         }
     }
     mn_place_writer_begin(&places, &ann->places, NULL);
-    for (size_t i = 0; i < split->rows.count && status == MN_OK; i++) {
+    for (size_t i = 0; ann->placed && i < split->rows.count && status == MN_OK; i++) {
         if (split->to[i] == old.number) continue;
         status = mn_place_writer_add(&places, split->rows.ids[i], split->to[i]);
     }
@@ -181,7 +181,7 @@ static enum mn_status neighbour_look(struct split *split, size_t n)
             struct mn_posting row = mn_list_rows_get(ann, &rows, i);
             status = mn_shop_delete(&shop, &list, row.row_id, &found);
             if (status == MN_OK) status = mn_shop_put(&shop, &to, &row);
-            if (status == MN_OK) status = mn_place_put(&ann->places, row.row_id, to.number);
+            if (status == MN_OK) status = mn_ann_place_put(ann, row.row_id, to.number);
         }
         mn_shop_close(&shop);
     }
@@ -246,7 +246,7 @@ static enum mn_status row_give(const struct mn_ann *ann, struct mn_bytes prefix,
     else
         cluster = 0;
     status = mn_shop_put(shop, &list, row);
-    return status == MN_OK ? mn_place_put(&ann->places, row->row_id, cluster) : status;
+    return status == MN_OK ? mn_ann_place_put(ann, row->row_id, cluster) : status;
 }
 
 enum mn_status mn_ann_merge(const struct mn_ann *ann, struct mn_bytes prefix, uint32_t cluster)

@@ -1,7 +1,7 @@
 /*
- * posting: reading and changing chunks.
+ * posting: reading chunks, and writing lists.
  *
- * A chunk is changed in an image, a private copy with room for all its rows, and then written as a
+ * A chunk is made in an image, a private copy with room for all its rows, and then written as a
  * whole. Images have wide ids; ids are stored narrow where their upper halves are equal.
  */
 #include "index/vector/posting.h"
@@ -16,7 +16,7 @@
 
 /* ---- form ---- */
 
-static size_t group_fixed(const struct mn_code_form *form)
+size_t mn_group_fixed(const struct mn_code_form *form)
 {
     return (size_t)form->steps * MN_CODE_STEP_BYTES +
            MN_CODE_GROUP * ((form->squares ? 2 : 1) * sizeof(float) + sizeof(uint16_t));
@@ -24,7 +24,7 @@ static size_t group_fixed(const struct mn_code_form *form)
 
 size_t mn_group_bytes(const struct mn_code_form *form, bool wide)
 {
-    return group_fixed(form) + MN_CODE_GROUP * (wide ? sizeof(int64_t) : sizeof(uint32_t));
+    return mn_group_fixed(form) + MN_CODE_GROUP * (wide ? sizeof(int64_t) : sizeof(uint32_t));
 }
 
 enum { LEAST_BYTES = 6 << 10, MOST_BYTES = 26 << 10 };
@@ -71,6 +71,14 @@ struct mn_postings mn_postings(struct mn_view *view, uint64_t tree, const struct
                                 .rows_most = groups_most(form, page_bytes) * MN_CODE_GROUP};
 }
 
+uint32_t mn_chunk_pages(const struct mn_postings *postings, uint32_t count)
+{
+    size_t groups = (count + MN_CODE_GROUP - 1) / MN_CODE_GROUP;
+    size_t bytes = groups * mn_group_bytes(&postings->form, false);
+
+    return (uint32_t)((bytes + postings->page_bytes - 1) / postings->page_bytes);
+}
+
 /* ---- rows of a group ---- */
 
 static const uint8_t *group_of(const struct mn_code_groups *groups, uint32_t i)
@@ -80,7 +88,7 @@ static const uint8_t *group_of(const struct mn_code_groups *groups, uint32_t i)
 
 int64_t mn_chunk_row(const struct mn_chunk *chunk, uint32_t i)
 {
-    const uint8_t *ids = group_of(&chunk->groups, i) + group_fixed(&chunk->postings->form);
+    const uint8_t *ids = group_of(&chunk->groups, i) + mn_group_fixed(&chunk->postings->form);
     uint32_t at = i % MN_CODE_GROUP;
 
     if (chunk->wide) return (int64_t)mn_get_u64(ids + at * sizeof(int64_t));
@@ -124,8 +132,8 @@ size_t mn_image_bytes(const struct mn_postings *postings)
     return (postings->rows_most / MN_CODE_GROUP + 1) * mn_group_bytes(&postings->form, true);
 }
 
-static struct mn_chunk image_chunk(const struct mn_postings *postings, const uint8_t *image,
-                                   uint32_t count)
+struct mn_chunk mn_image_chunk(const struct mn_postings *postings, const uint8_t *image,
+                               uint32_t count)
 {
     return (struct mn_chunk){
         .count = count,
@@ -134,13 +142,9 @@ static struct mn_chunk image_chunk(const struct mn_postings *postings, const uin
         .postings = postings};
 }
 
-void mn_image_set(const struct mn_postings *postings, uint8_t *image, uint32_t i,
+void mn_group_set(const struct mn_code_form *form, uint8_t *group, bool wide, uint32_t lane,
                   const struct mn_posting *row)
 {
-    const struct mn_code_form *form = &postings->form;
-    uint8_t *group = image + i / MN_CODE_GROUP * mn_group_bytes(form, true);
-    uint32_t lane = i % MN_CODE_GROUP;
-
     for (uint32_t s = 0; s < form->steps; s++) {
         memcpy(group + s * MN_CODE_STEP_BYTES + lane * MN_CODE_ROW_STEP,
                row->code + s * MN_CODE_ROW_STEP, MN_CODE_ROW_STEP);
@@ -154,25 +158,31 @@ void mn_image_set(const struct mn_postings *postings, uint8_t *image, uint32_t i
     }
     mn_put_u16(group + lane * sizeof(uint16_t), row->facts.error);
     group += MN_CODE_GROUP * sizeof(uint16_t);
-    mn_put_u64(group + lane * sizeof(int64_t), (uint64_t)row->row_id);
+    if (wide)
+        mn_put_u64(group + lane * sizeof(int64_t), (uint64_t)row->row_id);
+    else
+        mn_put_u32(group + lane * sizeof(uint32_t), (uint32_t)row->row_id);
 }
 
-static void image_read(const struct mn_chunk *chunk, uint8_t *image)
+void mn_image_set(const struct mn_postings *postings, uint8_t *image, uint32_t i,
+                  const struct mn_posting *row)
 {
-    const struct mn_postings *postings = chunk->postings;
-    size_t fixed = group_fixed(&postings->form), stride = mn_group_bytes(&postings->form, true);
+    const struct mn_code_form *form = &postings->form;
+    uint8_t *group = image + i / MN_CODE_GROUP * mn_group_bytes(form, true);
 
-    memset(image, 0, mn_image_bytes(postings));
-    for (size_t g = 0; g < chunk->groups.count; g++) {
-        const uint8_t *from = chunk->groups.base + g * chunk->groups.stride;
-        uint32_t first = (uint32_t)g * MN_CODE_GROUP;
+    mn_group_set(form, group, true, i % MN_CODE_GROUP, row);
+}
 
-        memcpy(image + g * stride, from, fixed);
-        for (uint32_t i = first; i < first + MN_CODE_GROUP && i < chunk->count; i++) {
-            mn_put_u64(image + g * stride + fixed + (i - first) * sizeof(int64_t),
-                       (uint64_t)mn_chunk_row(chunk, i));
-        }
-    }
+static void head_put(uint8_t head[MN_CHUNK_HEAD_BYTES], uint32_t count, bool wide, int32_t high)
+{
+    mn_put_u16(head, (uint16_t)count);
+    mn_put_u16(head + 2, wide);
+    mn_put_u32(head + 4, wide ? 0 : (uint32_t)high);
+}
+
+void mn_chunk_head(const struct mn_chunk *chunk, uint32_t count, uint8_t head[MN_CHUNK_HEAD_BYTES])
+{
+    head_put(head, count, chunk->wide, chunk->high);
 }
 
 /* Where an image goes: the inline value, and how many bytes its run has. */
@@ -185,16 +195,14 @@ struct head {
 static struct head head_make(const struct mn_postings *postings, const uint8_t *image,
                              uint32_t count)
 {
-    struct mn_chunk chunk = image_chunk(postings, image, count);
+    struct mn_chunk chunk = mn_image_chunk(postings, image, count);
     int32_t high = (int32_t)(mn_chunk_row(&chunk, 0) >> 32);
     struct head head = {.wide = false};
 
     for (uint32_t i = 1; i < count; i++) {
         if ((int32_t)(mn_chunk_row(&chunk, i) >> 32) != high) head.wide = true;
     }
-    mn_put_u16(head.bytes, (uint16_t)count);
-    mn_put_u16(head.bytes + 2, head.wide);
-    mn_put_u32(head.bytes + 4, head.wide ? 0 : (uint32_t)high);
+    head_put(head.bytes, count, head.wide, high);
     size_t groups = (count + MN_CODE_GROUP - 1) / MN_CODE_GROUP;
     head.run_bytes = groups * mn_group_bytes(&postings->form, head.wide);
     return head;
@@ -203,9 +211,9 @@ static struct head head_make(const struct mn_postings *postings, const uint8_t *
 static void image_copy(const struct mn_postings *postings, const uint8_t *image, uint32_t count,
                        bool wide, uint8_t *run)
 {
-    size_t fixed = group_fixed(&postings->form), stride = mn_group_bytes(&postings->form, wide);
+    size_t fixed = mn_group_fixed(&postings->form), stride = mn_group_bytes(&postings->form, wide);
     size_t from_stride = mn_group_bytes(&postings->form, true);
-    struct mn_chunk chunk = image_chunk(postings, image, count);
+    struct mn_chunk chunk = mn_image_chunk(postings, image, count);
 
     for (uint32_t g = 0; g * MN_CODE_GROUP < count; g++) {
         const uint8_t *from = image + g * from_stride;
@@ -247,7 +255,7 @@ enum mn_status mn_posting_list_key(const struct mn_list *list, struct mn_buf *ke
     return status == MN_OK ? mn_buf_append(key, number, sizeof number) : status;
 }
 
-static enum mn_status row_key(struct mn_buf *key, size_t list_bytes, int64_t row_id)
+enum mn_status mn_posting_row_key(struct mn_buf *key, size_t list_bytes, int64_t row_id)
 {
     uint8_t id[MN_ROW_ID_BYTES];
 
@@ -261,8 +269,8 @@ static enum mn_status chunk_damaged(void)
     return mn_fail(MN_CORRUPT, "a list of codes of a vector index is damaged");
 }
 
-static enum mn_status chunk_read(const struct mn_postings *postings, const struct mn_item *item,
-                                 struct mn_chunk *chunk)
+enum mn_status mn_chunk_read(const struct mn_postings *postings, const struct mn_item *item,
+                             struct mn_chunk *chunk)
 {
     const uint8_t *head = item->value.data;
     size_t group;
@@ -291,224 +299,10 @@ static enum mn_status chunk_read(const struct mn_postings *postings, const struc
     return MN_OK;
 }
 
-static bool key_begins(struct mn_bytes key, const struct mn_buf *prefix)
+bool mn_posting_key_begins(struct mn_bytes key, const struct mn_buf *prefix)
 {
     return key.len >= prefix->len &&
            (prefix->len == 0 || memcmp(key.data, prefix->data, prefix->len) == 0);
-}
-
-/* ---- changing ---- */
-
-enum mn_status mn_shop_open(const struct mn_postings *postings, struct mn_shop *shop)
-{
-    *shop = (struct mn_shop){.postings = postings};
-    size_t bytes = mn_image_bytes(postings);
-    shop->image = mn_alloc_aligned(2 * bytes);
-    if (!shop->image) return mn_fail_nomem();
-    shop->other = shop->image + bytes;
-    return mn_cursor_open(postings->view, postings->tree, &shop->cursor);
-}
-
-void mn_shop_close(struct mn_shop *shop)
-{
-    mn_cursor_close(shop->cursor);
-    mn_release_aligned(shop->image);
-    mn_buf_release(&shop->key);
-    mn_buf_release(&shop->list);
-}
-
-/* The chunk where a row is or belongs; *found false: the list has none whose bound is so low. */
-static enum mn_status shop_find(struct mn_shop *shop, const struct mn_list *list, int64_t row_id,
-                                struct mn_chunk *chunk, bool *found)
-{
-    struct mn_item item;
-    enum mn_status status = mn_posting_list_key(list, &shop->list);
-
-    shop->key.len = 0;
-    if (status == MN_OK) status = mn_buf_append(&shop->key, shop->list.data, shop->list.len);
-    if (status == MN_OK) status = row_key(&shop->key, shop->list.len, row_id);
-    if (status == MN_OK) {
-        status = mn_cursor_seek(shop->cursor, mn_bytes_of(shop->key.data, shop->key.len),
-                                MN_SEEK_LE, found);
-    }
-    if (status != MN_OK || !*found) return status;
-    status = mn_cursor_item(shop->cursor, &item);
-    if (status != MN_OK) return status;
-    *found = key_begins(item.key, &shop->list) && item.key.len == shop->key.len;
-    if (!*found) return MN_OK;
-    shop->key.len = 0;
-    status = mn_buf_append(&shop->key, item.key.data, item.key.len);
-    return status == MN_OK ? chunk_read(shop->postings, &item, chunk) : status;
-}
-
-static struct mn_bytes shop_key(const struct mn_shop *shop)
-{
-    return mn_bytes_of(shop->key.data, shop->key.len);
-}
-
-/* Moves the rows of the image with ids from `bound` on to the other one. */
-static uint32_t image_cut(struct mn_shop *shop, uint32_t *count, int64_t bound, uint8_t *code)
-{
-    const struct mn_postings *postings = shop->postings;
-    struct mn_posting row = {.code = code};
-    struct mn_chunk all = image_chunk(postings, shop->image, *count);
-    uint32_t kept = 0, moved = 0;
-
-    memset(shop->other, 0, mn_image_bytes(postings));
-    for (uint32_t i = 0; i < *count; i++) {
-        mn_chunk_get(&all, i, &row);
-        if (row.row_id >= bound)
-            mn_image_set(postings, shop->other, moved++, &row);
-        else
-            mn_image_set(postings, shop->image, kept++, &row);
-    }
-    memset(code, 0, mn_code_bytes(&postings->form));
-    row = (struct mn_posting){.code = code};
-    for (uint32_t i = kept; i < *count; i++) mn_image_set(postings, shop->image, i, &row);
-    *count = kept;
-    return moved;
-}
-
-static int64_t image_median(struct mn_shop *shop, uint32_t count)
-{
-    struct mn_chunk all = image_chunk(shop->postings, shop->image, count);
-    int64_t ids[MN_POSTING_ROWS_MAX + 1];
-
-    for (uint32_t i = 0; i < count; i++) { /* insertion keeps what is nearly in order cheap */
-        int64_t id = mn_chunk_row(&all, i);
-        uint32_t at = i;
-
-        for (; at > 0 && ids[at - 1] > id; at--) ids[at] = ids[at - 1];
-        ids[at] = id;
-    }
-    return ids[count / 2];
-}
-
-/* A chunk of one row too many becomes two. */
-static enum mn_status image_split(struct mn_shop *shop, uint32_t count, int64_t bound,
-                                  uint8_t *scratch)
-{
-    uint32_t moved = image_cut(shop, &count, bound, scratch);
-    enum mn_status status =
-        mn_image_write(shop->postings, NULL, shop_key(shop), shop->image, count);
-
-    if (status == MN_OK) status = row_key(&shop->key, shop->list.len, bound);
-    if (status != MN_OK) return status;
-    return mn_image_write(shop->postings, NULL, shop_key(shop), shop->other, moved);
-}
-
-enum mn_status mn_shop_put(struct mn_shop *shop, const struct mn_list *list,
-                           const struct mn_posting *row)
-{
-    const struct mn_postings *postings = shop->postings;
-    uint8_t scratch[MN_VECTOR_CODE_MAX];
-    struct mn_chunk chunk;
-    int64_t greatest = INT64_MIN;
-    bool found;
-    enum mn_status status = shop_find(shop, list, row->row_id, &chunk, &found);
-
-    if (status != MN_OK) return status;
-    if (!found) {
-        memset(shop->image, 0, mn_image_bytes(postings));
-        mn_image_set(postings, shop->image, 0, row);
-        status = row_key(&shop->key, shop->list.len, INT64_MIN);
-        if (status != MN_OK) return status;
-        return mn_image_write(postings, NULL, shop_key(shop), shop->image, 1);
-    }
-    for (uint32_t i = 0; i < chunk.count; i++) {
-        int64_t id = mn_chunk_row(&chunk, i);
-
-        if (id == row->row_id) return mn_fail(MN_CORRUPT, "a row is in a list of codes twice");
-        if (id > greatest) greatest = id;
-    }
-    image_read(&chunk, shop->image);
-    mn_image_set(postings, shop->image, chunk.count, row);
-    if (chunk.count < postings->rows_max) {
-        return mn_image_write(postings, NULL, shop_key(shop), shop->image, chunk.count + 1);
-    }
-    return image_split(shop, chunk.count + 1,
-                       row->row_id > greatest ? row->row_id : image_median(shop, chunk.count + 1),
-                       scratch);
-}
-
-/* Joins the image's chunk with the next of its list where both together are small. */
-static enum mn_status shop_join(struct mn_shop *shop, uint32_t *count)
-{
-    const struct mn_postings *postings = shop->postings;
-    uint8_t scratch[MN_VECTOR_CODE_MAX];
-    struct mn_posting row = {.code = scratch};
-    struct mn_chunk next;
-    struct mn_item item;
-    bool found;
-
-    if (*count > postings->rows_max / 2) return MN_OK;
-    enum mn_status status = mn_cursor_next(shop->cursor, &found);
-    if (status == MN_OK && found) status = mn_cursor_item(shop->cursor, &item);
-    if (status != MN_OK || !found || !key_begins(item.key, &shop->list)) return status;
-    status = chunk_read(postings, &item, &next);
-    if (status != MN_OK || *count + next.count > postings->rows_max * 15 / 16) return status;
-    for (uint32_t i = 0; i < next.count; i++) {
-        mn_chunk_get(&next, i, &row);
-        mn_image_set(postings, shop->image, (*count)++, &row);
-    }
-    struct mn_buf key = {0};
-    status = mn_buf_append(&key, item.key.data, item.key.len);
-    if (status == MN_OK) {
-        status =
-            mn_tree_delete(postings->view, postings->tree, mn_bytes_of(key.data, key.len), NULL);
-    }
-    mn_buf_release(&key);
-    return status;
-}
-
-enum mn_status mn_shop_delete(struct mn_shop *shop, const struct mn_list *list, int64_t row_id,
-                              bool *found)
-{
-    const struct mn_postings *postings = shop->postings;
-    uint8_t scratch[MN_VECTOR_CODE_MAX];
-    struct mn_posting row = {.code = scratch};
-    struct mn_chunk chunk;
-    uint32_t at = 0, count;
-    enum mn_status status = shop_find(shop, list, row_id, &chunk, found);
-
-    if (status != MN_OK || !*found) return status;
-    while (at < chunk.count && mn_chunk_row(&chunk, at) != row_id) at++;
-    *found = at < chunk.count;
-    if (!*found) return MN_OK;
-    count = chunk.count - 1;
-    if (count == 0) return mn_tree_delete(postings->view, postings->tree, shop_key(shop), NULL);
-    image_read(&chunk, shop->image);
-    mn_chunk_get(&chunk, count, &row);
-    mn_image_set(postings, shop->image, at, &row);
-    memset(scratch, 0, mn_code_bytes(&postings->form));
-    row = (struct mn_posting){.code = scratch};
-    mn_image_set(postings, shop->image, count, &row);
-    status = shop_join(shop, &count);
-    if (status != MN_OK) return status;
-    return mn_image_write(postings, NULL, shop_key(shop), shop->image, count);
-}
-
-enum mn_status mn_posting_put(const struct mn_postings *postings, const struct mn_list *list,
-                              const struct mn_posting *row)
-{
-    struct mn_shop shop;
-    enum mn_status status = mn_shop_open(postings, &shop);
-
-    if (status == MN_OK) status = mn_shop_put(&shop, list, row);
-    mn_shop_close(&shop);
-    return status;
-}
-
-enum mn_status mn_posting_delete(const struct mn_postings *postings, const struct mn_list *list,
-                                 int64_t row_id, bool *found)
-{
-    struct mn_shop shop;
-    enum mn_status status = mn_shop_open(postings, &shop);
-
-    *found = false;
-    if (status == MN_OK) status = mn_shop_delete(&shop, list, row_id, found);
-    mn_shop_close(&shop);
-    return status;
 }
 
 /* ---- scans ---- */
@@ -551,10 +345,10 @@ enum mn_status mn_posting_scan_next(struct mn_posting_scan *scan, struct mn_chun
     /* of the list behind this one not even the pages are touched */
     status = mn_cursor_key(scan->cursor, &item.key);
     if (status != MN_OK) return status;
-    *found = key_begins(item.key, &scan->prefix);
+    *found = mn_posting_key_begins(item.key, &scan->prefix);
     if (!*found) return MN_OK;
     status = mn_cursor_item(scan->cursor, &item);
-    return status == MN_OK ? chunk_read(scan->postings, &item, chunk) : status;
+    return status == MN_OK ? mn_chunk_read(scan->postings, &item, chunk) : status;
 }
 
 enum mn_status mn_posting_list_length(const struct mn_postings *postings,
@@ -646,7 +440,8 @@ enum mn_status mn_list_writer_end(struct mn_list_writer *writer)
     enum mn_status status;
 
     if (writer->count == 0) return MN_OK;
-    status = row_key(&writer->key, writer->key_list_bytes, writer->first ? INT64_MIN : writer->low);
+    status = mn_posting_row_key(&writer->key, writer->key_list_bytes,
+                                writer->first ? INT64_MIN : writer->low);
     if (status != MN_OK) return status;
     status = mn_image_write(writer->postings, writer->bulk,
                             mn_bytes_of(writer->key.data, writer->key.len), writer->image,

@@ -24,9 +24,36 @@ enum mn_status mn_shop_put(struct mn_shop *shop, const struct mn_list *list,
 enum mn_status mn_shop_delete(struct mn_shop *shop, const struct mn_list *list, int64_t row_id,
                               bool *found);
 
+/* Packs the chunks around a row's where they take too many pages; `tail`: those at the end of the
+ * list, before a chunk is begun behind them. */
+enum mn_status mn_shop_settle(struct mn_shop *shop, const struct mn_list *list, int64_t row_id,
+                              bool tail);
+/* Whether a row is in a list. */
+enum mn_status mn_shop_has(struct mn_shop *shop, const struct mn_list *list, int64_t row_id,
+                           bool *found);
+
 enum mn_status mn_posting_list_key(const struct mn_list *list, struct mn_buf *key);
+/* The key of a list with a bound behind it: the first list_bytes stay. */
+enum mn_status mn_posting_row_key(struct mn_buf *key, size_t list_bytes, int64_t row_id);
+bool mn_posting_key_begins(struct mn_bytes key, const struct mn_buf *prefix);
+
+/* Takes an entry of the tree apart. Bytes from the disk are not trusted: MN_CORRUPT. */
+enum mn_status mn_chunk_read(const struct mn_postings *postings, const struct mn_item *item,
+                             struct mn_chunk *chunk);
+/* Pages of a chunk of so many rows with narrow ids. */
+uint32_t mn_chunk_pages(const struct mn_postings *postings, uint32_t count);
+/* The inline value of a chunk that has `count` rows then, and ids of the same kind. */
+void mn_chunk_head(const struct mn_chunk *chunk, uint32_t count, uint8_t head[MN_CHUNK_HEAD_BYTES]);
+/* A row in a lane of a group. */
+void mn_group_set(const struct mn_code_form *form, uint8_t *group, bool wide, uint32_t lane,
+                  const struct mn_posting *row);
+
+/* Bytes of a group in front of its row ids, and of all of it. */
+size_t mn_group_fixed(const struct mn_code_form *form);
 size_t mn_group_bytes(const struct mn_code_form *form, bool wide);
 size_t mn_image_bytes(const struct mn_postings *postings);
+struct mn_chunk mn_image_chunk(const struct mn_postings *postings, const uint8_t *image,
+                               uint32_t count);
 void mn_image_set(const struct mn_postings *postings, uint8_t *image, uint32_t i,
                   const struct mn_posting *row);
 enum mn_status mn_image_write(const struct mn_postings *postings, struct mn_bulk *bulk,

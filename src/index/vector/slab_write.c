@@ -4,6 +4,10 @@
  * A slab that changes its size is written anew from a draft: a list of ids and pointers to their
  * vectors in copies of the old runs. A vector that is replaced, or added behind the last where the
  * run has room, is written in place of the run's private copy.
+ *
+ * Rows that come in order go to a tail: a slab of one page at the right end, so that a commit of
+ * one row writes one page of vectors. A tail that is full joins the slab before it when the next
+ * is begun.
  */
 #include <string.h>
 
@@ -145,6 +149,84 @@ static enum mn_status slab_overwrite(const struct mn_slabs *slabs, struct mn_sla
     return MN_OK;
 }
 
+/* Whether both fit one slab of at most `most` rows. */
+static bool slabs_fit(const struct mn_slabs *slabs, const struct mn_slab *left,
+                      const struct mn_slab *right, size_t most)
+{
+    int64_t ids[2 * MN_SLAB_ROWS];
+    size_t both = left->count + right->count;
+
+    if (both > most) return false;
+    memcpy(ids, left->ids, left->count * sizeof *ids);
+    memcpy(ids + left->count, right->ids, right->count * sizeof *ids);
+    return draft_fits(slabs, ids, both);
+}
+
+/* Writes both slabs under the left one's key; the right one goes. */
+static enum mn_status slabs_join(const struct mn_slabs *slabs, struct workshop *w,
+                                 const struct mn_slab *left, const struct mn_slab *right)
+{
+    enum mn_status status = slab_copy(left, &w->copy);
+
+    if (status == MN_OK) status = slab_copy(right, &w->other_copy);
+    if (status != MN_OK) return status;
+    w->draft.count = 0;
+    draft_add(slabs, &w->draft, left, w->copy);
+    draft_add(slabs, &w->draft, right, w->other_copy);
+    status = mn_tree_delete(slabs->view, slabs->tree, mn_slab_key(right->key), NULL);
+    return status == MN_OK ? slab_write(slabs, left->key, &w->draft, 0, w->draft.count) : status;
+}
+
+/* Reads the slab before w->slab, beside which the cursor may stand anywhere. */
+static enum mn_status slab_before(const struct mn_slabs *slabs, struct workshop *w, bool *found)
+{
+    struct mn_item item;
+    enum mn_status status = mn_cursor_seek(w->cursor, mn_slab_key(w->slab.key), MN_SEEK_LT, found);
+
+    if (status == MN_OK && *found) status = mn_cursor_item(w->cursor, &item);
+    if (status == MN_OK && *found) status = mn_slab_read(slabs, &item, &w->other);
+    if (status == MN_OK && *found) mn_slab_list(&w->other);
+    return status;
+}
+
+/*
+ * How many rows a tail holds: as many as fit a page, of which it takes a few, or joining them would
+ * write more than the tail saves. 0: no tails.
+ */
+static size_t tail_rows(const struct mn_slabs *slabs)
+{
+    enum { ROWS_LEAST = 6 };
+    size_t rows = mn_view_page_size(slabs->view) / mn_slabs_stride_bytes(slabs);
+
+    return rows < ROWS_LEAST || rows >= mn_slabs_rows_max(slabs) ? 0 : rows;
+}
+
+/* A slab of one row behind the last one, w->slab. */
+static enum mn_status tail_begin(const struct mn_slabs *slabs, struct workshop *w, int64_t row_id,
+                                 const float *vector)
+{
+    uint8_t key[MN_SLAB_KEY_BYTES];
+
+    w->draft.count = 0;
+    draft_insert(&w->draft, 0, row_id, vector);
+    mn_slab_key_write(key, row_id);
+    return slab_write(slabs, key, &w->draft, 0, 1);
+}
+
+/* The same where the last one is a full tail. */
+static enum mn_status tail_follow(const struct mn_slabs *slabs, struct workshop *w, int64_t row_id,
+                                  const float *vector)
+{
+    bool found;
+    enum mn_status status = slab_before(slabs, w, &found);
+
+    if (status == MN_OK && found &&
+        slabs_fit(slabs, &w->other, &w->slab, mn_slabs_rows_max(slabs))) {
+        status = slabs_join(slabs, w, &w->other, &w->slab);
+    }
+    return status == MN_OK ? tail_begin(slabs, w, row_id, vector) : status;
+}
+
 static bool cursor_is_last(struct mn_cursor *cursor, enum mn_status *status)
 {
     bool found = false;
@@ -164,19 +246,18 @@ static enum mn_status row_insert(const struct mn_slabs *slabs, struct workshop *
         return slab_overwrite(slabs, slab, position, vector);
     }
     if (position == slab->count) {
+        size_t tail = tail_rows(slabs);
+
         slab->ids[slab->count] = row_id;
         if (!draft_fits(slabs, slab->ids, slab->count + 1)) {
-            if (cursor_is_last(w->cursor, &status)) {
-                draft_insert(&w->draft, 0, row_id, vector);
-                uint8_t key[MN_SLAB_KEY_BYTES];
-                mn_slab_key_write(key, row_id);
-                return slab_write(slabs, key, &w->draft, 0, 1);
-            }
-            if (status != MN_OK) return status;
+            if (cursor_is_last(w->cursor, &status)) return tail_begin(slabs, w, row_id, vector);
         } else if (mn_slabs_run_bytes(slabs, slab->count + 1) == slab->run_bytes) {
             slab->count++;
             return slab_overwrite(slabs, slab, position, vector);
+        } else if (tail && slab->count >= tail && cursor_is_last(w->cursor, &status)) {
+            return tail_follow(slabs, w, row_id, vector);
         }
+        if (status != MN_OK) return status;
     }
     status = slab_copy(slab, &w->copy);
     if (status != MN_OK) return status;
@@ -216,55 +297,35 @@ static bool slab_is_poor(const struct mn_slabs *slabs, size_t count)
     return count <= mn_slabs_rows_max(slabs) / 4;
 }
 
-/* True where both together leave a quarter free, so that the next insert does not split them. */
-static bool slabs_join_well(const struct mn_slabs *slabs, const struct mn_slab *left,
-                            const struct mn_slab *right)
+/* Reads the slab behind w->slab, where the cursor stands. */
+static enum mn_status slab_behind(const struct mn_slabs *slabs, struct workshop *w, bool *found)
 {
-    int64_t ids[2 * MN_SLAB_ROWS];
-    size_t both = left->count + right->count;
+    struct mn_item item;
+    enum mn_status status = mn_cursor_next(w->cursor, found);
 
-    if (both > mn_slabs_rows_max(slabs) * 3 / 4) return false;
-    memcpy(ids, left->ids, left->count * sizeof *ids);
-    memcpy(ids + left->count, right->ids, right->count * sizeof *ids);
-    return draft_fits(slabs, ids, both);
-}
-
-/* Writes both slabs under the left one's key; the right one goes. */
-static enum mn_status slabs_join(const struct mn_slabs *slabs, struct workshop *w,
-                                 const struct mn_slab *left, const struct mn_slab *right)
-{
-    enum mn_status status = slab_copy(left, &w->copy);
-
-    if (status == MN_OK) status = slab_copy(right, &w->other_copy);
-    if (status != MN_OK) return status;
-    w->draft.count = 0;
-    draft_add(slabs, &w->draft, left, w->copy);
-    draft_add(slabs, &w->draft, right, w->other_copy);
-    status = mn_tree_delete(slabs->view, slabs->tree, mn_slab_key(right->key), NULL);
-    return status == MN_OK ? slab_write(slabs, left->key, &w->draft, 0, w->draft.count) : status;
+    if (status == MN_OK && *found) status = mn_cursor_item(w->cursor, &item);
+    if (status == MN_OK && *found) status = mn_slab_read(slabs, &item, &w->other);
+    if (status == MN_OK && *found) mn_slab_list(&w->other);
+    return status;
 }
 
 /* After a delete that left w->slab poor: joins it to a neighbour, if one has room. */
 static enum mn_status slab_merge(const struct mn_slabs *slabs, struct workshop *w, int64_t row_id)
 {
+    /* a quarter free, so that the next insert does not split them */
+    const size_t with_room = mn_slabs_rows_max(slabs) * 3 / 4;
     bool found;
     enum mn_status status = mn_slab_locate(slabs, w->cursor, row_id, &w->slab, &found);
 
     for (int side = 0; side < 2 && status == MN_OK && found; side++) {
-        struct mn_item item;
         bool beside;
 
-        status = side == 0
-                     ? mn_cursor_next(w->cursor, &beside)
-                     : mn_cursor_seek(w->cursor, mn_slab_key(w->slab.key), MN_SEEK_LT, &beside);
-        if (status == MN_OK && beside) status = mn_cursor_item(w->cursor, &item);
-        if (status == MN_OK && beside) status = mn_slab_read(slabs, &item, &w->other);
-        if (status != MN_OK || !beside) continue;
         mn_slab_list(&w->slab);
-        mn_slab_list(&w->other);
+        status = side == 0 ? slab_behind(slabs, w, &beside) : slab_before(slabs, w, &beside);
+        if (status != MN_OK || !beside) continue;
         struct mn_slab *left = side == 0 ? &w->slab : &w->other;
         struct mn_slab *right = side == 0 ? &w->other : &w->slab;
-        if (slabs_join_well(slabs, left, right)) return slabs_join(slabs, w, left, right);
+        if (slabs_fit(slabs, left, right, with_room)) return slabs_join(slabs, w, left, right);
     }
     return status;
 }
