@@ -193,6 +193,7 @@ static void unsynced_draw(struct workload *w, uint64_t *random)
         if (parts && i < 4) add(w, 'b', i, 14);
         add_changes(w, random, 3);
         if (below(random, 8) == 0) add_failed_sync(w, random);
+        if (below(random, 10) == 0) add(w, 'e', below(random, 5), below(random, 3));
         add(w, 'c', 0, 0);
         if (below(random, 8) == 0) add_failed_sync(w, random);
         if (below(random, 4) == 0) add(w, 'y', 0, 0);

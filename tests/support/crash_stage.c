@@ -29,7 +29,8 @@ static uint64_t page_hash_now(struct stage *stage, const uint8_t *content, uint6
     return mn_hash(content + (page << stage->page_shift), bytes, 11);
 }
 
-/* The most bytes that the file has in this record, and room for the transactions after a crash. */
+/* The most bytes that the file has in this record, and room for the transactions after a crash: one
+ * of them may be one that failed before the file grew for it. */
 static uint64_t room_of(const struct record *record, uint64_t size)
 {
     for (size_t i = 0; i < record->count; i++) {
@@ -40,7 +41,7 @@ static uint64_t room_of(const struct record *record, uint64_t size)
 
         if (end > size) size = end;
     }
-    return size + size / 4 + (256 << 10);
+    return size + size / 4 + (2 << 20);
 }
 
 static bool machine_need(struct stage *stage, uint64_t room)

@@ -18,6 +18,7 @@ struct walk {
     const struct record *record;
     struct stage *stage, *late;            /* late: one sync behind, for syncs that lie */
     struct permit permit, killed, history; /* killed: where only the process dies */
+    struct permit permit_before, killed_before; /* before the transaction in flight */
     size_t position;                       /* in the record */
     size_t late_window; /* pieces of `late` that were pending before the last sync */
     bool lying, started;
@@ -424,6 +425,8 @@ static void entry_walk(struct walk *w, const struct record_entry *entry)
     case REC_BEGIN:
         w->x->retry = (struct retry){w->record->changes + entry->first, (size_t)entry->size,
                                      w->killed.prints[0]};
+        w->permit_before = w->permit;
+        w->killed_before = w->killed;
         permit_add(&w->permit, entry->print);
         permit_add(&w->killed, entry->print);
         permit_add(&w->history, entry->print);
@@ -452,7 +455,8 @@ static void entry_walk(struct walk *w, const struct record_entry *entry)
         break;
     case REC_REFUSE:
         w->x->retry.count = 0;
-        w->permit.count = w->killed.count = 1;
+        w->permit = w->permit_before;
+        w->killed = w->killed_before;
         break;
     }
 }
