@@ -16,10 +16,10 @@ enum { SUBSETS_BITS = 12, SECTOR = 512, KEEP_MAX = 4096, SECTORS = BLOCK / SECTO
 struct walk {
     struct explorer *x;
     const struct record *record;
-    struct stage *stage, *late;            /* late: one sync behind, for syncs that lie */
-    struct permit permit, killed, history; /* killed: where only the process dies */
+    struct stage *stage, *late;                 /* late: one sync behind, for syncs that lie */
+    struct permit permit, killed, history;      /* killed: where only the process dies */
     struct permit permit_before, killed_before; /* before the transaction in flight */
-    size_t position;                       /* in the record */
+    size_t position;                            /* in the record */
     size_t late_window; /* pieces of `late` that were pending before the last sync */
     bool lying, started;
     bool lost; /* without syncs: one failed since the last promise */

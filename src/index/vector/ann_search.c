@@ -17,6 +17,9 @@
 enum { GROUPS_AT_ONCE = MN_POSTING_ROWS_MAX / MN_CODE_GROUP, GATHER = 64 };
 enum { CANDIDATES_MAX = 1 << 16 };
 
+/* An exact search for so many begins with a quick one; of one flat list it scores so many first. */
+enum { WARM_K_MAX = 64, MORE_THAN_K = 6 };
+
 /* A row that may be among the best. */
 struct candidate {
     float estimate, upper;
@@ -220,7 +223,8 @@ static float up(double value)
     return nextafterf((float)value, INFINITY);
 }
 
-/* Scores the likeliest first; the others fall by their bound. */
+/* Scores the likeliest first; the others fall by their bound. Behind the true distances of a flat
+ * list's likeliest there is little left to fall, and order costs more than it gives. */
 static enum mn_status exact_score(struct seek *seek)
 {
     size_t kept = 0;
@@ -232,7 +236,9 @@ static enum mn_status exact_score(struct seek *seek)
             seek->candidates[kept++] = seek->candidates[i];
         }
     }
-    candidates_sort(seek->candidates, kept, better, candidates_order);
+    if (!seek->single || !seek->full) {
+        candidates_sort(seek->candidates, kept, better, candidates_order);
+    }
     for (size_t at = 0; at < kept && status == MN_OK;) {
         struct candidate batch[GATHER];
         size_t n = 0;
@@ -435,9 +441,8 @@ static unsigned group_hits(const float *uppers, float least)
     return hits;
 }
 
-/* Takes the rows whose bound is above what is of use, or is no number: to the quick candidates, or
- * to those of the exact search. */
-static enum mn_status flat_take(struct seek *seek, const struct flat *flat, bool quick)
+/* Takes the rows whose bound is above what is of use, or is no number. */
+static enum mn_status flat_take(struct seek *seek, const struct flat *flat)
 {
     enum mn_status status = MN_OK;
 
@@ -452,14 +457,49 @@ static enum mn_status flat_take(struct seek *seek, const struct flat *flat, bool
                 uint32_t i = g + (unsigned)__builtin_ctz(hits);
 
                 if (uppers[i] <= seek->least) continue; /* it has risen since */
-                int64_t id = mn_chunk_row(chunk, i);
-                status = quick ? quick_take(seek, uppers[i], id)
-                               : exact_take(seek, uppers[i], chunk, i, id);
+                status = exact_take(seek, uppers[i], chunk, i, mn_chunk_row(chunk, i));
             }
         }
         if (status != MN_OK) return status;
     }
     return status;
+}
+
+/* The rows of the highest bounds, in order; a bound that is no number is left for flat_take. */
+struct high {
+    struct candidate rows[WARM_K_MAX + MORE_THAN_K];
+    size_t count, want;
+    float least;
+};
+
+static void high_offer(struct high *high, float upper, int64_t id)
+{
+    size_t at = high->count < high->want ? high->count++ : high->want - 1;
+
+    for (; at > 0 && high->rows[at - 1].upper < upper; at--) high->rows[at] = high->rows[at - 1];
+    high->rows[at] = (struct candidate){upper, upper, id};
+    if (high->count == high->want) high->least = high->rows[high->want - 1].upper;
+}
+
+static enum mn_status flat_likeliest(struct seek *seek, const struct flat *flat)
+{
+    struct high high = {.want = (size_t)seek->query->search.k + MORE_THAN_K, .least = -INFINITY};
+
+    for (size_t c = 0; c < flat->chunk_count; c++) {
+        const struct mn_chunk *chunk = &flat->chunks[c].chunk;
+        const float *uppers = flat->uppers + flat->chunks[c].at;
+
+        for (uint32_t g = 0; g < chunk->count; g += MN_CODE_GROUP) {
+            unsigned hits = group_hits(uppers + g, high.least) & group_full(chunk, g);
+
+            for (; hits; hits &= hits - 1) {
+                uint32_t i = g + (unsigned)__builtin_ctz(hits);
+
+                if (uppers[i] > high.least) high_offer(&high, uppers[i], mn_chunk_row(chunk, i));
+            }
+        }
+    }
+    return rows_score(seek, high.rows, high.count);
 }
 
 /* ---- lists, likeliest first ---- */
@@ -623,9 +663,7 @@ static size_t rerank_count(const struct mn_ann_query *query)
 /* Whether an exact search begins with a quick one. */
 static bool warms(const struct mn_ann_query *query)
 {
-    enum { FEW = 64 };
-
-    return query->search.k <= FEW && !query->set;
+    return query->search.k <= WARM_K_MAX && !query->set;
 }
 
 /* *flat: there are no clusters. Then a look at the lists is worth it only for what follows; a
@@ -687,18 +725,11 @@ static enum mn_status flat_search(struct seek *seek)
     struct flat flat = {.count = 0};
 
     seek->scan = mn_code_ask_bound(&seek->ask, &seek->slack);
-    seek->least = -INFINITY;
-    seek->keep = rerank_count(seek->query);
     enum mn_status status = flat_read(seek, &flat);
-    if (status == MN_OK) status = flat_take(seek, &flat, true);
-    if (status == MN_OK && seek->count > seek->keep) {
-        candidates_select(seek->candidates, seek->count, seek->keep);
-        seek->count = seek->keep;
-    }
-    if (status == MN_OK) status = rows_score(seek, seek->candidates, seek->count);
+    if (status == MN_OK) status = flat_likeliest(seek, &flat);
     if (status == MN_OK) status = mn_search_settle(seek->scorer);
     if (status == MN_OK) status = exact_begin(seek);
-    if (status == MN_OK) status = flat_take(seek, &flat, false);
+    if (status == MN_OK) status = flat_take(seek, &flat);
     if (status == MN_OK) status = exact_score(seek);
     mn_dealloc(flat.uppers);
     mn_dealloc(flat.chunks);
