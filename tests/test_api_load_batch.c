@@ -70,6 +70,23 @@ static int batch_load(mn_load *load, size_t rows)
     return mn_load_batch(load, &batch);
 }
 
+/* All rows one by one, or as one batch. */
+static void rows_load(mn_db *db)
+{
+    mn_load *load = load_begin(db, "one");
+
+    for (int i = 0; i < ROWS; i++) row_load(db, load, i);
+    api_expect(db, mn_load_end(load, 1), MN_OK);
+}
+
+static void columns_load(mn_db *db, const char *table)
+{
+    mn_load *load = load_begin(db, table);
+
+    api_expect(db, batch_load(load, ROWS), MN_OK);
+    api_expect(db, mn_load_end(load, 1), MN_OK);
+}
+
 static void both_are_the_same(mn_db *db)
 {
     assert_int_equal(api_int(db, "SELECT count(*) FROM one"), ROWS);
@@ -85,15 +102,10 @@ static void batches_are_the_rows(void **state)
     (void)state;
     for (int with_nulls = 0; with_nulls < 2; with_nulls++) {
         mn_db *db = api_open(setup);
-        mn_load *load;
 
         rows_make(test_seed() + (uint64_t)with_nulls, with_nulls);
-        load = load_begin(db, "one");
-        for (int i = 0; i < ROWS; i++) row_load(db, load, i);
-        api_expect(db, mn_load_end(load, 1), MN_OK);
-        load = load_begin(db, "two");
-        api_expect(db, batch_load(load, ROWS), MN_OK);
-        api_expect(db, mn_load_end(load, 1), MN_OK);
+        rows_load(db);
+        columns_load(db, "two");
         both_are_the_same(db);
         assert_int_equal(mn_close(db), MN_OK);
     }
@@ -103,13 +115,10 @@ static void batches_are_the_rows(void **state)
 static void ids_may_go_back(void **state)
 {
     mn_db *db = api_open(setup);
-    mn_load *load;
 
     (void)state;
     rows_make(test_seed(), false);
-    load = load_begin(db, "one");
-    api_expect(db, batch_load(load, ROWS), MN_OK);
-    api_expect(db, mn_load_end(load, 1), MN_OK);
+    columns_load(db, "one");
     for (int i = 1700; i < ROWS; i++) {
         int j = 1700 + (i * 7 + 3) % (ROWS - 1700);
         int64_t id = ids[i], number = numbers[i];
@@ -119,9 +128,7 @@ static void ids_may_go_back(void **state)
         ids[i] = ids[j], numbers[i] = numbers[j], texts[i] = texts[j], lengths[i] = lengths[j];
         ids[j] = id, numbers[j] = number, texts[j] = text, lengths[j] = length;
     }
-    load = load_begin(db, "two");
-    api_expect(db, batch_load(load, ROWS), MN_OK);
-    api_expect(db, mn_load_end(load, 1), MN_OK);
+    columns_load(db, "two");
     both_are_the_same(db);
     assert_int_equal(mn_close(db), MN_OK);
 }
@@ -172,19 +179,14 @@ static void the_same_id_twice_is_named(void **state)
 static void ids_at_the_ends_are_ordinary(void **state)
 {
     mn_db *db = api_open(setup);
-    mn_load *load;
 
     (void)state;
     rows_make(test_seed(), false);
     ids[0] = INT64_MIN;
     ids[ROWS - 2] = INT64_MAX - 1;
     ids[ROWS - 1] = INT64_MAX;
-    load = load_begin(db, "one");
-    for (int i = 0; i < ROWS; i++) row_load(db, load, i);
-    api_expect(db, mn_load_end(load, 1), MN_OK);
-    load = load_begin(db, "two");
-    api_expect(db, batch_load(load, ROWS), MN_OK);
-    api_expect(db, mn_load_end(load, 1), MN_OK);
+    rows_load(db);
+    columns_load(db, "two");
     both_are_the_same(db);
     assert_int_equal(mn_close(db), MN_OK);
 }
