@@ -100,9 +100,10 @@ static void chunk_offer(const struct mn_chunk *chunk, const struct mn_code_query
 
     if (serves) mn_kernels()->code_scan(query, &chunk->groups, -INFINITY, estimates, hits);
     for (uint32_t i = 0; i < chunk->count; i++) {
-        bool wild = !serves || isnan(estimates[i]);
+        double score = !serves || isnan(estimates[i]) ? (double)INFINITY : (double)estimates[i];
 
-        near_offer(near, wild ? INFINITY : (double)estimates[i], (uint32_t)mn_chunk_row(chunk, i));
+        if (near->count == near->most && score <= near->best[near->most - 1].score) continue;
+        near_offer(near, score, (uint32_t)mn_chunk_row(chunk, i));
     }
 }
 

@@ -22,15 +22,22 @@ enum { LIKELY = 4, GROUPS_AT_ONCE = 16, GRAIN = 64 };
 
 /* ---- centroids ---- */
 
+/* What a vector weighs in a mean. */
+static double unit_of(enum mn_metric metric, uint32_t dims, const float *vector)
+{
+    if (metric != MN_METRIC_COSINE) return 1;
+    double norm = sqrt(mn_vector_norm2(vector, dims));
+    return norm > 0 ? 1 / norm : 0;
+}
+
+static void sum_add(double *sum, const float *vector, double unit, uint32_t dims)
+{
+    for (uint32_t i = 0; i < dims; i++) sum[i] += (double)vector[i] * unit;
+}
+
 void mn_centroid_add(enum mn_metric metric, uint32_t dims, const float *vector, double *sum)
 {
-    double unit = 1;
-
-    if (metric == MN_METRIC_COSINE) {
-        double norm = sqrt(mn_vector_norm2(vector, dims));
-        unit = norm > 0 ? 1 / norm : 0;
-    }
-    for (uint32_t i = 0; i < dims; i++) sum[i] += (double)vector[i] * unit;
+    sum_add(sum, vector, unit_of(metric, dims, vector), dims);
 }
 
 void mn_centroid_make(enum mn_metric metric, uint32_t dims, const double *sum, uint64_t count,
@@ -326,10 +333,11 @@ struct halves {
     uint32_t dims;
     const float *const *vectors;
     size_t count;
-    uint8_t *side;
+    uint8_t *side, *summed; /* where a vector is, and in which sum */
+    uint64_t members[2];
     float *centroids;
     double *sums;
-    double *margins, *sorted;
+    double *units, *margins, *sorted;
 };
 
 /* How much nearer each vector is to the second centroid. */
@@ -342,20 +350,39 @@ static void margins_take(struct halves *h)
     }
 }
 
+/* From one round to the next few vectors change sides: those alone are taken off and added. */
 static void means_of_sides(struct halves *h)
 {
-    uint64_t members[2] = {0, 0};
-
-    memset(h->sums, 0, 2 * (size_t)h->dims * sizeof *h->sums);
     for (size_t i = 0; i < h->count; i++) {
-        mn_centroid_add(h->metric, h->dims, h->vectors[i], h->sums + (size_t)h->side[i] * h->dims);
-        members[h->side[i]]++;
+        uint8_t to = h->side[i], from = h->summed[i];
+
+        if (to == from) continue;
+        sum_add(h->sums + (size_t)from * h->dims, h->vectors[i], -h->units[i], h->dims);
+        sum_add(h->sums + (size_t)to * h->dims, h->vectors[i], h->units[i], h->dims);
+        h->members[from]--;
+        h->members[to]++;
+        h->summed[i] = to;
     }
     for (size_t s = 0; s < 2; s++) {
-        if (members[s] == 0) continue;
-        mn_centroid_make(h->metric, h->dims, h->sums + s * h->dims, members[s],
+        if (h->members[s] == 0) continue;
+        mn_centroid_make(h->metric, h->dims, h->sums + s * h->dims, h->members[s],
                          h->centroids + s * h->dims);
     }
+}
+
+/* All on the first side. */
+static void halves_begin(struct halves *h)
+{
+    memset(h->sums, 0, 2 * (size_t)h->dims * sizeof *h->sums);
+    memset(h->side, 0, h->count);
+    memset(h->summed, 0, h->count);
+    h->members[0] = h->count;
+    h->members[1] = 0;
+    for (size_t i = 0; i < h->count; i++) {
+        h->units[i] = unit_of(h->metric, h->dims, h->vectors[i]);
+        sum_add(h->sums, h->vectors[i], h->units[i], h->dims);
+    }
+    means_of_sides(h);
 }
 
 static size_t sides_take(struct halves *h, double bound)
@@ -409,37 +436,50 @@ static void sides_balance(struct halves *h)
     }
 }
 
+static enum mn_status halves_room(struct halves *h)
+{
+    h->sums = mn_alloc(2 * (size_t)h->dims * sizeof *h->sums);
+    h->units = mn_alloc(3 * h->count * sizeof *h->units);
+    h->summed = mn_alloc(h->count);
+    if (!h->sums || !h->units || !h->summed) return mn_fail_nomem();
+    h->margins = h->units + h->count;
+    h->sorted = h->margins + h->count;
+    return MN_OK;
+}
+
+static void halves_cut(struct halves *h)
+{
+    enum { ROUNDS = 6 };
+
+    halves_begin(h);
+    memcpy(h->centroids + h->dims, h->centroids, h->dims * sizeof *h->centroids);
+    h->side[farthest(h, h->centroids)] = 1;
+    means_of_sides(h);
+    for (uint32_t r = 0; r < ROUNDS; r++) {
+        margins_take(h);
+        size_t second = sides_take(h, 0);
+        if (second == 0 || second == h->count) break;
+        means_of_sides(h);
+    }
+    margins_take(h);
+    sides_balance(h);
+    means_of_sides(h);
+}
+
 enum mn_status mn_two_means(enum mn_metric metric, uint32_t dims, const float *const *vectors,
                             size_t count, uint8_t *side, float *centroids)
 {
-    enum { ROUNDS = 6 };
-    struct halves h = {metric, dims, vectors, count, side, centroids, NULL, NULL, NULL};
+    struct halves h = {.metric = metric,
+                       .dims = dims,
+                       .vectors = vectors,
+                       .count = count,
+                       .side = side,
+                       .centroids = centroids};
+    enum mn_status status = halves_room(&h);
 
-    h.sums = mn_alloc(2 * (size_t)dims * sizeof *h.sums);
-    h.margins = mn_alloc(2 * count * sizeof *h.margins);
-    if (!h.sums || !h.margins) {
-        mn_dealloc(h.sums);
-        mn_dealloc(h.margins);
-        return mn_fail_nomem();
-    }
-    h.sorted = h.margins + count;
-    memset(side, 0, count);
-    means_of_sides(&h);
-    memcpy(centroids + dims, centroids, dims * sizeof *centroids);
-    size_t far = farthest(&h, centroids);
-    memset(side, 0, count);
-    side[far] = 1;
-    means_of_sides(&h);
-    for (uint32_t r = 0; r < ROUNDS; r++) {
-        margins_take(&h);
-        size_t second = sides_take(&h, 0);
-        if (second == 0 || second == count) break;
-        means_of_sides(&h);
-    }
-    margins_take(&h);
-    sides_balance(&h);
-    means_of_sides(&h);
+    if (status == MN_OK) halves_cut(&h);
     mn_dealloc(h.sums);
-    mn_dealloc(h.margins);
-    return MN_OK;
+    mn_dealloc(h.units);
+    mn_dealloc(h.summed);
+    return status;
 }
