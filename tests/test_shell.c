@@ -354,6 +354,15 @@ static void tools_work_on_files(void **state)
     expect(shell("SELECT count(*) AS n FROM t", "--mode", "csv", "b.mneme", NULL), 0, "n\n2\n", "");
     expect(shell(NULL, "restore", "b.mneme", "c.mneme", NULL), 0, "", "");
     expect(shell("SELECT count(*) AS n FROM t", "--mode", "csv", "c.mneme", NULL), 0, "n\n2\n", "");
+    expect(shell("CREATE TABLE w (e VECTOR(2)); CREATE INDEX near ON w (e) USING vector;"
+                 "INSERT INTO w VALUES ([1, 0]), ([1, 1]), ([0, 1])",
+                 "b.mneme", NULL),
+           0, "", "");
+    r = shell(NULL, "stat", "b.mneme", NULL);
+    assert_int_equal(r->status, 0);
+    assert_non_null(strstr(r->out, "\nvector index near on w (e), cosine\nrows             3\n"));
+    assert_non_null(strstr(r->out, "\nrows of a list   3 least, 3.0 mean, 3 most\n"));
+    assert_non_null(strstr(r->out, "\nrecall@10        1.000, of 3 rows against all 3 vectors\n"));
     assert_int_equal(shell(NULL, "restore", "b.mneme", "a.mneme", NULL)->status, 3);
     assert_int_equal(shell(NULL, "backup", "a.mneme", "b.mneme", NULL)->status, 3);
 }

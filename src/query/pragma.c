@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "btree/tree.h"
-#include "index/vector/ann.h"
+#include "index/vector/ann_stat.h"
 #include "os/parallel.h"
 #include "query/integrity.h"
 #include "query/parse.h"
@@ -22,6 +22,7 @@ enum pragma {
     PRAGMA_VERSION,
     PRAGMA_COMPACT,
     PRAGMA_MAINTAIN,
+    PRAGMA_VECTOR_STAT,
     PRAGMAS
 };
 
@@ -41,12 +42,37 @@ static const struct {
     [PRAGMA_VERSION] = {"version", MN_TYPE_INT, false, true},
     [PRAGMA_COMPACT] = {"compact", MN_TYPE_INT, false, true},
     [PRAGMA_MAINTAIN] = {"maintain", MN_TYPE_INT, true, true},
+    [PRAGMA_VECTOR_STAT] = {"vector_stat", MN_TYPE_INT, false, true},
 };
 
-/* What PRAGMA compact answers, all INT. */
-static const char *const compact_columns[] = {"bytes_before", "bytes_after", "pages_written",
-                                              "held_by_version"};
+/* What the answers of several columns are. */
+struct shown {
+    const char *name;
+    uint8_t type;
+};
+
+static const struct shown compact_columns[] = {{"bytes_before", MN_TYPE_INT},
+                                               {"bytes_after", MN_TYPE_INT},
+                                               {"pages_written", MN_TYPE_INT},
+                                               {"held_by_version", MN_TYPE_INT}};
 enum { COMPACT_COLUMNS = sizeof compact_columns / sizeof compact_columns[0] };
+
+static const struct shown stat_columns[] = {{"index", MN_TYPE_TEXT},
+                                            {"table", MN_TYPE_TEXT},
+                                            {"column", MN_TYPE_TEXT},
+                                            {"metric", MN_TYPE_TEXT},
+                                            {"rows", MN_TYPE_INT},
+                                            {"partitions", MN_TYPE_INT},
+                                            {"clusters", MN_TYPE_INT},
+                                            {"least_rows", MN_TYPE_INT},
+                                            {"mean_rows", MN_TYPE_FLOAT},
+                                            {"most_rows", MN_TYPE_INT},
+                                            {"code_bytes", MN_TYPE_INT},
+                                            {"vector_bytes", MN_TYPE_INT},
+                                            {"recall_at_10", MN_TYPE_FLOAT},
+                                            {"queries", MN_TYPE_INT},
+                                            {"vectors_compared", MN_TYPE_INT}};
+enum { STAT_COLUMNS = sizeof stat_columns / sizeof stat_columns[0] };
 
 static const char *pragma_name(void *context, uint32_t index)
 {
@@ -69,6 +95,20 @@ static enum mn_status pragma_find(const struct mn_ast_option *ast, enum pragma *
     return near ? mn_hint("did you mean %s?", near) : MN_SCHEMA;
 }
 
+static enum mn_status columns_shape(struct mn_stmt *stmt, const struct shown *columns,
+                                    uint32_t count)
+{
+    stmt->column_count = count;
+    stmt->names = mn_arena_alloc(&stmt->arena, (count + 1) * sizeof(char *));
+    stmt->kinds = mn_arena_zalloc(&stmt->arena, (count + 1) * sizeof *stmt->kinds);
+    if (!stmt->names || !stmt->kinds) return mn_fail_nomem();
+    for (uint32_t i = 0; i < count; i++) {
+        stmt->names[i] = columns[i].name;
+        stmt->kinds[i].type = columns[i].type;
+    }
+    return MN_OK;
+}
+
 enum mn_status mn_pragma_shape(struct mn_stmt *stmt)
 {
     const struct mn_ast_option *ast = stmt->ast->pragma;
@@ -85,15 +125,11 @@ enum mn_status mn_pragma_shape(struct mn_stmt *stmt)
                           "PRAGMA %s takes %s", ast->name.text, mn_type_name(pragmas[which].type));
     }
     stmt->writes = (ast->given || pragmas[which].fixed) && pragmas[which].in_file;
-    stmt->column_count = ast->given ? 0 : which == PRAGMA_COMPACT ? COMPACT_COLUMNS : 1;
-    stmt->names = mn_arena_alloc(&stmt->arena, COMPACT_COLUMNS * sizeof(char *));
-    stmt->kinds = mn_arena_zalloc(&stmt->arena, COMPACT_COLUMNS * sizeof *stmt->kinds);
-    if (!stmt->names || !stmt->kinds) return mn_fail_nomem();
-    for (int i = 0; i < COMPACT_COLUMNS; i++) {
-        stmt->names[i] = which == PRAGMA_COMPACT ? compact_columns[i] : pragmas[which].name;
-        stmt->kinds[i].type = pragmas[which].type;
-    }
-    return MN_OK;
+    if (ast->given) return columns_shape(stmt, NULL, 0);
+    if (which == PRAGMA_COMPACT) return columns_shape(stmt, compact_columns, COMPACT_COLUMNS);
+    if (which == PRAGMA_VECTOR_STAT) return columns_shape(stmt, stat_columns, STAT_COLUMNS);
+    const struct shown one = {pragmas[which].name, pragmas[which].type};
+    return columns_shape(stmt, &one, 1);
 }
 
 /* It makes commits of its own; the statement's own view must not hold what they free. */
@@ -148,6 +184,56 @@ static enum mn_status maintain_run(struct mn_stmt *stmt)
     return status == MN_OK ? mn_statement_keep(stmt, &value) : status;
 }
 
+static struct mn_value name_value(const char *name)
+{
+    return mn_text(name, strlen(name));
+}
+
+static enum mn_status stat_keep(struct mn_stmt *stmt, const struct mn_ann *ann,
+                                const struct mn_ann_stat *stat)
+{
+    const struct mn_table *table = ann->index->table;
+    double mean = stat->lists ? (double)stat->rows / (double)stat->lists : 0;
+    struct mn_value row[STAT_COLUMNS] = {
+        name_value(ann->index->name),
+        name_value(table->name),
+        name_value(table->columns[ann->column].name),
+        name_value(mn_metric_name(ann->metric)),
+        mn_int((int64_t)stat->rows),
+        mn_int((int64_t)stat->partitions),
+        mn_int((int64_t)stat->clusters),
+        mn_int((int64_t)stat->least),
+        mn_float(mean),
+        mn_int((int64_t)stat->most),
+        mn_int((int64_t)stat->code_bytes),
+        mn_int((int64_t)stat->vector_bytes),
+        stat->queries ? mn_float(stat->recall) : mn_null(),
+        mn_int((int64_t)stat->queries),
+        mn_int((int64_t)stat->compared),
+    };
+
+    return mn_statement_keep(stmt, row);
+}
+
+/* A row for every coded index, in the order of their names. */
+static enum mn_status stat_run(struct mn_stmt *stmt)
+{
+    const struct mn_ann_progress progress = {exec_tick, &stmt->exec};
+    const struct mn_schema *schema = stmt->exec.schema;
+    enum mn_status status = MN_OK;
+
+    for (uint32_t i = 0; i < schema->index_count && status == MN_OK; i++) {
+        struct mn_ann ann;
+        struct mn_ann_stat stat;
+
+        if (!mn_index_is_coded(schema->indexes[i])) continue;
+        status = mn_ann_init(&ann, stmt->exec.view, schema->indexes[i]);
+        if (status == MN_OK) status = mn_ann_stat(&ann, &progress, &stat);
+        if (status == MN_OK) status = stat_keep(stmt, &ann, &stat);
+    }
+    return status;
+}
+
 static enum mn_status finding_keep(void *context, const char *finding)
 {
     struct mn_value value = mn_text(finding, strlen(finding));
@@ -191,6 +277,7 @@ static enum mn_status pragma_get(struct mn_stmt *stmt, enum pragma which)
     case PRAGMA_THREADS: value = mn_int(mn_view_threads(exec->view)); break;
     case PRAGMA_VERSION: value = mn_int((int64_t)mn_view_version(exec->view)); break;
     case PRAGMA_MAINTAIN: return maintain_run(stmt);
+    case PRAGMA_VECTOR_STAT: return stat_run(stmt);
     case PRAGMA_COMPACT:
     case PRAGMAS: break;
     }
@@ -238,6 +325,7 @@ static enum mn_status pragma_set(struct mn_stmt *stmt, enum pragma which)
     case PRAGMA_VERSION:
     case PRAGMA_COMPACT:
     case PRAGMA_MAINTAIN:
+    case PRAGMA_VECTOR_STAT:
     case PRAGMAS: break;
     }
     return MN_OK;
