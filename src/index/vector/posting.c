@@ -16,12 +16,6 @@
 
 /* ---- form ---- */
 
-size_t mn_group_fixed(const struct mn_code_form *form)
-{
-    return (size_t)form->steps * MN_CODE_STEP_BYTES +
-           MN_CODE_GROUP * ((form->squares ? 2 : 1) * sizeof(float) + sizeof(uint16_t));
-}
-
 size_t mn_group_bytes(const struct mn_code_form *form, bool wide)
 {
     return mn_group_fixed(form) + MN_CODE_GROUP * (wide ? sizeof(int64_t) : sizeof(uint32_t));
@@ -84,16 +78,6 @@ uint32_t mn_chunk_pages(const struct mn_postings *postings, uint32_t count)
 static const uint8_t *group_of(const struct mn_code_groups *groups, uint32_t i)
 {
     return groups->base + i / MN_CODE_GROUP * groups->stride;
-}
-
-int64_t mn_chunk_row(const struct mn_chunk *chunk, uint32_t i)
-{
-    const uint8_t *ids = group_of(&chunk->groups, i) + mn_group_fixed(&chunk->postings->form);
-    uint32_t at = i % MN_CODE_GROUP;
-
-    if (chunk->wide) return (int64_t)mn_get_u64(ids + at * sizeof(int64_t));
-    return (int64_t)((uint64_t)(uint32_t)chunk->high << 32 |
-                     mn_get_u32(ids + at * sizeof(uint32_t)));
 }
 
 struct mn_code_facts mn_chunk_facts(const struct mn_chunk *chunk, uint32_t i)

@@ -22,6 +22,7 @@
 #define MN_INDEX_VECTOR_POSTING_H
 
 #include "base/buf.h"
+#include "base/bytes.h"
 #include "btree/tree.h"
 #include "index/vector/code.h"
 
@@ -79,7 +80,36 @@ struct mn_chunk {
     const struct mn_postings *postings;
 };
 
-int64_t mn_chunk_row(const struct mn_chunk *chunk, uint32_t i);
+/* Bytes of a group in front of its row ids. */
+static inline size_t mn_group_fixed(const struct mn_code_form *form)
+{
+    return (size_t)form->steps * MN_CODE_STEP_BYTES +
+           MN_CODE_GROUP * ((form->squares ? 2 : 1) * sizeof(float) + sizeof(uint16_t));
+}
+
+static inline const uint8_t *mn_chunk_ids(const struct mn_chunk *chunk, uint32_t i)
+{
+    return chunk->groups.base + i / MN_CODE_GROUP * chunk->groups.stride +
+           mn_group_fixed(&chunk->postings->form);
+}
+
+static inline int64_t mn_chunk_row(const struct mn_chunk *chunk, uint32_t i)
+{
+    const uint8_t *ids = mn_chunk_ids(chunk, i);
+
+    i %= MN_CODE_GROUP;
+    if (chunk->wide) return (int64_t)mn_get_u64(ids + i * sizeof(int64_t));
+    return (int64_t)((uint64_t)(uint32_t)chunk->high << 32 |
+                     mn_get_u32(ids + i * sizeof(uint32_t)));
+}
+
+static inline float mn_chunk_error(const struct mn_chunk *chunk, uint32_t i)
+{
+    size_t behind = (MN_CODE_GROUP - i % MN_CODE_GROUP) * sizeof(uint16_t);
+
+    return mn_code_error_value(mn_get_u16(mn_chunk_ids(chunk, i) - behind));
+}
+
 struct mn_code_facts mn_chunk_facts(const struct mn_chunk *chunk, uint32_t i);
 /* Copies a row; its code goes to row->code, which the caller gave. */
 void mn_chunk_get(const struct mn_chunk *chunk, uint32_t i, struct mn_posting *row);

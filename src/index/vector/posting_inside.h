@@ -48,8 +48,7 @@ void mn_chunk_head(const struct mn_chunk *chunk, uint32_t count, uint8_t head[MN
 void mn_group_set(const struct mn_code_form *form, uint8_t *group, bool wide, uint32_t lane,
                   const struct mn_posting *row);
 
-/* Bytes of a group in front of its row ids, and of all of it. */
-size_t mn_group_fixed(const struct mn_code_form *form);
+/* Bytes of a group. */
 size_t mn_group_bytes(const struct mn_code_form *form, bool wide);
 size_t mn_image_bytes(const struct mn_postings *postings);
 struct mn_chunk mn_image_chunk(const struct mn_postings *postings, const uint8_t *image,

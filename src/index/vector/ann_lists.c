@@ -1,0 +1,242 @@
+/*
+ * ann_lists: the lists of an index, likeliest first.
+ *
+ * Memory is what a search waits for. While a chunk is scanned the place of the next one is looked
+ * up, and the begin of each of its pages asked for: behind that the hardware reads on by itself.
+ */
+#include <math.h>
+
+#include "base/alloc.h"
+#include "catalog/key.h"
+#include "index/vector/ann_hunt.h"
+
+enum { PLACE_BITS = 16 };
+
+/* ---- which there are ---- */
+
+static bool lists_room(struct mn_hunt *hunt, size_t more)
+{
+    return mn_grow(&hunt->lists, &hunt->lists_capacity, hunt->lists_count + 1,
+                   sizeof *hunt->lists) &&
+           mn_grow(&hunt->all, &hunt->all_capacity, hunt->all_count + more, sizeof *hunt->all);
+}
+
+struct mn_list mn_hunt_list(const struct mn_hunt *hunt, const struct mn_candidate *at)
+{
+    int64_t id = at->id;
+    const struct mn_hunt_lists *lists = &hunt->lists[id >> PLACE_BITS];
+    struct mn_list list = {{hunt->prefixes.data + lists->prefix, lists->prefix_bytes},
+                           MN_LIST_FLAT};
+
+    if (lists->chunk.postings) {
+        list.number = (uint32_t)mn_chunk_row(&lists->chunk, id & ((1 << PLACE_BITS) - 1));
+    }
+    return list;
+}
+
+static enum mn_status centroids_note(struct mn_hunt *hunt, const struct mn_hunt_lists *lists)
+{
+    float scores[MN_POSTING_ROWS_MAX];
+    uint16_t hits[MN_HUNT_GROUPS_MAX];
+    int64_t id = (int64_t)hunt->lists_count << PLACE_BITS;
+
+    hunt->kernels->code_scan(&hunt->scan, &lists->chunk.groups, -INFINITY, scores, hits);
+    if (!lists_room(hunt, lists->chunk.count)) return mn_fail_nomem();
+    struct mn_candidate *all = hunt->all + hunt->all_count;
+    for (uint32_t i = 0; i < lists->chunk.count; i++) {
+        all[i] = (struct mn_candidate){isnan(scores[i]) ? INFINITY : scores[i], 0, id + i};
+    }
+    hunt->all_count += lists->chunk.count;
+    hunt->lists[hunt->lists_count++] = *lists;
+    hunt->clustered = true;
+    return MN_OK;
+}
+
+static enum mn_status flat_note(struct mn_hunt *hunt, const struct mn_hunt_lists *lists)
+{
+    int64_t id = (int64_t)hunt->lists_count << PLACE_BITS;
+
+    if (!lists_room(hunt, 1)) return mn_fail_nomem();
+    hunt->all[hunt->all_count++] = (struct mn_candidate){INFINITY, 0, id};
+    hunt->lists[hunt->lists_count++] = *lists;
+    return MN_OK;
+}
+
+/* Notes the lists of one partition: its centroids, or its flat list. */
+static enum mn_status partition_note(struct mn_hunt *hunt, size_t prefix, size_t prefix_bytes)
+{
+    const uint32_t centroids = MN_LIST_CENTROIDS;
+    struct mn_hunt_lists lists = {.prefix = prefix, .prefix_bytes = prefix_bytes};
+    struct mn_bytes bytes = {hunt->prefixes.data + prefix, prefix_bytes};
+    bool found = true, any = false;
+    enum mn_status status = mn_posting_scan_seek(&hunt->postings, bytes, &centroids);
+
+    while (status == MN_OK) {
+        status = mn_posting_scan_next(&hunt->postings, &lists.chunk, &found);
+        if (status != MN_OK || !found) break;
+        any = true;
+        status = centroids_note(hunt, &lists);
+    }
+    if (status != MN_OK || any) return status;
+    lists.chunk = (struct mn_chunk){.list = MN_LIST_FLAT};
+    return flat_note(hunt, &lists);
+}
+
+/* Goes from partition to partition. */
+enum mn_status mn_hunt_lists_note(struct mn_hunt *hunt)
+{
+    static const uint8_t behind[4 + MN_ROW_ID_BYTES] = {255, 255, 255, 255, 255, 255,
+                                                        255, 255, 255, 255, 255, 255};
+    struct mn_bytes base = hunt->query->prefix;
+    struct mn_cursor *cursor = hunt->postings.cursor;
+    struct mn_buf key = {0};
+    struct mn_item item;
+    bool found = true;
+    enum mn_status status = mn_buf_append(&key, base.data, base.len);
+
+    while (status == MN_OK) {
+        status = mn_cursor_seek(cursor, mn_bytes_of(key.data, key.len), MN_SEEK_GE, &found);
+        if (status == MN_OK && found) status = mn_cursor_item(cursor, &item);
+        if (status != MN_OK || !found) break;
+        if (item.key.len < base.len + sizeof behind ||
+            (base.len && memcmp(item.key.data, base.data, base.len) != 0)) {
+            break;
+        }
+        size_t at = hunt->prefixes.len, bytes = item.key.len - sizeof behind;
+        key.len = 0;
+        status = mn_buf_append(&hunt->prefixes, item.key.data, bytes);
+        if (status == MN_OK) status = mn_buf_append(&key, item.key.data, bytes);
+        if (status == MN_OK) status = mn_buf_append(&key, behind, sizeof behind);
+        if (status == MN_OK) status = partition_note(hunt, at, bytes);
+        if (status == MN_OK) status = mn_hunt_tick(hunt);
+    }
+    mn_buf_release(&key);
+    return status;
+}
+
+/* ---- how many are read ---- */
+
+/* Lists to read where nothing is said: their number grows with the root of all. */
+static uint64_t lists_default(uint64_t lists)
+{
+    return 8 + (uint64_t)(1.8 * sqrt((double)lists));
+}
+
+struct plan {
+    uint64_t lists, passed;
+};
+
+static struct plan plan_make(const struct mn_hunt *hunt)
+{
+    const struct mn_ann_query *query = hunt->query;
+    struct plan plan = {.lists = query->effort ? query->effort : lists_default(hunt->all_count)};
+
+    if (query->set && query->rows && hunt->all_count) {
+        double share = (double)query->set->count / (double)query->rows;
+        double each = (double)query->rows / (double)hunt->all_count;
+
+        if (share < 1) plan.passed = (uint64_t)((double)plan.lists * each * sqrt(share));
+        if (plan.passed > query->set->count) plan.passed = query->set->count;
+    }
+    uint64_t least = query->search.k;
+    if (query->set && least > query->set->count) least = query->set->count;
+    if (plan.passed < least) plan.passed = least;
+    return plan;
+}
+
+/* ---- reading them ---- */
+
+/* The chunks of the lists in their order. */
+struct walk {
+    size_t at; /* the list */
+    bool open; /* it is being read */
+};
+
+/* Brings more of the likeliest into order: as many as wanted, then twice as many as before. */
+static enum mn_status lists_order(struct mn_hunt *hunt, uint64_t wanted)
+{
+    size_t all = hunt->all_count, next = 2 * hunt->order_count;
+
+    if (next == 0) next = wanted < all ? (size_t)wanted : all;
+    if (next > all) next = all;
+    if (!mn_grow(&hunt->order, &hunt->order_capacity, all + next + 1, sizeof *hunt->order)) {
+        return mn_fail_nomem();
+    }
+    mn_candidates_select(hunt->all, all, next, hunt->order);
+    mn_candidates_sort(hunt->order, next, hunt->order + next);
+    hunt->order_count = next;
+    return MN_OK;
+}
+
+/* The next chunk; where the list has no more, of the next list only with `cross`. */
+static enum mn_status walk_next(struct mn_hunt *hunt, struct walk *walk, bool cross,
+                                struct mn_chunk *chunk, bool *found)
+{
+    enum mn_status status = MN_OK;
+
+    *found = false;
+    while (status == MN_OK) {
+        if (walk->open) {
+            status = mn_posting_scan_next(&hunt->postings, chunk, found);
+            if (status != MN_OK || *found) break;
+            walk->open = false;
+            walk->at++;
+        }
+        if (!cross || walk->at == hunt->all_count) break;
+        if (walk->at == hunt->order_count) status = lists_order(hunt, plan_make(hunt).lists);
+        if (status != MN_OK) break;
+        struct mn_list list = mn_hunt_list(hunt, &hunt->order[walk->at]);
+        status = mn_posting_scan_seek(&hunt->postings, list.prefix, &list.number);
+        walk->open = true;
+    }
+    return status;
+}
+
+static void chunk_ask(const struct mn_chunk *chunk)
+{
+    enum { PAGE_BYTES = 4096, LINE_BYTES = 64, LINES = 4 };
+    const uint8_t *at = chunk->groups.base, *end = at + chunk->groups.count * chunk->groups.stride;
+
+    for (; at < end; at += PAGE_BYTES) {
+        for (size_t i = 0; i < LINES; i++) __builtin_prefetch(at + i * LINE_BYTES, 0, 2);
+    }
+}
+
+static enum mn_status lists_read(struct mn_hunt *hunt)
+{
+    struct plan plan = plan_make(hunt);
+    struct walk walk = {.at = 0};
+    struct mn_chunk chunk, ahead;
+    bool found, more;
+    uint64_t read = 0, before = hunt->passed;
+    enum mn_status status = walk_next(hunt, &walk, true, &chunk, &found);
+
+    while (status == MN_OK && found) {
+        size_t at = walk.at;
+        bool cross = read + 1 < plan.lists || hunt->passed < plan.passed;
+
+        status = walk_next(hunt, &walk, cross, &ahead, &more);
+        if (status == MN_OK && more) chunk_ask(&ahead);
+        if (status == MN_OK) status = mn_hunt_chunk(hunt, &chunk);
+        if (status == MN_OK) status = mn_hunt_tick(hunt);
+        if (status == MN_OK && walk.at != at) {
+            hunt->counts->lists++;
+            read += hunt->passed > before;
+            before = hunt->passed;
+            if (read >= plan.lists && hunt->passed >= plan.passed) break;
+            if (!more) status = walk_next(hunt, &walk, true, &ahead, &more);
+        }
+        chunk = ahead;
+        found = more;
+    }
+    return status;
+}
+
+enum mn_status mn_hunt_lists_scan(struct mn_hunt *hunt)
+{
+    enum mn_status status = lists_read(hunt);
+
+    if (status != MN_OK) return status;
+    mn_hunt_best_keep(hunt);
+    return mn_hunt_score(hunt, hunt->candidates, hunt->count);
+}
