@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index/vector/ann.h"
 #include "index/vector/posting_inside.h"
 #include "support/test.h"
 
@@ -273,12 +274,36 @@ static void code_is_a_function_of_its_vector(void **state)
     }
 }
 
+/* The sizes of clusters: as they are told for short vectors, half of that for long ones. */
+static void long_vectors_are_in_smaller_clusters(void **state)
+{
+    static const struct {
+        enum mn_metric metric;
+        uint32_t dims;
+        uint64_t most, least, aim;
+    } cases[] = {{MN_METRIC_COSINE, 1, 512, 128, 300},  {MN_METRIC_L2, 384, 512, 128, 300},
+                 {MN_METRIC_L2, 408, 512, 128, 300},    {MN_METRIC_L2, 416, 503, 125, 295},
+                 {MN_METRIC_L2, 784, 275, 68, 161},     {MN_METRIC_L2, 840, 257, 64, 151},
+                 {MN_METRIC_COSINE, 8192, 256, 64, 150}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct mn_postings postings = {.form = mn_code_form(cases[i].metric, cases[i].dims)};
+        struct mn_ann_sizes sizes = mn_ann_sizes(&postings);
+
+        assert_int_equal(sizes.most, cases[i].most);
+        assert_int_equal(sizes.least, cases[i].least);
+        assert_int_equal(sizes.aim, cases[i].aim);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_level_estimates_the_same),
         cmocka_unit_test(bound_holds),
         cmocka_unit_test(code_is_a_function_of_its_vector),
+        cmocka_unit_test(long_vectors_are_in_smaller_clusters),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,6 +24,20 @@ struct mn_ann_limits mn_ann_limits = {
     .few_passing = 5000,
 };
 
+struct mn_ann_sizes mn_ann_sizes(const struct mn_postings *postings)
+{
+    enum { LIST_BYTES = 64 << 10 };
+    const struct mn_ann_limits *limits = &mn_ann_limits;
+    uint64_t row = mn_group_bytes(&postings->form, false) / MN_CODE_GROUP;
+    uint64_t all = limits->cluster_rows * row, part = all < LIST_BYTES ? all : LIST_BYTES;
+
+    if (part < all / 2) part = all / 2;
+    if (all == 0) part = all = 1;
+    return (struct mn_ann_sizes){.most = limits->cluster_max * part / all,
+                                 .least = limits->cluster_min * part / all,
+                                 .aim = limits->cluster_rows * part / all};
+}
+
 enum mn_status mn_ann_init(struct mn_ann *ann, struct mn_view *view, const struct mn_index *index)
 {
     const struct mn_value *option = mn_index_option(index, "metric");
@@ -356,11 +370,11 @@ static enum mn_status row_put(const struct mn_ann *ann, struct mn_bytes prefix,
 
     if (status != MN_OK) return status;
     if (count) list.number = cluster;
+    uint64_t most = count ? mn_ann_sizes(&ann->postings).most : mn_ann_limits.flat_max;
     status = mn_posting_put(&ann->postings, &list, row);
     if (status == MN_OK && count) status = mn_ann_place_put(ann, row->row_id, cluster);
     if (status == MN_OK) {
-        status = list_is_over(ann, &list,
-                              count ? mn_ann_limits.cluster_max : mn_ann_limits.flat_max, &over);
+        status = list_is_over(ann, &list, most, &over);
     }
     if (status != MN_OK || !over) return status;
     return count ? mn_ann_split(ann, prefix, cluster) : mn_ann_promote(ann, prefix);
@@ -386,7 +400,7 @@ static enum mn_status row_delete(const struct mn_ann *ann, struct mn_bytes prefi
 {
     struct mn_list list = {prefix, MN_LIST_FLAT};
     uint32_t cluster;
-    uint64_t left;
+    uint64_t left, least = mn_ann_sizes(&ann->postings).least;
     bool found;
     enum mn_status status = mn_ann_place_get(ann, prefix, row_id, &cluster);
 
@@ -400,9 +414,9 @@ static enum mn_status row_delete(const struct mn_ann *ann, struct mn_bytes prefi
     if (status != MN_OK || !cluster) return status;
     status = mn_ann_place_put(ann, row_id, 0);
     if (status == MN_OK) {
-        status = mn_posting_list_length(&ann->postings, &list, mn_ann_limits.cluster_min, &left);
+        status = mn_posting_list_length(&ann->postings, &list, least, &left);
     }
-    if (status != MN_OK || left >= mn_ann_limits.cluster_min) return status;
+    if (status != MN_OK || left >= least) return status;
     return mn_ann_merge(ann, prefix, cluster);
 }
 

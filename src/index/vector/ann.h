@@ -31,13 +31,20 @@ enum { MN_ANN_TREES = 3 };
 /* Sizes of lists. Tests make them smaller before they open a file; nothing else writes them. */
 struct mn_ann_limits {
     uint64_t flat_max;     /* rows of a flat partition */
-    uint64_t cluster_max;  /* rows of a cluster: above it is split */
+    uint64_t cluster_max;  /* rows of a cluster: above it is split; for these three see below */
     uint64_t cluster_min;  /* below it is given to its neighbours */
     uint64_t cluster_rows; /* that a build aims at */
     uint64_t few_vectors;  /* a table of so few is searched by its vectors alone */
     uint64_t few_passing;  /* the same, of rows that pass a filter */
 };
 extern struct mn_ann_limits mn_ann_limits;
+
+/* How many rows the clusters of one index have. Long vectors are in smaller ones: centroids cost
+ * little beside what a list of them takes to read. */
+struct mn_ann_sizes {
+    uint64_t most, least, aim;
+};
+struct mn_ann_sizes mn_ann_sizes(const struct mn_postings *postings);
 
 struct mn_ann {
     struct mn_view *view;

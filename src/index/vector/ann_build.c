@@ -188,7 +188,7 @@ static enum mn_status clusters_train(struct partition *p)
     struct mn_kmeans_options options = {
         .metric = mn_assign_metric(ann->metric),
         .dims = dims,
-        .count = (uint32_t)(p->count / mn_ann_limits.cluster_rows) + 1,
+        .count = (uint32_t)(p->count / mn_ann_sizes(&ann->postings).aim) + 1,
         .rounds = ROUNDS,
         .seed = p->count,
         .threads = mn_view_threads(ann->view),
@@ -304,6 +304,7 @@ static enum mn_status cluster_cut(struct partition *p, struct piece whole)
     enum { PIECES_MAX = 64 }; /* each cut leaves at most 7/8: deeper than any count goes */
     struct piece stack[PIECES_MAX];
     size_t depth = 0;
+    uint64_t most = mn_ann_sizes(&p->build->ann->postings).most;
     const float **vectors = mn_alloc(whole.count * sizeof(const float *));
     int64_t *ids = mn_alloc(whole.count * sizeof *ids);
     enum mn_status status = vectors && ids ? MN_OK : mn_fail_nomem();
@@ -312,7 +313,7 @@ static enum mn_status cluster_cut(struct partition *p, struct piece whole)
     while (depth > 0 && status == MN_OK) {
         struct piece piece = stack[--depth];
 
-        if (piece.count <= mn_ann_limits.cluster_max || depth + 2 > PIECES_MAX) continue;
+        if (piece.count <= most || depth + 2 > PIECES_MAX) continue;
         struct piece rest;
         status = piece_cut(p, &piece, &rest, vectors, ids);
         if (status == MN_OK) status = build_tick(p->build);
@@ -329,12 +330,13 @@ static enum mn_status cluster_cut(struct partition *p, struct piece whole)
 static enum mn_status big_ones_cut(struct partition *p)
 {
     uint32_t *begins, clusters = p->clusters;
+    uint64_t most = mn_ann_sizes(&p->build->ann->postings).most;
     enum mn_status status = members_order(p, &begins);
 
     for (uint32_t c = 0; c < clusters && status == MN_OK; c++) {
         struct piece whole = {p->order + begins[c], begins[c + 1] - begins[c], p->first + c};
 
-        if (whole.count > mn_ann_limits.cluster_max) status = cluster_cut(p, whole);
+        if (whole.count > most) status = cluster_cut(p, whole);
     }
     mn_dealloc(begins);
     return status;

@@ -194,7 +194,7 @@ static enum mn_status walk_next(struct mn_hunt *hunt, struct walk *walk, bool cr
 
 static void chunk_ask(const struct mn_chunk *chunk)
 {
-    enum { PAGE_BYTES = 4096, LINE_BYTES = 64, LINES = 4 };
+    enum { PAGE_BYTES = 4096, LINE_BYTES = 64, LINES = 8 };
     const uint8_t *at = chunk->groups.base, *end = at + chunk->groups.count * chunk->groups.stride;
 
     for (; at < end; at += PAGE_BYTES) {

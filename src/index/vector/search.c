@@ -471,7 +471,7 @@ static enum mn_status some_judge(struct mn_search *s, const int64_t *ids,
 /* While the next rows are looked for, the begin of this one is on its way to the second cache. */
 static inline void some_ask(const float *vector, uint32_t dims)
 {
-    enum { LINE_FLOATS = 16, LINES_MOST = 16 };
+    enum { LINE_FLOATS = 16, LINES_MOST = 8 };
     uint32_t end = dims < LINES_MOST * LINE_FLOATS ? dims : LINES_MOST * LINE_FLOATS;
 
     for (uint32_t at = 0; at < end; at += LINE_FLOATS) __builtin_prefetch(vector + at, 0, 2);

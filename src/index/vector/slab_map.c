@@ -131,14 +131,23 @@ enum mn_status mn_slab_map_want(struct mn_slab_map *map, const struct mn_slabs *
 
 /* ---- finding ---- */
 
+/* About where the place of a row is, counted from another one. */
+static size_t place_guess(const struct mn_slab_map *map, size_t hint, int64_t row_id)
+{
+    double from = (double)map->places[hint].first;
+    double guess = (double)hint + ((double)row_id - from) * map->slabs_a_row;
+    size_t last = map->count - 1;
+
+    return guess < 0 ? 0 : guess < (double)last ? (size_t)guess : last;
+}
+
 /* The last place that does not begin behind the row; 0 where all do. The guess is nearly always
  * right, or a neighbour: else the steps double until the row is between two places. */
 static size_t place_find(const struct mn_slab_map *map, size_t hint, int64_t row_id)
 {
     const struct mn_slab_place *places = map->places;
-    double guess = (double)hint + ((double)row_id - (double)places[hint].first) * map->slabs_a_row;
     size_t last = map->count - 1, step = 1;
-    size_t at = guess < 0 ? 0 : guess < (double)last ? (size_t)guess : last;
+    size_t at = place_guess(map, hint, row_id);
     size_t low = at, high = at;
 
     if (places[at].first <= row_id) {
@@ -234,6 +243,9 @@ enum mn_status mn_slab_map_gather(struct mn_slab_map *map, const struct mn_slabs
 {
     size_t stride = mn_slab_stride(slabs->dims), hint = 0;
 
+    for (size_t i = 0; i < count; i++) {
+        __builtin_prefetch(&map->places[place_guess(map, 0, row_ids[i])]);
+    }
     for (size_t i = 0; i < count;) {
         struct mn_slab_stretch stretch;
         enum mn_status status =
