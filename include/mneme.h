@@ -476,6 +476,32 @@ typedef struct mn_nearest_list {
  */
 MN_API int mn_nearest(mn_db *db, mn_snap *snap, const char *table, mn_nearest_list *list);
 
+/* The same questions to many vectors at once, in one version of the table. */
+typedef struct mn_nearest_batch {
+    size_t size;        /* sizeof(mn_nearest_batch) */
+    const char *column; /* as in mn_nearest_list; so are the others of the same name */
+    const char *metric;
+    const float *queries; /* query i, counted from 0, begins at queries + i * stride */
+    size_t query_count;
+    size_t dims;   /* of each query */
+    size_t stride; /* floats from one query to the next; 0: dims */
+    int exact;
+    uint64_t effort;
+    size_t capacity;   /* how many rows for each query */
+    mn_datum *keys;    /* room for query_count * capacity, those of query i from i * capacity on,
+                          or NULL */
+    double *distances; /* room for as many, or NULL */
+    size_t *counts;    /* room for query_count; set: how many were found for each */
+} mn_nearest_batch;
+
+/*
+ * What mn_nearest gives for each query, to the last bit, in less time: a list of codes, or a block
+ * of vectors, is read once for all queries that want it. As many run together as an eighth of
+ * memory_limit has room for. A query that mn_nearest would refuse fails the call, which names it;
+ * then all counts are 0.
+ */
+MN_API int mn_nearest_many(mn_db *db, mn_snap *snap, const char *table, mn_nearest_batch *batch);
+
 /* ---- many rows at once --------------------------------------------------------------------- */
 
 #define MN_BATCH_ROWS 1024 /* the most rows that mn_fetch gives at once */

@@ -6,8 +6,9 @@
  * of a row of recalls. The other half is reported: every engine's kept settings in turn, round by
  * round, medians. A bar at a recall is read at the fastest of these points at or above it.
  *
- * A peer gets all queries in one call, which lets FAISS scan a list for many queries at once. mneme
- * is asked query by query; FAISS' fast lists asked like that are a line of their own.
+ * A peer gets all queries in one call, which lets FAISS scan a list for many queries at once:
+ * beside that stands mn_nearest_many. mneme is also asked query by query, by a statement, and so
+ * are FAISS' fast lists, a line of their own.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@
 #include "ann/ann.h"
 #include "support/bench.h"
 
-enum { POINTS_LEAST = 8, CHOOSERS_MOST = 400, ENGINES_MAX = 7, SETTINGS_MAX = 1000 };
+enum { POINTS_LEAST = 8, CHOOSERS_MOST = 400, ENGINES_MAX = 8, SETTINGS_MAX = 1000 };
 
 static const double wanted_full[] = {.80, .85, .90,  .925, .94,   .95,  .955, .96,
                                      .97, .98, .985, .99,  .9925, .995, .999};
@@ -35,6 +36,7 @@ struct engine {
     struct ann_table *table; /* mneme */
     const char *peer;        /* the name that ann_peers.py knows */
     bool each;               /* one query a call; at the settings of the engine before it */
+    bool many;               /* mneme: all queries in one call */
     struct ann_curve chosen;
 };
 
@@ -73,6 +75,30 @@ static void ours_ask(struct ann_table *table, int setting)
     ann_table_ask(table, "SELECT id, distance FROM t NEAREST %d BY v TO $q%s", ANN_K, effort);
 }
 
+static double many_search(struct ann_table *table, int setting, size_t from, size_t count,
+                          int32_t *ids)
+{
+    mn_datum *keys = ann_memory(count * ANN_K * sizeof *keys);
+    size_t *counts = ann_memory(count * sizeof *counts);
+    mn_nearest_batch batch = {.size = sizeof batch,
+                              .queries = table->set->query + from * table->set->dims,
+                              .query_count = count,
+                              .dims = table->set->dims,
+                              .effort = (uint64_t)efforts[setting],
+                              .capacity = ANN_K,
+                              .keys = keys,
+                              .counts = counts};
+    double began = bench_now_s();
+
+    ann_must(table->db, mn_nearest_many(table->db, NULL, "t", &batch), "mn_nearest_many");
+    began = bench_now_s() - began;
+    for (size_t i = 0; i < count * ANN_K; i++) ids[i] = (int32_t)keys[i].as.i;
+    for (size_t i = 0; i < count; i++) bench_must(counts[i] == ANN_K, "finding ten rows");
+    free(keys);
+    free(counts);
+    return began;
+}
+
 static double engine_search(struct engine *engine, int setting, size_t from, size_t count,
                             int32_t *ids)
 {
@@ -82,6 +108,7 @@ static double engine_search(struct engine *engine, int setting, size_t from, siz
         return ann_peers_search(ids, count, "%s %s %d %zu %zu", engine->each ? "each" : "search",
                                 engine->peer, setting, from, count);
     }
+    if (engine->many) return many_search(engine->table, setting, from, count, ids);
     ours_ask(engine->table, setting);
     began = bench_now_s();
     for (size_t i = 0; i < count; i++) {
@@ -254,7 +281,8 @@ static int peer_best(const struct engine *engines, enum kind kind, double recall
 
 static void bar_say(const struct engine *engines, bool words, double recall, enum kind kind)
 {
-    int ours = curve_at(&engines[0].chosen, recall), peer = peer_best(engines, kind, recall);
+    const struct engine *own = &engines[kind == FAISS_SETS];
+    int ours = curve_at(&own->chosen, recall), peer = peer_best(engines, kind, recall);
     double bar = kind != GRAPHS ? 1.3 : words ? 3 : 1.5;
     const struct ann_point *a, *b;
 
@@ -263,11 +291,11 @@ static void bar_say(const struct engine *engines, bool words, double recall, enu
                 kind_names[kind], ours < 0 ? "mneme" : "a peer");
         return;
     }
-    a = &engines[0].chosen.points[ours];
+    a = &own->chosen.points[ours];
     b = &engines[peer].chosen.points[curve_at(&engines[peer].chosen, recall)];
     ann_say("| recall@10 >= %.2f | %s: %s, %s (%.4f) | ", recall, kind_names[kind],
             engines[peer].name, label_of(&engines[peer], b->setting), b->recall);
-    ann_say("%.0f, %s (%.4f) | %.0f | %s |\n", a->speed.median, label_of(&engines[0], a->setting),
+    ann_say("%.0f, %s (%.4f) | %.0f | %s |\n", a->speed.median, label_of(own, a->setting),
             a->recall, b->speed.median, ann_verdict(a->speed.median / b->speed.median, bar));
 }
 
@@ -322,6 +350,10 @@ void ann_knn(struct ann_set *set)
     struct ann_table table;
     struct engine engines[ENGINES_MAX] = {
         {.name = "mneme", .table = &table, .settings = sizeof efforts / sizeof efforts[0]},
+        {.name = "mneme, all in one call",
+         .table = &table,
+         .settings = sizeof efforts / sizeof efforts[0],
+         .many = true},
         {.name = "hnswlib", .peer = "hnswlib", .graph = true},
         {.name = "usearch", .peer = "usearch", .graph = true},
         {.name = "FAISS HNSW", .peer = "FAISS-HNSW", .graph = true},

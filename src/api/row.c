@@ -1,6 +1,8 @@
 /*
  * row: rows and edges without the language, and snapshots to read them in.
  */
+#include <string.h>
+
 #include "api/handle.h"
 #include "base/alloc.h"
 #include "query/direct.h"
@@ -172,4 +174,27 @@ int mn_nearest(mn_db *db, mn_snap *snap, const char *table, mn_nearest_list *lis
                                                     "sizeof(mn_nearest_list)"));
     }
     return mn_leave(session, mn_direct_nearest(session, snap, table, list));
+}
+
+int mn_nearest_many(mn_db *db, mn_snap *snap, const char *table, mn_nearest_batch *batch)
+{
+    struct mn_session *session = mn_enter(db);
+    bool sized = batch && batch->size >= sizeof *batch;
+
+    if (sized && batch->counts && batch->query_count <= SIZE_MAX / sizeof *batch->counts) {
+        memset(batch->counts, 0, batch->query_count * sizeof *batch->counts);
+    }
+    if (!session) return (int)mn_error_last()->code;
+    if (!sized) {
+        return mn_leave(session, mn_fail(MN_MISUSE, "the batch is NULL, or batch->size is not "
+                                                    "sizeof(mn_nearest_batch)"));
+    }
+    if (batch->query_count > 0 && !batch->counts) {
+        return mn_leave(session, mn_fail(MN_MISUSE, "batch->counts is NULL"));
+    }
+    if (batch->stride > 0 && batch->stride < batch->dims) {
+        return mn_leave(session, mn_fail(MN_MISUSE, "queries of %zu floats lie %zu apart",
+                                         batch->dims, batch->stride));
+    }
+    return mn_leave(session, mn_direct_nearest_many(session, snap, table, batch));
 }

@@ -112,6 +112,9 @@ enum mn_status mn_direct_neighbors(struct mn_session *session, const struct mn_s
 
 enum mn_status mn_direct_nearest(struct mn_session *session, const struct mn_snap *snap,
                                  const char *table, mn_nearest_list *list);
+/* counts is not NULL where there are queries. */
+enum mn_status mn_direct_nearest_many(struct mn_session *session, const struct mn_snap *snap,
+                                      const char *table, const mn_nearest_batch *batch);
 
 /* ---- loads: direct_load.c ---- */
 

@@ -4,6 +4,7 @@
  *   ann_search.c  what is searched, how candidates are chosen and scored
  *   ann_lists.c   which lists there are, and reading them, likeliest first
  *   ann_flat.c    one flat list, exactly
+ *   ann_many.c    many searches that share lists
  */
 #ifndef MN_INDEX_VECTOR_ANN_HUNT_H
 #define MN_INDEX_VECTOR_ANN_HUNT_H
@@ -59,7 +60,9 @@ enum mn_status mn_hunt_tick(const struct mn_hunt *hunt);
 /* Shows the vectors of some rows to the scorer; puts the rows in order of their ids. */
 enum mn_status mn_hunt_score(struct mn_hunt *hunt, struct mn_candidate *rows, size_t count);
 
-/* The quick way: lets go of all but the best that are to be scored. */
+/* The quick way: begins, with nothing seen; and lets go of all but the best that are to be scored.
+ */
+void mn_hunt_begin_quick(struct mn_hunt *hunt);
 void mn_hunt_best_keep(struct mn_hunt *hunt);
 
 /* All rows of a chunk. */
@@ -86,6 +89,15 @@ struct mn_list mn_hunt_list(const struct mn_hunt *hunt, const struct mn_candidat
 
 /* Notes the lists of all partitions that the query asks for. */
 enum mn_status mn_hunt_lists_note(struct mn_hunt *hunt);
+
+/* How many lists with rows that pass are read, and how many such rows, at least. */
+struct mn_hunt_plan {
+    uint64_t lists, passed;
+};
+struct mn_hunt_plan mn_hunt_plan_make(const struct mn_hunt *hunt);
+
+/* Brings more of the likeliest into order: as many as wanted, then twice as many as before. */
+enum mn_status mn_hunt_lists_order(struct mn_hunt *hunt, uint64_t wanted);
 
 /* Reads as many as the query wants, likeliest first, and scores the best of their rows. */
 enum mn_status mn_hunt_lists_scan(struct mn_hunt *hunt);

@@ -122,14 +122,11 @@ static uint64_t lists_default(uint64_t lists)
     return 8 + (uint64_t)(1.8 * sqrt((double)lists));
 }
 
-struct plan {
-    uint64_t lists, passed;
-};
-
-static struct plan plan_make(const struct mn_hunt *hunt)
+struct mn_hunt_plan mn_hunt_plan_make(const struct mn_hunt *hunt)
 {
     const struct mn_ann_query *query = hunt->query;
-    struct plan plan = {.lists = query->effort ? query->effort : lists_default(hunt->all_count)};
+    struct mn_hunt_plan plan = {.lists =
+                                    query->effort ? query->effort : lists_default(hunt->all_count)};
 
     if (query->set && query->rows && hunt->all_count) {
         double share = (double)query->set->count / (double)query->rows;
@@ -152,8 +149,7 @@ struct walk {
     bool open; /* it is being read */
 };
 
-/* Brings more of the likeliest into order: as many as wanted, then twice as many as before. */
-static enum mn_status lists_order(struct mn_hunt *hunt, uint64_t wanted)
+enum mn_status mn_hunt_lists_order(struct mn_hunt *hunt, uint64_t wanted)
 {
     size_t all = hunt->all_count, next = 2 * hunt->order_count;
 
@@ -183,7 +179,8 @@ static enum mn_status walk_next(struct mn_hunt *hunt, struct walk *walk, bool cr
             walk->at++;
         }
         if (!cross || walk->at == hunt->all_count) break;
-        if (walk->at == hunt->order_count) status = lists_order(hunt, plan_make(hunt).lists);
+        if (walk->at == hunt->order_count)
+            status = mn_hunt_lists_order(hunt, mn_hunt_plan_make(hunt).lists);
         if (status != MN_OK) break;
         struct mn_list list = mn_hunt_list(hunt, &hunt->order[walk->at]);
         status = mn_posting_scan_seek(&hunt->postings, list.prefix, &list.number);
@@ -204,7 +201,7 @@ static void chunk_ask(const struct mn_chunk *chunk)
 
 static enum mn_status lists_read(struct mn_hunt *hunt)
 {
-    struct plan plan = plan_make(hunt);
+    struct mn_hunt_plan plan = mn_hunt_plan_make(hunt);
     struct walk walk = {.at = 0};
     struct mn_chunk chunk, ahead;
     bool found, more;

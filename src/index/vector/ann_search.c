@@ -293,6 +293,13 @@ static bool warms(const struct mn_ann_query *query)
     return query->search.k <= MN_HUNT_WARM_K_MAX && !query->set;
 }
 
+void mn_hunt_begin_quick(struct mn_hunt *hunt)
+{
+    hunt->scan = hunt->ask.scan;
+    hunt->least = -INFINITY;
+    hunt->keep = rerank_count(hunt->query);
+}
+
 /* *flat: there are no clusters. Then a look at the lists is worth it only for what follows; a
  * single list is left to mn_hunt_flat. */
 static enum mn_status quick_run(struct mn_hunt *hunt, bool *flat)
@@ -300,9 +307,7 @@ static enum mn_status quick_run(struct mn_hunt *hunt, bool *flat)
     enum mn_status status;
 
     *flat = true;
-    hunt->scan = hunt->ask.scan;
-    hunt->least = -INFINITY;
-    hunt->keep = rerank_count(hunt->query);
+    mn_hunt_begin_quick(hunt);
     status = mn_hunt_lists_note(hunt);
     *flat = !hunt->clustered;
     hunt->single = *flat && hunt->all_count == 1 && warms(hunt->query);
