@@ -69,29 +69,44 @@ static void facts_tell(struct recover *r, const struct mn_salvage_facts *facts)
     }
 }
 
+static void schema_told(struct recover *r, const struct mn_recovered_schema *lost)
+{
+    char text[160];
+
+    if (lost->tables == UINT64_MAX) {
+        say(r, "the catalogue is damaged: there may have been more tables and relations");
+    } else if (lost->tables > 0) {
+        (void)snprintf(
+            text, sizeof text,
+            "%llu tables or relations lost: both copies of their definitions are damaged",
+            (unsigned long long)lost->tables);
+        say(r, text);
+    }
+    if (lost->relations > 0) {
+        (void)snprintf(text, sizeof text,
+                       "%llu relations lost: the definition of an end is damaged",
+                       (unsigned long long)lost->relations);
+        say(r, text);
+    }
+    if (lost->tables || lost->relations) r->lost = true;
+}
+
 static enum mn_status rows_write(struct mn_salvage *salvage, struct mn_store *store,
                                  struct recover *r)
 {
     struct mn_recover_options options = {
         .table = table_told, .progress = progress_told, .context = r};
     struct mn_view *to;
-    uint64_t undefined = 0;
-    char text[120];
+    struct mn_recovered_schema lost = {0, 0};
     enum mn_status status = mn_write_begin(store, 0, &to);
 
     if (status != MN_OK) return status;
-    status = mn_rows_recover(salvage, to, &options, &undefined);
+    status = mn_rows_recover(salvage, to, &options, &lost);
     if (status != MN_OK) {
         mn_write_abort(to);
         return status;
     }
-    if (undefined > 0) {
-        (void)snprintf(text, sizeof text,
-                       "%llu relations lost: the definition of an end is damaged",
-                       (unsigned long long)undefined);
-        say(r, text);
-        r->lost = true;
-    }
+    schema_told(r, &lost);
     return mn_write_commit(to, NULL);
 }
 

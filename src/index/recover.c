@@ -97,7 +97,13 @@ static enum mn_status entry_note(struct recovery *r, const struct mn_item *item)
     }
 }
 
-static enum mn_status catalogue_read(struct recovery *r, uint64_t tree)
+/* Entries of one copy of the catalogue: those it should have (UINT64_MAX: not known), those read.
+ */
+struct copy {
+    uint64_t total, read;
+};
+
+static enum mn_status catalogue_read(struct recovery *r, uint64_t tree, struct copy *copy)
 {
     struct mn_salvage_cursor *cursor;
     struct mn_item item;
@@ -105,13 +111,24 @@ static enum mn_status catalogue_read(struct recovery *r, uint64_t tree)
     enum mn_status status = mn_salvage_cursor_open(r->forest, tree, &cursor);
 
     if (status != MN_OK) return status;
+    *copy = (struct copy){mn_salvage_cursor_total(cursor), 0};
     status = mn_salvage_cursor_next(cursor, &item, &found);
     while (status == MN_OK && found) {
+        copy->read++;
         status = entry_note(r, &item);
         if (status == MN_OK) status = mn_salvage_cursor_next(cursor, &item, &found);
     }
     mn_salvage_cursor_close(cursor);
     return status;
+}
+
+/* Definitions that are in neither copy: the second has nothing but those of tables. */
+static uint64_t tables_missing(const struct recovery *r, const struct copy *first,
+                               const struct copy *second)
+{
+    if (first->total != UINT64_MAX && first->read >= first->total) return 0;
+    if (second->total == UINT64_MAX || second->total == 0) return UINT64_MAX;
+    return second->total > r->count ? second->total - r->count : 0;
 }
 
 /* Those of a coded vector index have numbers that follow each other. */
@@ -174,18 +191,18 @@ static void ids_pass(struct recovery *r, const struct mn_table *table)
     }
 }
 
-static enum mn_status definitions_write(struct recovery *r, uint64_t *undefined)
+static enum mn_status definitions_write(struct recovery *r, uint64_t *relations)
 {
     enum mn_status status = MN_OK;
 
-    *undefined = 0;
+    *relations = 0;
     for (size_t i = 0; i < r->count && status == MN_OK; i++) {
         struct source *source = &r->sources[i];
 
         source->gone = source->code.table.relation &&
                        (!source_of(r, source->code.from_id) || !source_of(r, source->code.to_id));
         if (source->gone) {
-            ++*undefined;
+            ++*relations;
             continue;
         }
         ids_pass(r, &source->code.table);
@@ -439,19 +456,22 @@ static enum mn_status tables_recover(struct recovery *r, bool relations)
 }
 
 enum mn_status mn_rows_recover(struct mn_salvage *salvage, struct mn_view *to,
-                               const struct mn_recover_options *options, uint64_t *undefined)
+                               const struct mn_recover_options *options,
+                               struct mn_recovered_schema *lost)
 {
+    struct copy first = {0, 0}, second = {0, 0};
     struct recovery r = {.to = to, .options = options, .head = {.next_id = 1}};
     enum mn_status status = mn_salvage_forest_new(salvage, &r.forest);
 
-    *undefined = 0;
+    *lost = (struct mn_recovered_schema){0, 0};
     mn_arena_init(&r.arena, 0);
-    if (status == MN_OK) status = catalogue_read(&r, MN_TREE_CATALOGUE);
-    if (status == MN_OK) status = catalogue_read(&r, MN_TREE_SPARE);
+    if (status == MN_OK) status = catalogue_read(&r, MN_TREE_CATALOGUE, &first);
+    if (status == MN_OK) status = catalogue_read(&r, MN_TREE_SPARE, &second);
+    if (status == MN_OK) lost->tables = tables_missing(&r, &first, &second);
     for (size_t i = 0; i < r.count && status == MN_OK; i++) {
         status = columns_relax(&r, &r.sources[i]);
     }
-    if (status == MN_OK) status = definitions_write(&r, undefined);
+    if (status == MN_OK) status = definitions_write(&r, &lost->relations);
     if (status == MN_OK) status = tables_recover(&r, false);
     if (status == MN_OK) status = tables_recover(&r, true);
     mn_salvage_forest_free(r.forest);

@@ -29,9 +29,15 @@ struct mn_recover_options {
     void *context;
 };
 
-/* `to` is a writer's view of a store without trees. *undefined: tables whose definition is lost, as
- * far as relations name them. */
+/* Of which the definition is lost, in both of its copies, and with it what they held. */
+struct mn_recovered_schema {
+    uint64_t relations; /* those that are defined, but not the table at one of their ends */
+    uint64_t tables;    /* and relations; UINT64_MAX: how many is not known */
+};
+
+/* `to` is a writer's view of a store without trees. */
 enum mn_status mn_rows_recover(struct mn_salvage *salvage, struct mn_view *to,
-                               const struct mn_recover_options *options, uint64_t *undefined);
+                               const struct mn_recover_options *options,
+                               struct mn_recovered_schema *lost);
 
 #endif
