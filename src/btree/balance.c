@@ -30,7 +30,7 @@ static uint32_t cells_of(const struct mn_node *node, uint8_t *copy, struct mn_ce
 static size_t weight(const struct mn_cell *cell)
 {
     return cell->prefix.len + cell->suffix.len + (cell->tail ? MN_TAIL_BYTES : 0) +
-           cell->payload.len + 8;
+           cell->value.len + (cell->run ? MN_RUN_BYTES : 0) + 10;
 }
 
 static bool halves_fit(const struct mn_node *node, uint32_t count, uint32_t at,
@@ -38,8 +38,8 @@ static bool halves_fit(const struct mn_node *node, uint32_t count, uint32_t at,
 {
     bool leaf = mn_node_is_leaf(node->page);
 
-    return at > 0 && at < count && mn_node_size_of(cells, at, leaf) <= node->size &&
-           mn_node_size_of(cells + at, count - at, leaf) <= node->size;
+    return at > 0 && at < count && mn_node_size_of(node, cells, at, leaf) <= node->size &&
+           mn_node_size_of(node, cells + at, count - at, leaf) <= node->size;
 }
 
 /* How many of the cells go left so that both sides weigh about the same; 0: no way fits. */
@@ -165,7 +165,7 @@ static enum mn_status separator_make(struct mn_scratch *scratch, uint32_t level,
     size_t length = stored_len(right), common = 0;
     enum mn_status status = MN_OK;
 
-    *separator = (struct mn_cell){.flags = 0};
+    *separator = (struct mn_cell){.tail = NULL};
     while (leaf && common < stored_len(left) && common < length &&
            stored_byte(left, common) == stored_byte(right, common)) {
         common++;
@@ -205,7 +205,7 @@ static void child_fill(struct mn_cell *cell, struct mn_ref ref, uint64_t entries
 static enum mn_status root_grow(struct mn_path *path, struct mn_root *root,
                                 const struct mn_cell *right)
 {
-    struct mn_cell cells[2] = {{.flags = 0}, *right};
+    struct mn_cell cells[2] = {{.tail = NULL}, *right};
     struct mn_node node = mn_path_node(path, 0);
     struct mn_ref ref;
     enum mn_status status;
@@ -377,7 +377,8 @@ static enum mn_status insert_from(struct mn_path *path, struct mn_root *root, ui
                 (count - index) * sizeof *scratch->cells);
         scratch->cells[index] = *cell;
         count++;
-        if (mn_node_size_of(scratch->cells, count, mn_node_is_leaf(node.page)) <= node.size) {
+        if (mn_node_size_of(&node, scratch->cells, count, mn_node_is_leaf(node.page)) <=
+            node.size) {
             mn_node_build(&node, scratch->cells, count);
             return MN_OK;
         }
@@ -396,6 +397,36 @@ enum mn_status mn_path_insert(struct mn_path *path, struct mn_root *root,
                               const struct mn_cell *cell)
 {
     return insert_from(path, root, path->depth - 1, cell);
+}
+
+enum mn_status mn_path_cut(struct mn_path *path, struct mn_root *root, struct mn_bytes key,
+                           bool *done)
+{
+    uint32_t level = path->depth - 1, at = path->step[level].index;
+    struct mn_node node = mn_path_node(path, level), right = node;
+    uint32_t count = mn_node_count(node.page);
+    struct mn_scratch *scratch;
+    struct mn_cell up;
+    struct mn_ref ref;
+    enum mn_status status;
+
+    *done = false;
+    if (!mn_node_is_dense(node.page) || key.len == MN_DENSE_KEY_BYTES) return MN_OK;
+    if (at == 0 || at == count) return MN_OK;
+    status = mn_scratch_get(path->view, &scratch);
+    if (status == MN_OK) status = mn_page_new_bare(path->view, MN_PAGE_LEAF, &ref, &right.page);
+    if (status != MN_OK) return status;
+    mn_page_set_label(right.page, mn_page_label(node.page));
+    (void)cells_of(&node, scratch->page, scratch->cells);
+    status = separator_make(scratch, level, &scratch->cells[at - 1], &node, &up);
+    if (status != MN_OK) return status;
+    mn_node_build(&node, scratch->cells, at);
+    mn_node_build(&right, scratch->cells + at, count - at);
+    child_fill(&up, ref, count - at);
+    *done = true;
+    if (level == 0) return root_grow(path, root, &up);
+    left_count(path, level);
+    return insert_from(path, root, level - 1, &up);
 }
 
 enum mn_status mn_path_append(struct mn_path *path, struct mn_root *root,
@@ -484,7 +515,8 @@ static enum mn_status children_merge(struct mn_path *path, uint32_t level, uint3
         scratch->cells[count].suffix = between.suffix;
         scratch->cells[count].tail = between.tail;
     }
-    if (mn_node_size_of(scratch->cells, count + more, kind == MN_PAGE_LEAF) > a.size / 20 * 19) {
+    if (mn_node_size_of(&a, scratch->cells, count + more, kind == MN_PAGE_LEAF) >
+        a.size / 20 * 19) {
         return MN_OK;
     }
     if (kind == MN_PAGE_LEAF || count > 1) {

@@ -20,9 +20,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "btree/dense.h"
 #include "btree/inside.h"
 
-enum { STAGE_PAGES = 4, ENTRY_LEAST = 8, NUMBER_BYTES = 8 };
+enum { STAGE_PAGES = 4, NUMBER_BYTES = MN_DENSE_KEY_BYTES };
 
 struct stage {
     uint8_t *bytes;
@@ -30,6 +31,7 @@ struct stage {
     struct mn_packed *cells;
     uint32_t count;
     size_t common; /* bytes that all keys begin with */
+    bool numbers;  /* all keys have NUMBER_BYTES */
 };
 
 struct mn_bulk {
@@ -39,6 +41,7 @@ struct mn_bulk {
     struct mn_path path; /* rightmost and writable; depth 0: the tree is empty */
     uint32_t page_size, inline_max;
     struct stage stage;
+    bool may_be_dense;
     bool full;                 /* the entry at hand does not fit into the leaf */
     uint64_t pending;          /* entries appended to the leaf and not yet counted above it */
     uint64_t seals, rollbacks; /* of the scratch when the path was taken */
@@ -116,7 +119,7 @@ static enum mn_status stage_make(struct mn_bulk *bulk)
 
     stage->capacity = (size_t)STAGE_PAGES * bulk->page_size;
     stage->bytes = mn_alloc(stage->capacity);
-    stage->cells = mn_alloc(bulk->page_size / ENTRY_LEAST * sizeof *stage->cells);
+    stage->cells = mn_alloc(bulk->page_size / MN_ENTRY_LEAST * sizeof *stage->cells);
     return stage->bytes && stage->cells ? MN_OK : mn_fail_nomem();
 }
 
@@ -134,6 +137,7 @@ enum mn_status mn_bulk_begin(struct mn_view *view, uint64_t tree, struct mn_bulk
     bulk->view = view;
     bulk->page_size = mn_view_page_size(view);
     bulk->inline_max = mn_node_inline_max(bulk->page_size);
+    bulk->may_be_dense = mn_node_may_be_dense(&(struct mn_node){NULL, bulk->page_size, bulk->view});
     status = stage_make(bulk);
     if (status == MN_OK) status = mn_scratch_get(view, &bulk->scratch);
     if (status == MN_OK) bulk->rollbacks = bulk->scratch->rollbacks;
@@ -242,6 +246,23 @@ static uint8_t *stage_put(struct stage *stage, struct mn_bytes key, size_t value
     return at + key.len + 2;
 }
 
+/* Does a dense leaf take what is staged, and an entry more with such keys? */
+static inline bool stage_is_dense(const struct mn_bulk *bulk, size_t count, size_t common)
+{
+    return bulk->may_be_dense && common + MN_DENSE_SUFFIX_BYTES >= NUMBER_BYTES &&
+           count <= mn_dense_count_max(bulk->page_size);
+}
+
+/* Would `count` entries of so many bytes in the stage fill more than a page? */
+static inline bool stage_is_over(const struct mn_bulk *bulk, size_t count, size_t bytes,
+                                 size_t common, bool numbers)
+{
+    size_t size = MN_PAGE_HEADER + common + bytes - count * common;
+
+    if (numbers && stage_is_dense(bulk, count, common)) return size > bulk->page_size;
+    return size + 8 * count > bulk->page_size;
+}
+
 static bool is_plain(const struct mn_bulk *bulk, struct mn_bytes key, size_t value_bytes)
 {
     return key.len <= bulk->inline_max && value_bytes <= bulk->inline_max;
@@ -255,6 +276,7 @@ static void stage_begin(struct mn_bulk *bulk, struct mn_bytes key, struct mn_byt
     bulk->stage.count = 0;
     bulk->stage.used = 0;
     bulk->stage.common = key.len;
+    bulk->stage.numbers = key.len == NUMBER_BYTES;
     at = stage_put(&bulk->stage, key, value.len);
     if (value.len) memcpy(at, value.data, value.len);
 }
@@ -263,16 +285,17 @@ uint8_t *mn_bulk_room(struct mn_bulk *bulk, struct mn_bytes key, size_t value_by
 {
     struct stage *stage = &bulk->stage;
     size_t bytes = key.len + 2 + value_bytes, common, count = (size_t)stage->count + 1;
+    bool numbers = stage->numbers && key.len == NUMBER_BYTES;
 
     bulk->full = false;
     if (stage->count == 0 || bulk->rollbacks != bulk->scratch->rollbacks) return NULL;
     if (!is_plain(bulk, key, value_bytes) || stage->used + bytes > stage->capacity) return NULL;
     if (!key_ascends(stage_key(stage, stage->count - 1), key)) return NULL;
     common = common_bytes(stage_key(stage, 0), key, stage->common);
-    bulk->full = MN_PAGE_HEADER + common + count * 8 + stage->used + bytes - count * common >
-                 bulk->page_size;
+    bulk->full = stage_is_over(bulk, count, stage->used + bytes, common, numbers);
     if (bulk->full) return NULL;
     stage->common = common;
+    stage->numbers = numbers;
     bulk->root.entries++;
     bulk->pending++;
     return stage_put(stage, key, value_bytes);
@@ -298,15 +321,12 @@ bool mn_bulk_keep(struct mn_bulk *bulk, uint64_t key, size_t value_bytes)
     uint64_t first;
     uint8_t *at = stage->bytes + stage->used;
 
-    if (stage->cells[0].key_bytes != NUMBER_BYTES || last->key_bytes != NUMBER_BYTES) return false;
+    if (!stage->numbers) return false;
     first = mn_get_u64_be(stage->bytes);
     if (mn_get_u64_be(stage->bytes + last->at) >= key) return false;
     common = (size_t)__builtin_clzll(first ^ key) / 8;
     if (common > stage->common) common = stage->common;
-    if (MN_PAGE_HEADER + common + count * 8 + stage->used + bytes - count * common >
-        bulk->page_size) {
-        return false;
-    }
+    if (stage_is_over(bulk, count, stage->used + bytes, common, true)) return false;
     stage->common = common;
     bulk->root.entries++;
     bulk->pending++;
@@ -323,7 +343,11 @@ static void stage_fill(const struct mn_bulk *bulk, uint8_t *page)
     const struct stage *stage = &bulk->stage;
     struct mn_node leaf = {page, bulk->page_size, bulk->view};
 
-    mn_node_fill(&leaf, stage->bytes, stage->cells, stage->count, (uint32_t)stage->common);
+    if (stage->numbers && stage_is_dense(bulk, stage->count, stage->common)) {
+        mn_dense_fill(&leaf, stage->bytes, stage->cells, stage->count, (uint32_t)stage->common);
+    } else {
+        mn_node_fill(&leaf, stage->bytes, stage->cells, stage->count, (uint32_t)stage->common);
+    }
 }
 
 /* The leaf is made of what was staged. */
@@ -410,15 +434,11 @@ static enum mn_status entry_begin(struct mn_bulk *bulk, struct mn_bytes key)
     return path_refresh(bulk);
 }
 
-/* Builds the cell, its value already in the payload, and appends it. */
+/* Gives the cell, whose value is there already, its key and appends it. */
 static enum mn_status entry_end(struct mn_bulk *bulk, struct mn_entry *entry, struct mn_bytes key)
 {
-    struct mn_bytes payload = entry->cell.payload;
-    uint16_t flags = entry->cell.flags;
     enum mn_status status = mn_entry_key(entry, bulk->view, key);
 
-    entry->cell.payload = payload;
-    entry->cell.flags = flags;
     if (status == MN_OK) status = entry_append(bulk, entry);
     return status == MN_OK ? last_keep(bulk, key) : status;
 }

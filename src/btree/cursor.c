@@ -231,7 +231,7 @@ static bool near_by_heads(struct mn_step *step, uint32_t page_size, struct mn_by
     const uint8_t *heads = step->page + MN_PAGE_HEADER;
     uint32_t want = 0, count = mn_node_count(step->page);
 
-    if (key.len < prefix) return false;
+    if (key.len < prefix || mn_node_is_dense(step->page)) return false;
     if (memcmp(key.data, step->page + page_size - prefix, prefix) != 0) return false;
     for (size_t i = prefix; i < prefix + HEAD_BYTES; i++) {
         want = want << 8 | (i < key.len ? key.data[i] : 0);
@@ -379,27 +379,10 @@ static enum mn_status item_read(struct mn_cursor *c, struct mn_item *item)
     return status;
 }
 
-/* An entry with an inline value and a run behind it, and no tail: what a slab of vectors is. */
-static bool leaf_run(const struct mn_node *leaf, uint32_t index, struct mn_bytes *suffix,
-                     struct mn_bytes *value, struct mn_run *run)
-{
-    const uint8_t *slot =
-        leaf->page + MN_PAGE_HEADER + 4 * ((size_t)mn_node_count(leaf->page) + index);
-    const uint8_t *at = leaf->page + leaf->size - mn_get_u16(slot);
-    uint16_t length = mn_get_u16(slot + 2);
-
-    if ((length & (MN_CELL_RUN | MN_CELL_TAIL)) != MN_CELL_RUN) return false;
-    *suffix = mn_bytes_of(at, length & MN_SUFFIX_MASK);
-    at += suffix->len;
-    *value = mn_bytes_of(at + 2, mn_get_u16(at));
-    *run = mn_run_unpack(at + 2 + value->len);
-    return value->len > 0;
-}
-
 enum mn_status mn_cursor_item(struct mn_cursor *cursor, struct mn_item *item)
 {
     struct mn_bytes suffix;
-    struct mn_run run;
+    struct mn_run_entry entry;
 
     *item = (struct mn_item){{NULL, 0}, {NULL, 0}, {NULL, 0}};
     if (!cursor->placed) return mn_fail(MN_MISUSE, "the cursor stands on no entry");
@@ -418,12 +401,14 @@ enum mn_status mn_cursor_item(struct mn_cursor *cursor, struct mn_item *item)
                           &item->value)) {
             return key_join(cursor, &leaf, suffix, &item->key);
         }
-        if (leaf_run(&leaf, cursor->path.step[cursor->path.depth - 1].index, &suffix, &item->value,
-                     &run)) {
-            enum mn_status status = key_join(cursor, &leaf, suffix, &item->key);
+        /* What a slab of vectors is. */
+        if (mn_node_entry_run(&leaf, cursor->path.step[cursor->path.depth - 1].index, &entry) &&
+            entry.value.len > 0) {
+            enum mn_status status = key_join(cursor, &leaf, entry.suffix, &item->key);
 
-            if (status == MN_OK) status = mn_run_read(cursor->view, &run, &item->run.data);
-            item->run.len = run.size_bytes;
+            if (status == MN_OK) status = mn_run_read(cursor->view, &entry.run, &item->run.data);
+            item->value = entry.value;
+            item->run.len = entry.run.size_bytes;
             return status;
         }
     }
@@ -437,13 +422,10 @@ enum mn_status mn_cursor_key(struct mn_cursor *cursor, struct mn_bytes *key)
 
     if (cursor->placed && !cursor->writable && !cursor->key_known) {
         struct mn_node leaf = {step->page, cursor->page_size, cursor->view};
-        const uint8_t *slot =
-            leaf.page + MN_PAGE_HEADER + 4 * ((size_t)mn_node_count(leaf.page) + step->index);
-        uint16_t length = mn_get_u16(slot + 2);
+        struct mn_bytes suffix;
 
-        if (!(length & MN_CELL_TAIL)) {
-            const uint8_t *suffix = leaf.page + leaf.size - mn_get_u16(slot);
-            return key_join(cursor, &leaf, mn_bytes_of(suffix, length & MN_SUFFIX_MASK), key);
+        if (mn_node_suffix(&leaf, step->index, &suffix)) {
+            return key_join(cursor, &leaf, suffix, key);
         }
     }
     enum mn_status status = mn_cursor_item(cursor, &item);
@@ -491,6 +473,30 @@ static uint64_t wide_prefix(const struct mn_node *leaf, size_t length)
     return high;
 }
 
+/* The entries of a dense leaf from `index` on, as far as they have no runs. */
+static size_t wide_dense(const struct mn_node *leaf, uint32_t index, uint64_t high,
+                         struct mn_wide *entries, size_t capacity)
+{
+    uint32_t count = mn_node_count(leaf->page);
+    size_t width = MN_DENSE_KEY_BYTES - mn_node_prefix_len(leaf->page), n = 0, above;
+    const uint8_t *end = leaf->page + leaf->size, *suffix = leaf->page + MN_PAGE_HEADER;
+    const uint8_t *slots = suffix + width * count;
+
+    if (capacity > count - index) capacity = count - index;
+    above = (size_t)(end - mn_dense_cell_at(leaf, index).end);
+    suffix += width * index;
+    for (; n < capacity; n++, suffix += width) {
+        size_t from_end = mn_get_u16(slots + 2 * (index + n));
+        uint64_t low = width == 2 ? (uint64_t)suffix[0] << 8 | suffix[1] : width ? suffix[0] : 0;
+
+        if (from_end & MN_DENSE_RUN) break;
+        entries[n].key = high | low;
+        entries[n].value = mn_bytes_of(end - from_end, from_end - above);
+        above = from_end;
+    }
+    return n;
+}
+
 void mn_cursor_wide(struct mn_cursor *cursor, struct mn_wide *entries, size_t capacity,
                     size_t *count)
 {
@@ -499,12 +505,15 @@ void mn_cursor_wide(struct mn_cursor *cursor, struct mn_wide *entries, size_t ca
     size_t prefix = mn_node_prefix_len(leaf.page), want = WIDE_KEY_BYTES - prefix, n = 0;
     uint32_t end = mn_node_count(leaf.page), index = step->index;
     const uint8_t *slots = leaf.page + MN_PAGE_HEADER + 4 * (size_t)end;
+    bool dense = mn_node_is_dense(leaf.page);
     uint64_t high;
 
     *count = 0;
-    if (!cursor->placed || cursor->writable || prefix >= WIDE_KEY_BYTES) return;
+    if (!cursor->placed || cursor->writable) return;
+    if (prefix >= WIDE_KEY_BYTES && !dense) return;
     high = wide_prefix(&leaf, prefix);
-    for (; n < capacity && index < end; n++, index++) {
+    if (dense) n = wide_dense(&leaf, index, high, entries, capacity);
+    for (; !dense && n < capacity && index < end; n++, index++) {
         uint32_t slot = mn_get_u32(slots + 4 * (size_t)index);
         const uint8_t *at = leaf.page + leaf.size - (slot & 0xFFFF);
 

@@ -175,6 +175,7 @@ enum mn_status mn_leaf_tails(const struct mn_node *leaf, uint32_t *index,
     uint32_t count;
     bool right;
 
+    if (mn_node_is_dense(leaf->page)) return refuse_length(leaf, query);
     out->ended = !bytes_equal(query->prefix.data, leaf->page + leaf->size - common, shared);
     if (out->ended) return MN_OK;
     count = heads_equal(leaf, &at, *index, most);
@@ -230,6 +231,7 @@ static void cells_ask(const struct mn_fan *fan, const struct lane *lane)
     struct leaf_prefix at = {0};
     uint32_t left = mn_node_count(leaf.page) - step->index, count;
 
+    if (mn_node_is_dense(leaf.page)) return; /* whoever reads it is told */
     at.rest = common < bytes ? bytes - common : 0;
     at.want = lane->prefix + bytes - at.rest;
     count = heads_equal(&leaf, &at, step->index, left < CELLS_ASKED ? left : CELLS_ASKED);

@@ -330,7 +330,7 @@ static enum mn_status master_seal(struct mn_view *view, struct mn_ref *ref, uint
             mn_node_child_set(node.page, i, child, mn_node_child_entries(node.page, i));
         } else {
             struct mn_cell cell = mn_node_cell(&node, i);
-            uint8_t *value = (uint8_t *)(uintptr_t)cell.payload.data + 2;
+            uint8_t *value = (uint8_t *)(uintptr_t)cell.value.data;
             struct mn_root root = root_unpack(0, value);
 
             status = node_seal(view, &root.ref, root.height, MN_IS_ROOT);

@@ -84,6 +84,13 @@ enum mn_status mn_leaf_tails(const struct mn_node *leaf, uint32_t *index,
 /* Puts the cell before step[depth - 1].index of an edited path, splitting upwards where need be. */
 enum mn_status mn_path_insert(struct mn_path *path, struct mn_root *root,
                               const struct mn_cell *cell);
+/*
+ * Before an entry is put between two of a dense leaf that none such can stand in: two leaves are
+ * made of the one, so that it will be the first or the last. *done: the path is spent; else nothing
+ * has changed.
+ */
+enum mn_status mn_path_cut(struct mn_path *path, struct mn_root *root, struct mn_bytes key,
+                           bool *done);
 /* Puts the cell, which is above all that the leaf at the end of an edited path holds, alone into a
  * new leaf behind it. */
 enum mn_status mn_path_append(struct mn_path *path, struct mn_root *root,
@@ -108,11 +115,12 @@ void mn_path_count(struct mn_path *path, int64_t delta);
 struct mn_entry {
     struct mn_cell cell;
     uint8_t tail[MN_TAIL_BYTES];
-    uint8_t *payload; /* the scratch's */
+    uint8_t run[MN_RUN_BYTES];
+    uint8_t *payload; /* the scratch's: an inline value */
 };
-/* The key cell of a leaf entry; a long key's tail goes into a new run. */
+/* The key of a leaf entry; a long key's tail goes into a new run. */
 enum mn_status mn_entry_key(struct mn_entry *entry, struct mn_view *view, struct mn_bytes key);
-/* The payload: inline bytes and, where run is not NULL, a run. */
+/* The value: inline bytes and, where run is not NULL, a run. */
 void mn_entry_value(struct mn_entry *entry, struct mn_bytes value, const struct mn_run *run);
 /* Puts a value of any length into the entry, the long ones into a new run. */
 enum mn_status mn_entry_store(struct mn_entry *entry, struct mn_view *view, struct mn_bytes value);

@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "btree/dense.h"
 
-enum { COUNT_AT = 24, PREFIX_AT = 26, HEAP_AT = 28, GARBAGE_AT = 30 };
+enum { FLAGS_AT = 23, COUNT_AT = 24, PREFIX_AT = 26, HEAP_AT = 28, GARBAGE_AT = 30 };
 
 static uint8_t *head_at(const uint8_t *page, uint32_t index)
 {
@@ -21,6 +22,7 @@ static uint8_t *slot_at(const uint8_t *page, uint32_t index)
 
 static uint32_t entry_bytes(const uint8_t *page)
 {
+    if (mn_node_is_dense(page)) return MN_DENSE_KEY_BYTES - mn_node_prefix_len(page) + 2;
     return mn_node_is_leaf(page) ? 8 : 8 + MN_CHILD_BYTES;
 }
 
@@ -76,11 +78,14 @@ static uint8_t *cell_at(const struct mn_node *node, uint32_t index)
 
 struct mn_cell mn_node_cell(const struct mn_node *node, uint32_t index)
 {
-    const uint8_t *page = node->page, *at = cell_at(node, index);
-    uint16_t length = mn_get_u16(slot_at(page, index) + 2);
+    const uint8_t *page = node->page, *at;
     uint32_t prefix = mn_node_prefix_len(page);
-    struct mn_cell cell = {.flags = length & MN_CELL_RUN};
+    struct mn_cell cell = {.tail = NULL};
+    uint16_t length;
 
+    if (mn_node_is_dense(page)) return mn_dense_cell(node, index);
+    at = cell_at(node, index);
+    length = mn_get_u16(slot_at(page, index) + 2);
     cell.prefix = mn_bytes_of(page + node->size - prefix, prefix);
     cell.suffix = mn_bytes_of(at, length & MN_SUFFIX_MASK);
     at += cell.suffix.len;
@@ -89,9 +94,8 @@ struct mn_cell mn_node_cell(const struct mn_node *node, uint32_t index)
         at += MN_TAIL_BYTES;
     }
     if (mn_node_is_leaf(page)) {
-        size_t run = cell.flags & MN_CELL_RUN ? MN_RUN_BYTES : 0;
-
-        cell.payload = mn_bytes_of(at, 2 + (size_t)mn_get_u16(at) + run);
+        cell.value = mn_bytes_of(at + 2, mn_get_u16(at));
+        if (length & MN_CELL_RUN) cell.run = at + 2 + cell.value.len;
     } else {
         memcpy(cell.child, mn_node_child_at(page, index), MN_CHILD_BYTES);
         if (index == 0) cell.prefix.len = 0;
@@ -101,29 +105,37 @@ struct mn_cell mn_node_cell(const struct mn_node *node, uint32_t index)
 
 struct mn_bytes mn_cell_value(const struct mn_cell *cell, struct mn_run *run)
 {
-    size_t length = mn_get_u16(cell->payload.data);
-
     *run = (struct mn_run){0};
-    if (cell->flags & MN_CELL_RUN) *run = mn_run_unpack(cell->payload.data + 2 + length);
-    return mn_bytes_of(cell->payload.data + 2, length);
+    if (cell->run) *run = mn_run_unpack(cell->run);
+    return cell->value;
+}
+
+bool mn_node_entry_run(const struct mn_node *node, uint32_t index, struct mn_run_entry *entry)
+{
+    struct mn_cell cell = mn_node_cell(node, index);
+
+    if (!cell.run || cell.tail) return false;
+    entry->prefix = cell.prefix;
+    entry->suffix = cell.suffix;
+    entry->value = mn_cell_value(&cell, &entry->run);
+    return true;
 }
 
 uint8_t *mn_node_tail_run(const struct mn_node *node, uint32_t index)
 {
-    uint16_t length = mn_get_u16(slot_at(node->page, index) + 2);
+    uint16_t length;
 
+    if (mn_node_is_dense(node->page)) return NULL;
+    length = mn_get_u16(slot_at(node->page, index) + 2);
     if (!(length & MN_CELL_TAIL)) return NULL;
     return cell_at(node, index) + (length & MN_SUFFIX_MASK) + 4;
 }
 
 uint8_t *mn_node_value_run(const struct mn_node *node, uint32_t index)
 {
-    uint16_t length = mn_get_u16(slot_at(node->page, index) + 2);
-    uint8_t *at = cell_at(node, index) + (length & MN_SUFFIX_MASK);
+    struct mn_cell cell = mn_node_cell(node, index);
 
-    if (!(length & MN_CELL_RUN)) return NULL;
-    if (length & MN_CELL_TAIL) at += MN_TAIL_BYTES;
-    return at + 2 + mn_get_u16(at);
+    return (uint8_t *)(uintptr_t)cell.run;
 }
 
 static size_t stored_len(const struct mn_cell *cell)
@@ -326,6 +338,10 @@ enum mn_status mn_node_search(const struct mn_node *node, struct mn_bytes key, u
         struct mn_bytes rest = key;
 
         if (prefix > 0) rest = mn_bytes_of(key.data + prefix, key.len - prefix);
+        if (mn_node_is_dense(page)) {
+            *index = mn_dense_search(node, rest, exact);
+            return MN_OK;
+        }
         status = rest_search(node, first < count ? first : count, rest, &at);
     }
     *exact = leaf && at.length > 0;
@@ -337,9 +353,10 @@ enum mn_status mn_node_search(const struct mn_node *node, struct mn_bytes key, u
 
 /* -- changes ----------------------------------------------------------------------------------- */
 
-static size_t cell_bytes(const struct mn_cell *cell, size_t prefix)
+static size_t cell_bytes(const struct mn_cell *cell, size_t prefix, bool leaf)
 {
-    return stored_len(cell) - prefix + (cell->tail ? MN_TAIL_BYTES : 0) + cell->payload.len;
+    return stored_len(cell) - prefix + (cell->tail ? MN_TAIL_BYTES : 0) +
+           (leaf ? 2 + cell->value.len + (cell->run ? MN_RUN_BYTES : 0) : 0);
 }
 
 /* Bytes [from, ...) of the stored key. */
@@ -372,10 +389,11 @@ static size_t stored_common(const struct mn_cell *a, const struct mn_cell *b)
 static void cell_write(const struct mn_node *node, uint32_t index, const struct mn_cell *cell)
 {
     uint8_t *page = node->page, *at;
-    size_t prefix = !mn_node_is_leaf(page) && index == 0 ? 0 : mn_node_prefix_len(page);
-    size_t suffix = stored_len(cell) - prefix, bytes = cell_bytes(cell, prefix);
+    bool leaf = mn_node_is_leaf(page);
+    size_t prefix = !leaf && index == 0 ? 0 : mn_node_prefix_len(page);
+    size_t suffix = stored_len(cell) - prefix, bytes = cell_bytes(cell, prefix, leaf);
     uint32_t heap = mn_node_heap(page) + (uint32_t)bytes;
-    uint16_t flags = cell->flags;
+    uint16_t flags = cell->run ? MN_CELL_RUN : 0;
 
     at = page + node->size - heap;
     stored_copy(cell, prefix, at);
@@ -386,11 +404,15 @@ static void cell_write(const struct mn_node *node, uint32_t index, const struct 
         at += MN_TAIL_BYTES;
         flags |= MN_CELL_TAIL;
     }
-    if (cell->payload.len) memcpy(at, cell->payload.data, cell->payload.len);
+    if (leaf) {
+        mn_put_u16(at, (uint16_t)cell->value.len);
+        if (cell->value.len) memcpy(at + 2, cell->value.data, cell->value.len);
+        if (cell->run) memcpy(at + 2 + cell->value.len, cell->run, MN_RUN_BYTES);
+    }
     mn_put_u16(page + HEAP_AT, (uint16_t)heap);
     mn_put_u16(slot_at(page, index), (uint16_t)heap);
     mn_put_u16(slot_at(page, index) + 2, (uint16_t)(suffix | flags));
-    if (!mn_node_is_leaf(page)) {
+    if (!leaf) {
         memcpy((uint8_t *)(uintptr_t)mn_node_child_at(page, index), cell->child, MN_CHILD_BYTES);
     }
 }
@@ -453,8 +475,9 @@ bool mn_node_insert(const struct mn_node *node, uint32_t index, const struct mn_
 
     MN_ASSERT(index <= mn_node_count(page));
     if (mn_node_count(page) == 0 || !prefix_fits(node, cell)) return false;
+    if (mn_node_is_dense(page)) return mn_dense_insert(node, index, cell);
     if (!mn_node_is_leaf(page) && index == 0) return false;
-    need = entry_bytes(page) + cell_bytes(cell, prefix);
+    need = entry_bytes(page) + cell_bytes(cell, prefix, mn_node_is_leaf(page));
     if (arrays_end(page) + need + mn_node_heap(page) > node->size) return false;
     arrays_open(page, index);
     cell_write(node, index, cell);
@@ -464,9 +487,15 @@ bool mn_node_insert(const struct mn_node *node, uint32_t index, const struct mn_
 void mn_node_remove(const struct mn_node *node, uint32_t index)
 {
     uint8_t *page = node->page;
-    struct mn_cell cell = mn_node_cell(node, index);
-    size_t bytes = cell_bytes(&cell, cell.prefix.len);
+    struct mn_cell cell;
+    size_t bytes;
 
+    if (mn_node_is_dense(page)) {
+        mn_dense_remove(node, index);
+        return;
+    }
+    cell = mn_node_cell(node, index);
+    bytes = cell_bytes(&cell, cell.prefix.len, mn_node_is_leaf(page));
     MN_ASSERT(index < mn_node_count(page));
     arrays_close(page, index);
     if (!mn_node_is_leaf(page) && index == 0 && mn_node_count(page) > 0) {
@@ -494,13 +523,23 @@ static size_t cells_prefix(const struct mn_cell *cells, uint32_t count, bool lea
     return stored_common(&cells[first], &cells[count - 1]);
 }
 
-size_t mn_node_size_of(const struct mn_cell *cells, uint32_t count, bool leaf)
+bool mn_node_may_be_dense(const struct mn_node *node)
+{
+    return node->size <= MN_DENSE_PAGE_MAX && node->view &&
+           mn_store_is_dense(mn_view_store(node->view));
+}
+
+size_t mn_node_size_of(const struct mn_node *node, const struct mn_cell *cells, uint32_t count,
+                       bool leaf)
 {
     size_t prefix = cells_prefix(cells, count, leaf);
     size_t bytes = MN_PAGE_HEADER + prefix;
 
+    if (leaf && mn_dense_takes(node, cells, count, prefix)) {
+        return mn_dense_size_of(cells, count, prefix);
+    }
     bytes += (size_t)count * (leaf ? 8 : 8 + MN_CHILD_BYTES);
-    for (uint32_t i = leaf ? 0 : 1; i < count; i++) bytes += cell_bytes(&cells[i], prefix);
+    for (uint32_t i = leaf ? 0 : 1; i < count; i++) bytes += cell_bytes(&cells[i], prefix, leaf);
     return bytes;
 }
 
@@ -511,7 +550,12 @@ void mn_node_build(const struct mn_node *node, const struct mn_cell *cells, uint
     size_t prefix = cells_prefix(cells, count, leaf);
     uint32_t first = leaf ? 0 : 1, at;
 
-    MN_ASSERT(mn_node_size_of(cells, count, leaf) <= node->size);
+    MN_ASSERT(mn_node_size_of(node, cells, count, leaf) <= node->size);
+    if (leaf && mn_dense_takes(node, cells, count, prefix)) {
+        mn_dense_build(node, cells, count, prefix);
+        return;
+    }
+    page[FLAGS_AT] = 0;
     mn_put_u16(page + COUNT_AT, (uint16_t)count);
     mn_put_u16(page + PREFIX_AT, (uint16_t)prefix);
     mn_put_u16(page + HEAP_AT, (uint16_t)prefix);
@@ -525,7 +569,7 @@ void mn_node_build(const struct mn_node *node, const struct mn_cell *cells, uint
         if (leaf || i > 0) {
             cell_write(node, i, &cells[i]);
         } else {
-            struct mn_cell empty = {.flags = 0};
+            struct mn_cell empty = {.tail = NULL};
 
             memcpy(empty.child, cells[0].child, MN_CHILD_BYTES);
             cell_write(node, 0, &empty);
@@ -541,6 +585,7 @@ void mn_node_fill(const struct mn_node *node, const uint8_t *buffer, const struc
     uint8_t *page = node->page, *end = page + node->size, *head, *slot;
     uint32_t heap = prefix;
 
+    page[FLAGS_AT] = 0;
     mn_put_u16(page + COUNT_AT, (uint16_t)count);
     mn_put_u16(page + PREFIX_AT, (uint16_t)prefix);
     mn_put_u16(page + GARBAGE_AT, 0);

@@ -15,10 +15,26 @@
  *   cell    suffix of the key [, tail: u32 whole key length, run] [leaf: u16 length, inline value
  *           [, run]]; a run is page, birth and size in 6 bytes each and a checksum of 8
  *
+ * A dense leaf (bit 0 of the page's flags) is what a table has: keys of 8 bytes, of which the last
+ * 0 to 2 differ, and values with nothing beside them but a run.
+ *
+ *   32                 32+wn              32+(w+2)n              size-heap          size
+ *   +------------------+------------------+----------------------+------------------+--------+
+ *   | suffixes: n x w  | slots: n x u16   | free                 | cells, last one  | prefix |
+ *   |                  |                  |                      | lowest, no gaps  |        |
+ *   +------------------+------------------+----------------------+------------------+--------+
+ *
+ *   w       8 less the prefix
+ *   slot    distance of the cell from the page's end; bit 15 the value has a run
+ *   cell    inline value [, run]; it ends where the one before it begins
+ *
  *   (N1) keys ascend strictly; all begin with the prefix
  *   (N2) cells + prefix + garbage = heap, and the arrays end before it
  *   (N3) in a branch the key of entry 0 is empty and counts as below all keys; every key of child i
  *        is at or above key i and below key i + 1
+ *
+ *   (N4) a dense leaf has no garbage and at most mn_dense_count_max entries: no more than any other
+ *        leaf could have
  *
  * The first MN_KEY_INLINE bytes of a key lie in the cell; of a longer key the rest, the tail, lies
  * in a run of its own.
@@ -34,7 +50,12 @@ enum {
     MN_CHILD_BYTES = 18,
     MN_CELL_RUN = 0x8000,
     MN_CELL_TAIL = 0x4000,
-    MN_SUFFIX_MASK = 0x3FFF
+    MN_SUFFIX_MASK = 0x3FFF,
+    MN_DENSE_KEY_BYTES = 8,
+    MN_DENSE_SUFFIX_BYTES = 2, /* at most */
+    MN_DENSE_RUN = 0x8000,
+    MN_DENSE_PAGE_MAX = 0x8000, /* a distance has 15 bits */
+    MN_ENTRY_LEAST = 10         /* bytes of the smallest entry of a leaf that is not dense */
 };
 
 /* A node and the size of its page. Functions that change it say so by taking `page` writable. */
@@ -49,8 +70,8 @@ struct mn_node {
 struct mn_cell {
     struct mn_bytes prefix, suffix;
     const uint8_t *tail;           /* MN_TAIL_BYTES */
-    struct mn_bytes payload;       /* leaf: length, inline value and run, as in the cell */
-    uint16_t flags;                /* MN_CELL_RUN */
+    struct mn_bytes value;         /* leaf: inline */
+    const uint8_t *run;            /* leaf: MN_RUN_BYTES, or NULL */
     uint8_t child[MN_CHILD_BYTES]; /* branch */
 };
 
@@ -82,6 +103,37 @@ static inline bool mn_node_is_leaf(const uint8_t *page)
     return mn_page_kind(page) == MN_PAGE_LEAF;
 }
 
+static inline bool mn_node_is_dense(const uint8_t *page)
+{
+    return (mn_page_flags(page) & MN_LEAF_DENSE) != 0;
+}
+
+static inline uint32_t mn_dense_count_max(uint32_t size)
+{
+    return (size - MN_PAGE_HEADER) / MN_ENTRY_LEAST;
+}
+
+/* The suffix of a dense leaf's entry, and where its cell begins and ends. */
+struct mn_dense_cell {
+    struct mn_bytes suffix;
+    const uint8_t *start, *end;
+    bool has_run;
+};
+
+static inline struct mn_dense_cell mn_dense_cell_at(const struct mn_node *node, uint32_t index)
+{
+    const uint8_t *page = node->page, *end = page + node->size;
+    size_t count = mn_node_count(page), prefix = mn_node_prefix_len(page);
+    size_t width = MN_DENSE_KEY_BYTES - prefix;
+    const uint8_t *slot = page + MN_PAGE_HEADER + width * count + 2 * (size_t)index;
+    uint16_t word = mn_get_u16(slot);
+    size_t above = index ? mn_get_u16(slot - 2) & (MN_DENSE_RUN - 1) : prefix;
+
+    return (struct mn_dense_cell){mn_bytes_of(page + MN_PAGE_HEADER + width * index, width),
+                                  end - (word & (MN_DENSE_RUN - 1)), end - above,
+                                  (word & MN_DENSE_RUN) != 0};
+}
+
 static inline const uint8_t *mn_node_child_at(const uint8_t *page, uint32_t index)
 {
     return page + MN_PAGE_HEADER + 8 * mn_node_count(page) + (size_t)MN_CHILD_BYTES * index;
@@ -109,16 +161,44 @@ struct mn_cell mn_node_cell(const struct mn_node *node, uint32_t index);
 static inline bool mn_node_plain(const struct mn_node *node, uint32_t index,
                                  struct mn_bytes *suffix, struct mn_bytes *value)
 {
-    const uint8_t *page = node->page;
-    const uint8_t *slot = page + MN_PAGE_HEADER + 4 * ((size_t)mn_node_count(page) + index);
-    const uint8_t *at = page + node->size - mn_get_u16(slot);
-    uint16_t length = mn_get_u16(slot + 2);
+    const uint8_t *page = node->page, *slot, *at;
+    uint16_t length;
 
+    if (mn_node_is_dense(page)) {
+        struct mn_dense_cell cell = mn_dense_cell_at(node, index);
+
+        *suffix = cell.suffix;
+        *value = mn_bytes_of(cell.start, (size_t)(cell.end - cell.start));
+        return !cell.has_run;
+    }
+    slot = page + MN_PAGE_HEADER + 4 * ((size_t)mn_node_count(page) + index);
+    at = page + node->size - mn_get_u16(slot);
+    length = mn_get_u16(slot + 2);
     if (length & (MN_CELL_RUN | MN_CELL_TAIL)) return false;
     *suffix = mn_bytes_of(at, length);
     *value = mn_bytes_of(at + length + 2, mn_get_u16(at + length));
     return true;
 }
+
+/* The suffix of a leaf's entry; false where a tail belongs to it. */
+static inline bool mn_node_suffix(const struct mn_node *node, uint32_t index,
+                                  struct mn_bytes *suffix)
+{
+    const uint8_t *page = node->page, *slot;
+    uint16_t length;
+
+    if (mn_node_is_dense(page)) {
+        *suffix = mn_dense_cell_at(node, index).suffix;
+        return true;
+    }
+    slot = page + MN_PAGE_HEADER + 4 * ((size_t)mn_node_count(page) + index);
+    length = mn_get_u16(slot + 2);
+    *suffix = mn_bytes_of(page + node->size - mn_get_u16(slot), length & MN_SUFFIX_MASK);
+    return !(length & MN_CELL_TAIL);
+}
+
+/* The same and the value of a leaf's entry that has a run and no tail; false for any other. */
+bool mn_node_entry_run(const struct mn_node *node, uint32_t index, struct mn_run_entry *entry);
 
 /* A leaf cell's value; run is zero where it has none. */
 struct mn_bytes mn_cell_value(const struct mn_cell *cell, struct mn_run *run);
@@ -145,9 +225,12 @@ bool mn_node_insert(const struct mn_node *node, uint32_t index, const struct mn_
 /* Takes entry `index` out. In a branch the key of the new entry 0 becomes empty. */
 void mn_node_remove(const struct mn_node *node, uint32_t index);
 
-/* Bytes that these cells take as one node with its longest prefix, header included. */
-size_t mn_node_size_of(const struct mn_cell *cells, uint32_t count, bool leaf);
-/* Makes the page a node of these cells; none of them may lie in it. */
+/* May leaves of this node's tree be dense? Those of files that say so, of pages not too large. */
+bool mn_node_may_be_dense(const struct mn_node *node);
+/* Bytes that these cells take as one node of its tree with its longest prefix, header included. */
+size_t mn_node_size_of(const struct mn_node *node, const struct mn_cell *cells, uint32_t count,
+                       bool leaf);
+/* Makes the page a node of these cells, of the size above; none of them may lie in it. */
 void mn_node_build(const struct mn_node *node, const struct mn_cell *cells, uint32_t count);
 
 /* A plain entry of a leaf as it lies in a buffer: the whole key, the length of the value, the

@@ -12,7 +12,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "btree/node.h"
+#include "btree/dense.h"
 
 enum { HEADS_AT = MN_PAGE_HEADER };
 
@@ -102,7 +102,7 @@ static bool cell_is_sound(const struct mn_node *node, const struct mn_cell *cell
         if (stored != inline_max || whole <= stored || whole > MN_TREE_KEY_BYTES_MAX) return false;
         if (!run_is_sound(&run) || run.size_bytes != whole - stored) return false;
     }
-    if (cell->flags & MN_CELL_RUN) {
+    if (cell->run) {
         struct mn_run run;
 
         mn_cell_value(cell, &run);
@@ -182,7 +182,7 @@ static enum mn_status children_validate(const uint8_t *page)
 static enum mn_status cells_validate(const struct mn_node *node)
 {
     const uint8_t *page = node->page;
-    struct mn_cell before = {.flags = 0};
+    struct mn_cell before = {.tail = NULL};
     size_t sum = mn_node_prefix_len(page);
     struct cover cover;
 
@@ -231,6 +231,9 @@ enum mn_status mn_node_validate(const uint8_t *page, uint32_t size, uint8_t kind
     enum mn_status status;
 
     if (mn_page_kind(page) != kind) return bad(page, "another kind of page", 0);
+    if (kind == MN_PAGE_LEAF && mn_page_flags(page) == MN_LEAF_DENSE) {
+        return mn_dense_validate(page, size);
+    }
     if (mn_page_flags(page) != 0) return bad(page, "unknown flags", 0);
     if (mn_node_count(page) == 0) return bad(page, "no entries", 0);
     if (MN_PAGE_HEADER + mn_node_count(page) * entry + mn_node_heap(page) > size) {

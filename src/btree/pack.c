@@ -165,9 +165,10 @@ struct filling {
 /* The most cells from `at` on that fit one leaf. */
 static uint32_t cells_that_fit(const struct packing *p, const struct filling *f, uint32_t at)
 {
-    uint32_t size = mn_view_page_size(p->view), low = 1, high = 2, most = f->cell_count - at;
+    const struct mn_node leaf = {NULL, mn_view_page_size(p->view), p->view};
+    uint32_t size = leaf.size, low = 1, high = 2, most = f->cell_count - at;
 
-    while (high < most && mn_node_size_of(f->cells + at, high, true) <= size) {
+    while (high < most && mn_node_size_of(&leaf, f->cells + at, high, true) <= size) {
         low = high;
         high *= 2;
     }
@@ -175,7 +176,7 @@ static uint32_t cells_that_fit(const struct packing *p, const struct filling *f,
     while (low < high) { /* `low` fit; more than `high` do not */
         uint32_t middle = low + (high - low + 1) / 2;
 
-        if (mn_node_size_of(f->cells + at, middle, true) <= size) {
+        if (mn_node_size_of(&leaf, f->cells + at, middle, true) <= size) {
             low = middle;
         } else {
             high = middle - 1;
@@ -243,7 +244,8 @@ static enum mn_status branch_plan(struct packing *p, const struct group *g, stru
     for (uint32_t i = g->first + g->count; i < count && status == MN_OK; i++) {
         f->branch[f->branch_count++] = mn_node_cell(&copy, i);
     }
-    *fits = status == MN_OK && mn_node_size_of(f->branch, f->branch_count, false) <= parent.size;
+    *fits = status == MN_OK &&
+            mn_node_size_of(&parent, f->branch, f->branch_count, false) <= parent.size;
     return status;
 }
 

@@ -44,23 +44,6 @@ static enum mn_status path_step(struct mn_path *path, bool *found)
     return MN_OK;
 }
 
-/* False: the entry has a tail, or no run, or no inline part. */
-static bool entry_read(const struct mn_node *leaf, uint32_t index, struct mn_run_entry *entry)
-{
-    const uint8_t *slots = leaf->page + MN_PAGE_HEADER + 4 * (size_t)mn_node_count(leaf->page);
-    const uint8_t *at = leaf->page + leaf->size - mn_get_u16(slots + 4 * (size_t)index);
-    uint16_t length = mn_get_u16(slots + 4 * (size_t)index + 2);
-    uint32_t prefix = mn_node_prefix_len(leaf->page);
-
-    if ((length & (MN_CELL_RUN | MN_CELL_TAIL)) != MN_CELL_RUN) return false;
-    entry->prefix = mn_bytes_of(leaf->page + leaf->size - prefix, prefix);
-    entry->suffix = mn_bytes_of(at, length & MN_SUFFIX_MASK);
-    at += entry->suffix.len;
-    entry->value = mn_bytes_of(at + 2, mn_get_u16(at));
-    entry->run = mn_run_unpack(at + 2 + entry->value.len);
-    return entry->value.len > 0;
-}
-
 enum mn_status mn_tree_runs(struct mn_view *view, uint64_t tree, mn_run_visit visit, void *context)
 {
     struct mn_root root;
@@ -78,7 +61,8 @@ enum mn_status mn_tree_runs(struct mn_view *view, uint64_t tree, mn_run_visit vi
         for (uint32_t i = 0; i < count && status == MN_OK; i++) {
             struct mn_run_entry entry;
 
-            status = entry_read(&leaf, i, &entry)
+            /* Neither a tail nor nothing inline is what slabs and codes have. */
+            status = mn_node_entry_run(&leaf, i, &entry) && entry.value.len > 0
                          ? visit(context, &entry)
                          : mn_fail(MN_CORRUPT, "tree %" PRIu64 ": an entry without a run", tree);
         }

@@ -156,8 +156,11 @@ static enum mn_status entry_replace(struct change *c, struct mn_entry *entry)
     uint32_t index = index_of(c);
     struct mn_cell old = mn_node_cell(&leaf, index);
 
-    if (old.payload.len == entry->cell.payload.len && old.flags == entry->cell.flags) {
-        memcpy((uint8_t *)(uintptr_t)old.payload.data, entry->payload, old.payload.len);
+    if (old.value.len == entry->cell.value.len && !old.run == !entry->cell.run) {
+        uint8_t *value = (uint8_t *)(uintptr_t)old.value.data;
+
+        if (old.value.len) memcpy(value, entry->cell.value.data, old.value.len);
+        if (old.run) memcpy((uint8_t *)(uintptr_t)old.run, entry->cell.run, MN_RUN_BYTES);
         return MN_OK;
     }
     if (old.tail) {
@@ -170,21 +173,27 @@ static enum mn_status entry_replace(struct change *c, struct mn_entry *entry)
 
 static enum mn_status entry_insert(struct change *c, struct mn_entry *entry, struct mn_bytes key)
 {
-    struct mn_bytes value = entry->cell.payload;
-    uint16_t flags = entry->cell.flags;
     enum mn_status status = mn_entry_key(entry, c->view, key);
 
     if (status != MN_OK) return status;
-    entry->cell.payload = value;
-    entry->cell.flags = flags;
     mn_path_count(&c->path, 1);
     c->root.entries++;
     return mn_path_insert(&c->path, &c->root, &entry->cell);
 }
 
-static enum mn_status path_ready(struct change *c)
+/* Makes the path writable, with a leaf at its end that takes an entry of this key. */
+static enum mn_status path_ready(struct change *c, struct mn_bytes key)
 {
-    return c->path.depth == 0 ? root_plant(c) : mn_path_edit(&c->path, &c->root);
+    bool cut = false;
+    enum mn_status status = MN_OK;
+
+    if (c->path.depth == 0) return root_plant(c);
+    status = mn_path_edit(&c->path, &c->root);
+    if (status == MN_OK && !c->exact) status = mn_path_cut(&c->path, &c->root, key, &cut);
+    if (status != MN_OK || !cut) return status;
+    status = mn_path_root(&c->path, c->view, &c->root);
+    if (status == MN_OK) status = mn_path_find(&c->path, key, &c->exact);
+    return status == MN_OK ? mn_path_edit(&c->path, &c->root) : status;
 }
 
 /* With a key, the part of a cell that an entry of this node stores; the tail is kept by replace. */
@@ -207,7 +216,7 @@ enum mn_status mn_tree_put(struct mn_view *view, uint64_t tree, struct mn_bytes 
     if (c.exact && (flags & MN_PUT_INSERT)) return MN_EXISTS;
     entry = (struct mn_entry){.payload = c.scratch->payload};
     status = mn_entry_store(&entry, view, value);
-    if (status == MN_OK) status = path_ready(&c);
+    if (status == MN_OK) status = path_ready(&c, key);
     if (status != MN_OK) return status;
     if (c.exact) {
         struct mn_node leaf = leaf_of(&c);
@@ -258,7 +267,7 @@ enum mn_status mn_tree_put_run(struct mn_view *view, uint64_t tree, struct mn_by
                        mn_node_inline_max(mn_view_page_size(view)));
     }
     status = change_begin(&c, view, tree, key);
-    if (status == MN_OK) status = path_ready(&c);
+    if (status == MN_OK) status = path_ready(&c, key);
     if (status == MN_OK) status = run_ready(&c, run_bytes, &made, run);
     if (status != MN_OK) return status;
     entry = (struct mn_entry){.payload = c.scratch->payload};

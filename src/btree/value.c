@@ -27,7 +27,9 @@ enum mn_status mn_entry_key(struct mn_entry *entry, struct mn_view *view, struct
     struct mn_run run;
     enum mn_status status;
 
-    entry->cell = (struct mn_cell){.suffix = key};
+    entry->cell.prefix = mn_bytes_of(NULL, 0);
+    entry->cell.suffix = key;
+    entry->cell.tail = NULL;
     if (key.len <= inline_max) return MN_OK;
     status = run_store(view, mn_bytes_of(key.data + inline_max, key.len - inline_max), &run);
     if (status != MN_OK) return status;
@@ -40,16 +42,10 @@ enum mn_status mn_entry_key(struct mn_entry *entry, struct mn_view *view, struct
 
 void mn_entry_value(struct mn_entry *entry, struct mn_bytes value, const struct mn_run *run)
 {
-    size_t length = 2 + value.len;
-
-    mn_put_u16(entry->payload, (uint16_t)value.len);
-    if (value.len) memcpy(entry->payload + 2, value.data, value.len);
-    if (run) {
-        mn_run_pack(entry->payload + length, run);
-        length += MN_RUN_BYTES;
-    }
-    entry->cell.flags = run ? MN_CELL_RUN : 0;
-    entry->cell.payload = mn_bytes_of(entry->payload, length);
+    if (value.len) memcpy(entry->payload, value.data, value.len);
+    if (run) mn_run_pack(entry->run, run);
+    entry->cell.value = mn_bytes_of(entry->payload, value.len);
+    entry->cell.run = run ? entry->run : NULL;
 }
 
 enum mn_status mn_entry_store(struct mn_entry *entry, struct mn_view *view, struct mn_bytes value)

@@ -9,7 +9,7 @@
 #include "catalog/json.h"
 #include "catalog/list.h"
 
-enum { HEAD_BYTES = 2, WIDTH_MASK = 3, COUNT_SHIFT = 2 };
+enum { HEAD_BYTES = 2, COUNT_SHIFT = 2 };
 static const uint32_t MANY = UINT32_MAX;
 
 /* ---- encoding ---- */
@@ -89,19 +89,32 @@ static void offset_put(uint8_t *at, unsigned width_log, uint32_t offset)
     }
 }
 
+/* What comes before the columns' bytes. */
+static uint64_t shape_head(const struct mn_record_shape *shape)
+{
+    uint32_t n = shape->columns, nulls = (n + 7) / 8;
+
+    if (shape->brief) return (uint64_t)n + (shape->nulls ? nulls : 0);
+    return HEAD_BYTES + nulls + ((uint64_t)n << shape->width_log);
+}
+
 enum mn_status mn_record_measure(const struct mn_value *values, uint32_t n, int row_id_column,
-                                 struct mn_record_shape *shape)
+                                 enum mn_record_form form, struct mn_record_shape *shape)
 {
     uint64_t sum = 0;
 
+    shape->nulls = false;
     if (n > MN_COLUMNS_MAX) return mn_fail(MN_TOOBIG, "a row has over %d columns", MN_COLUMNS_MAX);
     for (uint32_t i = 0; i < n; i++) {
         if ((int)i != row_id_column) sum += column_size(&values[i]);
         shape->ends[i] = (uint32_t)sum;
+        shape->nulls |= mn_is_null(&values[i]);
     }
     shape->columns = n;
-    shape->width_log = sum <= UINT8_MAX ? 0 : sum <= UINT16_MAX ? 1 : 2;
-    sum += HEAD_BYTES + (n + 7) / 8 + ((uint64_t)n << shape->width_log);
+    shape->brief = form == MN_RECORD_ANY && n > 0 && n <= MN_BRIEF_COLUMNS_MAX &&
+                   (n == 1 || shape->ends[n - 2] <= UINT8_MAX);
+    shape->width_log = sum <= UINT8_MAX || shape->brief ? 0 : sum <= UINT16_MAX ? 1 : 2;
+    sum += shape_head(shape);
     if (sum > MN_RECORD_BYTES_MAX) {
         return mn_fail(MN_TOOBIG, "a row is over %u bytes", (unsigned)MN_RECORD_BYTES_MAX);
     }
@@ -112,17 +125,25 @@ enum mn_status mn_record_measure(const struct mn_value *values, uint32_t n, int 
 void mn_record_write(const struct mn_value *values, const struct mn_record_shape *shape,
                      uint8_t *bytes)
 {
-    uint32_t n = shape->columns, begin = 0;
-    uint8_t *nulls = bytes + HEAD_BYTES, *ends = nulls + (n + 7) / 8;
-    uint8_t *body = ends + ((size_t)n << shape->width_log);
+    uint32_t n = shape->columns, begin = 0, offsets = shape->brief ? n - 1 : n;
+    uint32_t null_bytes = shape->nulls || !shape->brief ? (n + 7) / 8 : 0;
+    uint8_t *nulls = bytes + (shape->brief ? 1 : HEAD_BYTES), *ends = nulls + null_bytes;
+    uint8_t *body = bytes + shape_head(shape);
 
-    mn_put_u16(bytes, (uint16_t)(n << COUNT_SHIFT | shape->width_log));
+    if (shape->brief) {
+        *bytes =
+            (uint8_t)(n << MN_BRIEF_SHIFT | (shape->nulls ? MN_BRIEF_NULLS : 0) | MN_BRIEF_MARK);
+    } else {
+        mn_put_u16(bytes, (uint16_t)(n << COUNT_SHIFT | shape->width_log));
+    }
+    for (uint32_t i = 0; i < null_bytes; i++) nulls[i] = 0;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t end = shape->ends[i];
 
-        if (i % 8 == 0) nulls[i / 8] = 0;
-        nulls[i / 8] |= (uint8_t)((unsigned)mn_is_null(&values[i]) << (i % 8));
-        offset_put(ends + ((size_t)i << shape->width_log), shape->width_log, end);
+        if (mn_is_null(&values[i])) nulls[i / 8] |= (uint8_t)(1u << (i % 8));
+        if (i < offsets) {
+            offset_put(ends + ((size_t)i << shape->width_log), shape->width_log, end);
+        }
         column_put(body + begin, &values[i], end - begin);
         begin = end;
     }
@@ -145,34 +166,46 @@ static inline uint32_t column_write(uint8_t *at, const struct mn_value *value, u
 }
 
 size_t mn_record_write_short(const struct mn_value *values, uint32_t n, int row_id_column,
-                             uint8_t *bytes, size_t most)
+                             enum mn_record_form form, uint8_t *bytes, size_t most)
 {
-    uint8_t *ends = bytes + HEAD_BYTES + 1, *body = ends + n;
-    size_t head = HEAD_BYTES + 1 + (size_t)n;
+    uint8_t ends[8], *body;
     uint32_t end = 0, room;
     unsigned nulls = 0;
+    bool brief = form == MN_RECORD_ANY;
+    size_t head;
 
-    if (n == 0 || n > 8 || most < head) return 0;
+    if (n == 0 || n > 8) return 0;
+    for (uint32_t i = 0; i < n; i++) nulls |= (unsigned)mn_is_null(&values[i]) << i;
+    head = brief ? n + (nulls != 0) : HEAD_BYTES + 1 + (size_t)n;
+    if (most < head) return 0;
+    body = bytes + head;
     room = most - head > UINT8_MAX ? UINT8_MAX : (uint32_t)(most - head);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t size = (int)i == row_id_column ? 0 : column_write(body + end, &values[i], room);
 
         if (size == MANY) return 0;
-        nulls |= (unsigned)mn_is_null(&values[i]) << i;
         end += size;
         room -= size;
         ends[i] = (uint8_t)end;
     }
-    mn_put_u16(bytes, (uint16_t)(n << COUNT_SHIFT));
-    bytes[HEAD_BYTES] = (uint8_t)nulls;
+    if (brief) {
+        *bytes++ = (uint8_t)(n << MN_BRIEF_SHIFT | (nulls ? MN_BRIEF_NULLS : 0) | MN_BRIEF_MARK);
+        if (nulls) *bytes++ = (uint8_t)nulls;
+        n--;
+    } else {
+        mn_put_u16(bytes, (uint16_t)(n << COUNT_SHIFT));
+        bytes[HEAD_BYTES] = (uint8_t)nulls;
+        bytes += HEAD_BYTES + 1;
+    }
+    for (uint32_t i = 0; i < n; i++) bytes[i] = ends[i];
     return head + end;
 }
 
 enum mn_status mn_record_encode(const struct mn_value *values, uint32_t n, int row_id_column,
-                                struct mn_buf *out)
+                                enum mn_record_form form, struct mn_buf *out)
 {
     struct mn_record_shape shape;
-    enum mn_status status = mn_record_measure(values, n, row_id_column, &shape);
+    enum mn_status status = mn_record_measure(values, n, row_id_column, form, &shape);
 
     if (status == MN_OK) status = mn_buf_reserve(out, shape.size_bytes);
     if (status != MN_OK) return status;
@@ -183,52 +216,16 @@ enum mn_status mn_record_encode(const struct mn_value *values, uint32_t n, int r
 
 /* ---- decoding ---- */
 
-/* What the head says, with everything in its bounds. */
-struct layout {
-    uint32_t n;
-    unsigned width_log;
-    const uint8_t *nulls, *ends, *body;
-    size_t body_size;
-};
-
 static enum mn_status record_damaged(const char *what)
 {
     return mn_fail(MN_CORRUPT, "a record is damaged: %s", what);
 }
 
-static bool layout_read(const void *record, size_t size, struct layout *layout)
-{
-    const uint8_t *bytes = record;
-    size_t nulls, head;
-    unsigned word;
-
-    if (size < HEAD_BYTES || size > MN_RECORD_BYTES_MAX) return false;
-    word = mn_get_u16(bytes);
-    layout->n = word >> COUNT_SHIFT;
-    layout->width_log = word & WIDTH_MASK;
-    nulls = (layout->n + 7) / 8;
-    head = HEAD_BYTES + nulls + ((size_t)layout->n << layout->width_log);
-    if (layout->width_log > 2 || layout->n > MN_COLUMNS_MAX || size < head) return false;
-    layout->nulls = bytes + HEAD_BYTES;
-    layout->ends = layout->nulls + nulls;
-    layout->body = bytes + head;
-    layout->body_size = size - head;
-    return true;
-}
-
-static uint32_t offset_get(const struct layout *layout, uint32_t i)
-{
-    const uint8_t *at = layout->ends + ((size_t)i << layout->width_log);
-
-    if (layout->width_log == 0) return *at;
-    return layout->width_log == 1 ? mn_get_u16(at) : mn_get_u32(at);
-}
-
 uint32_t mn_record_columns(const void *record, size_t size)
 {
-    struct layout layout;
+    struct mn_record_head head;
 
-    return layout_read(record, size, &layout) ? layout.n : 0;
+    return mn_record_head_get(record, size, &head) ? head.n : 0;
 }
 
 static enum mn_status int_get(const uint8_t *at, uint32_t size, struct mn_value *out)
@@ -327,19 +324,19 @@ static enum mn_status content_check(const struct mn_value *value)
 enum mn_status mn_record_check(const void *record, size_t size, const struct mn_kind *kinds,
                                uint32_t n, int row_id_column)
 {
-    struct layout layout;
+    struct mn_record_head head;
     struct mn_value value;
     enum mn_status status;
 
-    if (!layout_read(record, size, &layout)) return record_damaged("its head does not fit");
-    if (layout.n > n) return record_damaged("it has more columns than its table");
-    if ((layout.n ? offset_get(&layout, layout.n - 1) : 0) != layout.body_size) {
+    if (!mn_record_head_get(record, size, &head)) return record_damaged("its head does not fit");
+    if (head.n > n) return record_damaged("it has more columns than its table");
+    if ((head.n ? mn_record_end(&head, head.n - 1) : 0) != head.body_bytes) {
         return record_damaged("bytes behind the last column");
     }
-    for (uint32_t i = layout.n; i < (layout.n + 7) / 8 * 8; i++) {
-        if (layout.nulls[i / 8] >> (i % 8) & 1) return record_damaged("a NULL bit too many");
+    for (uint32_t i = head.n; i < (head.n + 7) / 8 * 8; i++) {
+        if (mn_record_is_null(&head, i)) return record_damaged("a NULL bit too many");
     }
-    for (uint32_t i = 0; i < layout.n; i++) {
+    for (uint32_t i = 0; i < head.n; i++) {
         struct mn_kind kind = kinds[i];
 
         if ((int)i == row_id_column) kind = (struct mn_kind){.type = MN_TYPE_VECTOR};

@@ -6,6 +6,13 @@
  *     ends: n offsets of that width, where each column's bytes end, counted from behind the last
  *     the columns' bytes, in order
  *
+ * A brief record, of 1 to 31 columns of which all but the last end within 255 bytes:
+ *
+ *   0 head u8: bits 0-1 are 3; bit 2 NULL bits follow; bits 3-7 number of columns n
+ *   1 NULL bits, as above, where bit 2 is set
+ *     ends: n - 1 offsets of a byte; the last column ends with the record
+ *     the columns' bytes, in order
+ *
  *   BOOL       false: none, true: 01                 TEXT BLOB JSON   the bytes
  *   INT TIMESTAMP DURATION  0 to 8 bytes, little-endian, sign-extended     LIST   as in list.h
  *   FLOAT      none for 0.0, 4 bytes where f32 is the same, else 8         UUID   16 bytes
@@ -26,20 +33,24 @@ enum { MN_COLUMNS_MAX = 1000 };
 /* The largest record: MN_TOOBIG past it. */
 #define MN_RECORD_BYTES_MAX (UINT32_C(1) << 30)
 
+/* What a writer may make; readers know both. MN_RECORD_ANY: brief where that is possible. */
+enum mn_record_form { MN_RECORD_FULL, MN_RECORD_ANY };
+
 /* Appends the record of n values. The column `row_id_column` (-1: none) and VECTORs leave presence
  * only. */
 enum mn_status mn_record_encode(const struct mn_value *values, uint32_t n, int row_id_column,
-                                struct mn_buf *out);
+                                enum mn_record_form form, struct mn_buf *out);
 
 /* The same in two steps: how long the record will be and where its columns end, then its bytes. */
 struct mn_record_shape {
     size_t size_bytes;
     uint32_t columns;
     unsigned width_log;
+    bool brief, nulls; /* nulls: one of them is NULL */
     uint32_t ends[MN_COLUMNS_MAX];
 };
 enum mn_status mn_record_measure(const struct mn_value *values, uint32_t n, int row_id_column,
-                                 struct mn_record_shape *shape);
+                                 enum mn_record_form form, struct mn_record_shape *shape);
 /* Of the same values; `bytes` has room for shape->size_bytes. */
 void mn_record_write(const struct mn_value *values, const struct mn_record_shape *shape,
                      uint8_t *bytes);
@@ -47,7 +58,7 @@ void mn_record_write(const struct mn_value *values, const struct mn_record_shape
 /* Both at once for a record with 1 to 8 columns and 255 bytes of them that takes at most `most`:
  * its length, or 0 where it is none and some of the bytes there were written over. */
 size_t mn_record_write_short(const struct mn_value *values, uint32_t n, int row_id_column,
-                             uint8_t *bytes, size_t most);
+                             enum mn_record_form form, uint8_t *bytes, size_t most);
 
 /* Number of columns in a record, 0 where it is damaged. */
 uint32_t mn_record_columns(const void *record, size_t size);
@@ -65,31 +76,81 @@ static inline uint32_t mn_record_offset(const uint8_t *ends, unsigned width_log,
     return width_log == 1 ? mn_get_u16(ends + 2 * (size_t)i) : mn_get_u32(ends + 4 * (size_t)i);
 }
 
+/* What the head says, with all but the ends themselves in its bounds. */
+struct mn_record_head {
+    uint32_t n;
+    unsigned width_log;
+    bool brief;
+    const uint8_t *nulls, *ends; /* nulls: NULL where a brief record has none */
+    const uint8_t *body;
+    size_t body_bytes;
+};
+
+enum { MN_BRIEF_MARK = 3, MN_BRIEF_NULLS = 4, MN_BRIEF_SHIFT = 3, MN_BRIEF_COLUMNS_MAX = 31 };
+
+static inline bool mn_record_head_get(const uint8_t *bytes, size_t size,
+                                      struct mn_record_head *head)
+{
+    size_t nulls, bytes_before;
+
+    if (size == 0 || size > MN_RECORD_BYTES_MAX) return false;
+    head->brief = (bytes[0] & 3) == MN_BRIEF_MARK;
+    if (head->brief) {
+        head->n = bytes[0] >> MN_BRIEF_SHIFT;
+        head->width_log = 0;
+        nulls = bytes[0] & MN_BRIEF_NULLS ? (head->n + 7) / 8 : 0;
+        head->nulls = nulls ? bytes + 1 : NULL;
+        head->ends = bytes + 1 + nulls;
+        bytes_before = nulls + head->n; /* the head and an end less than columns */
+        if (head->n == 0 || size < bytes_before) return false;
+    } else {
+        unsigned word;
+
+        if (size < 2) return false;
+        word = mn_get_u16(bytes);
+        head->n = word >> 2;
+        head->width_log = word & 3;
+        nulls = (head->n + 7) / 8;
+        head->nulls = bytes + 2;
+        head->ends = bytes + 2 + nulls;
+        bytes_before = 2 + nulls + ((size_t)head->n << head->width_log);
+        if (head->n > MN_COLUMNS_MAX || size < bytes_before) return false;
+    }
+    head->body = bytes + bytes_before;
+    head->body_bytes = size - bytes_before;
+    return true;
+}
+
+/* Where column i < n ends in the body; not checked against it. */
+static inline uint32_t mn_record_end(const struct mn_record_head *head, uint32_t i)
+{
+    if (head->brief && i + 1 == head->n) return (uint32_t)head->body_bytes;
+    return mn_record_offset(head->ends, head->width_log, i);
+}
+
+static inline bool mn_record_is_null(const struct mn_record_head *head, uint32_t i)
+{
+    return head->nulls && (head->nulls[i / 8] >> (i % 8) & 1) != 0;
+}
+
 /* The bytes of column i, in their bounds whatever the record says; NULLs and absent ones have none.
  */
 static inline enum mn_field_state mn_record_field(const void *record, size_t size, uint32_t i,
                                                   struct mn_field *out)
 {
-    const uint8_t *bytes = (const uint8_t *)record, *nulls = bytes + 2, *ends;
-    unsigned word, width_log;
-    uint32_t n, begin, end;
-    size_t head;
+    const uint8_t *bytes = (const uint8_t *)record;
+    struct mn_record_head head;
+    uint32_t begin, end;
 
     out->at = bytes;
     out->size = 0;
-    if (size < 2 || size > MN_RECORD_BYTES_MAX) return MN_FIELD_DAMAGED;
-    word = mn_get_u16(bytes);
-    width_log = word & 3;
-    n = word >> 2;
-    ends = nulls + (n + 7) / 8;
-    head = 2 + (size_t)((n + 7) / 8) + ((size_t)n << width_log);
-    if (width_log > 2 || n > MN_COLUMNS_MAX || size < head) return MN_FIELD_DAMAGED;
-    if (i >= n) return MN_FIELD_ABSENT;
-    begin = i ? mn_record_offset(ends, width_log, i - 1) : 0;
-    end = mn_record_offset(ends, width_log, i);
-    if (begin > end || end > size - head) return MN_FIELD_DAMAGED;
-    if (nulls[i / 8] >> (i % 8) & 1) return begin == end ? MN_FIELD_NULL : MN_FIELD_DAMAGED;
-    out->at = bytes + head + begin;
+    if (!mn_record_head_get(bytes, size, &head)) return MN_FIELD_DAMAGED;
+    if (i >= head.n) return MN_FIELD_ABSENT;
+    begin = i ? mn_record_end(&head, i - 1) : 0;
+    end = mn_record_end(&head, i);
+    if (begin > end || end > head.body_bytes) return MN_FIELD_DAMAGED;
+    if (mn_record_is_null(&head, i)) return begin == end ? MN_FIELD_NULL : MN_FIELD_DAMAGED;
+    out->at = head.body + begin;
     out->size = end - begin;
     return MN_FIELD_THERE;
 }

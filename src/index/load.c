@@ -36,6 +36,7 @@ struct mn_rows {
     struct mn_sorter *indexes;     /* one an index */
     struct mn_sorter forward, backward;
     struct mn_buf record, key;
+    enum mn_record_form form;
     struct mn_record_shape shape; /* of the row at hand */
     bool straight;                /* rows of the table's tree are all that there is to make */
     bool checks;                  /* there are columns that must not be NULL */
@@ -121,6 +122,7 @@ enum mn_status mn_rows_begin(struct mn_view *view, const struct mn_table *table,
     *out = NULL;
     if (!load) return mn_fail_nomem();
     load->view = view;
+    load->form = mn_row_form(view);
     load->table = table;
     load->failed_row = UINT64_MAX;
     load->slabs = mn_zalloc(table->column_count * sizeof(struct mn_slab_bulk *));
@@ -270,8 +272,8 @@ static enum mn_status record_add(struct mn_rows *load, const struct mn_index_ent
     uint8_t key[MN_ROW_ID_BYTES], *at;
     struct mn_bytes key_bytes = mn_bytes_of(key, sizeof key);
     struct mn_sorted sorted;
-    enum mn_status status =
-        mn_record_measure(entry->values, table->column_count, table->row_id_column, shape);
+    enum mn_status status = mn_record_measure(entry->values, table->column_count,
+                                              table->row_id_column, load->form, shape);
 
     if (status != MN_OK) return status;
     mn_row_id_put(key, entry->row_id);
@@ -409,7 +411,7 @@ static bool straight_add(struct mn_rows *load, const struct mn_value *values, in
     if (id < load->next_id || id == INT64_MAX || load->spent) return false;
     at = mn_bulk_ahead(load->bulk, &most);
     if (!at) return false;
-    size = mn_record_write_short(values, table->column_count, column, at, most);
+    size = mn_record_write_short(values, table->column_count, column, load->form, at, most);
     if (size == 0 || !mn_bulk_keep(load->bulk, mn_row_id_key(id), size)) return false;
     load->next_id = id + 1;
     load->rows++;

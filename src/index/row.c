@@ -305,13 +305,18 @@ bool mn_row_is_plain(const struct mn_table *table)
     return true;
 }
 
+enum mn_record_form mn_row_form(struct mn_view *view)
+{
+    return mn_store_is_dense(mn_view_store(view)) ? MN_RECORD_ANY : MN_RECORD_FULL;
+}
+
 static enum mn_status record_put(struct mn_view *view, const struct mn_table *table,
                                  const struct mn_index_entry *entry, unsigned flags)
 {
     uint8_t key[MN_ROW_ID_BYTES];
     struct mn_buf record = {0};
-    enum mn_status status =
-        mn_record_encode(entry->values, table->column_count, table->row_id_column, &record);
+    enum mn_status status = mn_record_encode(entry->values, table->column_count,
+                                             table->row_id_column, mn_row_form(view), &record);
 
     mn_row_id_put(key, entry->row_id);
     if (status == MN_OK) {

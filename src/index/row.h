@@ -19,7 +19,11 @@
 #define MN_INDEX_ROW_H
 
 #include "btree/tree.h"
+#include "catalog/record.h"
 #include "catalog/schema.h"
+
+/* Which records a writer of this file may make. */
+enum mn_record_form mn_row_form(struct mn_view *view);
 
 /* (R4): the table has no index, no vector and no relation. */
 bool mn_row_is_plain(const struct mn_table *table);

@@ -107,7 +107,8 @@ static enum mn_status record_change(struct update *update)
     enum mn_status status;
 
     record->len = 0;
-    status = mn_record_encode(update->values, table->column_count, table->row_id_column, record);
+    status = mn_record_encode(update->values, table->column_count, table->row_id_column,
+                              mn_row_form(update->view), record);
     if (status == MN_OK && update->new_id != update->old_id) {
         mn_row_id_put(key, update->old_id);
         status = mn_tree_delete(update->view, table->tree, mn_bytes_of(key, sizeof key), NULL);

@@ -42,6 +42,9 @@ enum mn_page_kind {
     MN_PAGE_DELTA = 5   /* tree: buffered changes; reserved, never written by this format */
 };
 
+/* The only flag of a page, and of leaves alone: how the entries lie in it. */
+enum { MN_LEAF_DENSE = 1 };
+
 enum { MN_PAGE_SPAN_MASK = 0x0F };
 
 enum { MN_REF_BYTES = 12 }; /* 48 bits number, 48 bits checksum */

@@ -301,7 +301,6 @@ static uint64_t header_seal(const struct mn_view *view, uint64_t page, uint8_t *
 
     mn_put_u48(buffer + 8, view->meta->version);
     mn_put_u48(buffer + 16, page);
-    buffer[23] = 0;
     sum64 = mn_page_sum(view->store, buffer);
     mn_put_u64(buffer, sum64);
     return sum64;

@@ -25,6 +25,11 @@ enum {
     MN_FEATURE_UNPLACED = 2 /* and no places beside them */
 };
 
+/* Bits of `incompatible`. */
+enum {
+    MN_FEATURE_DENSE = 1 /* leaves may be dense, and records short */
+};
+
 struct mn_superblock {
     uint32_t page_size;
     uint64_t compatible, ro_compatible, incompatible;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "index/check.h"
-#include "store/store.h"
+#include "store/inside.h"
 #include "support/test.h"
 
 struct mn_store *test_base_open(uint32_t page_size)
@@ -16,6 +16,14 @@ struct mn_store *test_base_open(uint32_t page_size)
     struct mn_store *store;
 
     if (mn_store_open(&options, &store) != MN_OK) fail_msg("%s", mn_error_last()->message);
+    return store;
+}
+
+struct mn_store *test_base_open_sparse(uint32_t page_size)
+{
+    struct mn_store *store = test_base_open(page_size);
+
+    store->superblock.incompatible &= ~(uint64_t)MN_FEATURE_DENSE;
     return store;
 }
 
