@@ -3,8 +3,9 @@
  *
  * An input is a list of changes to a small good file: 3 bytes where, 1 byte xor. The first byte
  * says how it is treated: with bit 0 all checksums are repaired afterwards, from the leaves up to
- * the slots, or nothing past the first page would ever be reached. What is asked of the engine is a
- * clean status or an answer; crashes, hangs and reads out of bounds are the findings.
+ * the slots, or nothing past the first page would ever be reached; bit 6 takes the other file,
+ * whose trees have numbers for keys, as those of rows and of slabs do. What is asked of the engine
+ * is a clean status or an answer; crashes, hangs and reads out of bounds are the findings.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,8 @@ enum {
     IMAGE_MAX = 1 << 18,
     REFS_MAX = 4096,
     EDITS_MAX = 64,
-    SCAN_MAX = 20000
+    SCAN_MAX = 20000,
+    OTHER_IMAGE = 0x40 /* of the first byte */
 };
 
 /* Where in the image a pointer to a page lies. */
@@ -30,10 +32,16 @@ struct place {
     uint32_t page, at;
 };
 
-static uint8_t image[IMAGE_MAX];
-static size_t image_size;
-static struct place places[REFS_MAX];
-static size_t place_count;
+/* A good file. */
+struct image {
+    uint8_t bytes[IMAGE_MAX];
+    size_t size;
+    struct place places[REFS_MAX];
+    size_t place_count;
+};
+
+enum { KEYS, NUMBERS, IMAGES };
+static struct image images[IMAGES];
 
 static void must(bool good)
 {
@@ -85,52 +93,82 @@ static bool page_is_whole(const uint8_t *page, uint64_t number, uint64_t secret)
            mn_page_checksum(page) == mn_hash(page + 8, PAGE - 8, secret);
 }
 
-/* Every place in the image where the 12 bytes of a pointer to a whole page stand. */
-static void places_find(uint64_t secret)
+/* Numbers without gaps to values, and numbers to values with a run beside them. */
+static void fill_numbers(struct mn_store *store)
 {
-    for (uint32_t p = 3 * UNIT / PAGE; p < image_size / PAGE; p++) {
-        const uint8_t *page = image + p * PAGE, *at = image;
+    static uint8_t value[64];
+    uint64_t trees[2];
+
+    for (unsigned round = 0; round < 12; round++) {
+        struct mn_view *view;
+
+        must(mn_write_begin(store, 0, &view) == MN_OK);
+        for (unsigned t = 0; round == 0 && t < 2; t++) {
+            must(mn_tree_create(view, &trees[t]) == MN_OK);
+        }
+        for (unsigned i = 0; i < 40; i++) {
+            unsigned number = (round * 40 + i) * 7 % 481;
+            uint8_t key[8], *run;
+
+            mn_put_u64_be(key, (UINT64_C(1) << 63) + number + (number > 300 ? 70000 : 0));
+            must(mn_tree_put(view, trees[0], mn_bytes_of(key, 8), mn_bytes_of(value, number % 40),
+                             0) == MN_OK);
+            if (i % 4) continue;
+            must(mn_tree_put_run(view, trees[1], mn_bytes_of(key, 8), mn_bytes_of(value, 12),
+                                 100 + number, &run) == MN_OK);
+            memset(run, (int)i, 100 + number);
+        }
+        must(mn_write_commit(view, NULL) == MN_OK);
+    }
+}
+
+/* Every place in the image where the 12 bytes of a pointer to a whole page stand. */
+static void places_find(struct image *image, uint64_t secret)
+{
+    for (uint32_t p = 3 * UNIT / PAGE; p < image->size / PAGE; p++) {
+        const uint8_t *page = image->bytes + p * PAGE, *at = image->bytes;
         uint8_t ref[MN_REF_BYTES];
 
         if (!page_is_whole(page, p, secret)) continue;
         mn_put_ref(ref, (struct mn_ref){p, mn_page_checksum(page) & MN_MASK48});
-        while (at < image + image_size && place_count < REFS_MAX) {
-            at = memmem(at, (size_t)(image + image_size - at), ref, sizeof ref);
+        while (at < image->bytes + image->size && image->place_count < REFS_MAX) {
+            at = memmem(at, (size_t)(image->bytes + image->size - at), ref, sizeof ref);
             if (!at) break;
-            places[place_count++] = (struct place){p, (uint32_t)(at - image)};
+            image->places[image->place_count++] = (struct place){p, (uint32_t)(at - image->bytes)};
             at++;
         }
     }
 }
 
-static void image_make(void)
+static void image_make(struct image *image, void (*fill_it)(struct mn_store *store))
 {
     struct mn_os *os = mn_machine_new(1, IMAGE_MAX);
     struct mn_store *store = NULL;
 
     must(os && open_store(os, MN_STORE_CREATE, &store) == MN_OK);
-    fill(store);
+    fill_it(store);
     must(mn_store_close(store) == MN_OK);
-    image_size = mn_sim_size(os, "image");
-    must(image_size <= IMAGE_MAX);
-    must(mn_sim_peek(os, "image", 0, image, image_size) == MN_OK);
+    image->size = mn_sim_size(os, "image");
+    must(image->size <= IMAGE_MAX);
+    must(mn_sim_peek(os, "image", 0, image->bytes, image->size) == MN_OK);
     mn_machine_free(os);
-    places_find(mn_get_u64(image + 64));
-    must(place_count > 10);
+    places_find(image, mn_get_u64(image->bytes + 64));
+    must(image->place_count > 10);
 }
 
 /* From the leaves up, as often as a tree may be deep; then slots and superblock. */
-static void repair(uint8_t *bytes)
+static void repair(const struct image *image, uint8_t *bytes)
 {
     uint64_t secret = mn_get_u64(bytes + 64);
 
     for (int level = 0; level < 6; level++) {
-        for (size_t i = 0; i < place_count; i++) {
-            uint8_t *page = bytes + places[i].page * PAGE;
+        for (size_t i = 0; i < image->place_count; i++) {
+            const struct place *place = &image->places[i];
+            uint8_t *page = bytes + place->page * PAGE;
             uint64_t sum = mn_hash(page + 8, PAGE - 8, secret);
 
             mn_put_u64(page, sum);
-            mn_put_u48(bytes + places[i].at + 6, sum & MN_MASK48);
+            mn_put_u48(bytes + place->at + 6, sum & MN_MASK48);
         }
     }
     for (unsigned i = 0; i < MN_META_SLOTS; i++) {
@@ -170,6 +208,12 @@ static enum mn_status scan_tree(struct mn_view *view, uint64_t tree)
     return MN_OK;
 }
 
+static enum mn_status run_seen(void *context, const struct mn_run_entry *entry)
+{
+    (void)context;
+    return entry->value.len > 0 ? MN_OK : MN_CORRUPT;
+}
+
 static void read_all(struct mn_store *store)
 {
     struct mn_store_check *check;
@@ -178,7 +222,9 @@ static void read_all(struct mn_store *store)
     uint64_t faults;
 
     if (mn_view_begin_read(store, &view)) return;
-    for (uint64_t tree = 0; tree < 8; tree++) (void)scan_tree(view, tree);
+    for (uint64_t tree = 0; tree < 4; tree++) (void)scan_tree(view, tree);
+    for (uint64_t tree = 0; tree < 3; tree++) (void)scan_tree(view, MN_TREE_FIRST + tree);
+    (void)mn_tree_runs(view, MN_TREE_FIRST + 1, run_seen, NULL);
     if (!mn_store_check_begin(view, quiet, NULL, &check)) {
         (void)mn_tree_check_all(view, check, quiet, NULL);
         (void)mn_store_check_end(check, &faults);
@@ -195,14 +241,18 @@ static void write_some(struct mn_store *store, uint8_t seed)
     if (status) return;
     for (unsigned i = 0; i < 24 && !status; i++) {
         unsigned number = seed * 7u + i * 11u;
-        uint8_t key[4] = {'k', (uint8_t)(number * 37), (uint8_t)(number >> 4), (uint8_t)i};
+        uint64_t tree = MN_TREE_FIRST + i % 2;
+        uint8_t key[8] = {'k', (uint8_t)(number * 37), (uint8_t)(number >> 4), (uint8_t)i};
         struct mn_bytes k = {key, 4}, v = {key, 3};
         bool found;
         uint32_t id;
 
         if (mn_savepoint_begin(view, &id)) break;
-        status = i % 3 ? mn_tree_put(view, 3 + i % 2, k, v, 0)
-                       : mn_tree_delete(view, 3 + i % 2, k, &found);
+        if (seed & OTHER_IMAGE) { /* now and then a key that begins as its neighbours do */
+            mn_put_u64_be(key, (UINT64_C(1) << 63) + number);
+            k.len = i % 8 == 7 ? 7 : 8;
+        }
+        status = i % 3 ? mn_tree_put(view, tree, k, v, 0) : mn_tree_delete(view, tree, k, &found);
         if (status) mn_savepoint_rollback(view, id);
         mn_savepoint_release(view, id);
         status = MN_OK;
@@ -216,17 +266,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct mn_os *os;
     struct mn_store *store;
     uint8_t how = size ? data[0] : 0;
+    const struct image *image = &images[how & OTHER_IMAGE ? NUMBERS : KEYS];
 
-    if (image_size == 0) image_make();
-    memcpy(bytes, image, image_size);
+    if (images[KEYS].size == 0) {
+        image_make(&images[KEYS], fill);
+        image_make(&images[NUMBERS], fill_numbers);
+    }
+    memcpy(bytes, image->bytes, image->size);
     for (size_t i = 1, edits = 0; i + 4 <= size && edits < EDITS_MAX; i += 4, edits++) {
         uint32_t at = (uint32_t)data[i] | (uint32_t)data[i + 1] << 8 | (uint32_t)data[i + 2] << 16;
 
-        bytes[at % image_size] ^= data[i + 3];
+        bytes[at % image->size] ^= data[i + 3];
     }
-    if (how & 1) repair(bytes);
+    if (how & 1) repair(image, bytes);
     os = mn_machine_new(1, 4 << 20);
-    must(os && mn_sim_put(os, "image", bytes, image_size) == MN_OK);
+    must(os && mn_sim_put(os, "image", bytes, image->size) == MN_OK);
     if (!open_store(os, how & 2 ? MN_STORE_UNTRUSTED : 0, &store)) {
         read_all(store);
         if (how & 4) write_some(store, how);
