@@ -46,8 +46,9 @@ struct op_vector_scan {
     int64_t *row_ids;            /* that pass the filter */
     size_t row_id_count, row_id_capacity;
     struct mn_row_tie tie;
-    struct mn_slab_map map;     /* kept from run to run; so is */
-    struct mn_filter_memo memo; /* this, and row_ids with it where it is full */
+    struct mn_slab_map map;     /* kept from run to run; so are */
+    struct mn_list_map lists;   /* this, */
+    struct mn_filter_memo memo; /* and this, and row_ids with it where it is full */
 };
 
 /* ---- the search ---- */
@@ -280,6 +281,7 @@ static enum mn_status codes_search(struct op_vector_scan *scan, struct mn_exec *
             .effort = scan->effort,
             .exact = scan->spec.nearest.exact,
             .map = &scan->map,
+            .lists = &scan->lists,
             .map_bytes = exec->memory_limit / MAP_SHARE,
             .tick = exec_tick,
             .context = exec,
@@ -454,6 +456,7 @@ static void vector_scan_drop(struct mn_op *op)
     row_ids_drop(scan);
     mn_filter_memo_release(&scan->memo);
     mn_slab_map_release(&scan->map);
+    mn_list_map_release(&scan->lists);
 }
 
 static enum mn_status vector_scan_describe(const struct mn_op *op, struct mn_buf *out)

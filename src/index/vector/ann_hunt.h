@@ -33,6 +33,7 @@ struct mn_hunt {
     struct mn_code_query scan;
     double slack;
     struct mn_posting_scan postings;
+    bool mapped; /* lists are read by query->lists in place of it */
     struct mn_slab_scan *vectors;
     /* rows that may be among the best: estimate, and aside the error of the code (quick) or the
      * upper bound of the score (exact) */

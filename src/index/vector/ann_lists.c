@@ -10,7 +10,8 @@
 #include "catalog/key.h"
 #include "index/vector/ann_hunt.h"
 
-enum { PLACE_BITS = 16 };
+/* LISTS_LIKE: that a query of the default effort reads, about. */
+enum { PLACE_BITS = 16, LISTS_LIKE = 32 };
 
 /* ---- which there are ---- */
 
@@ -25,9 +26,11 @@ struct mn_list mn_hunt_list(const struct mn_hunt *hunt, const struct mn_candidat
 {
     int64_t id = at->id;
     const struct mn_hunt_lists *lists = &hunt->lists[id >> PLACE_BITS];
-    struct mn_list list = {{hunt->prefixes.data + lists->prefix, lists->prefix_bytes},
-                           MN_LIST_FLAT};
+    struct mn_list list = {.number = MN_LIST_FLAT};
 
+    if (lists->prefix_bytes) {
+        list.prefix = mn_bytes_of(hunt->prefixes.data + lists->prefix, lists->prefix_bytes);
+    }
     if (lists->chunk.postings) {
         list.number = (uint32_t)mn_chunk_row(&lists->chunk, id & ((1 << PLACE_BITS) - 1));
     }
@@ -82,8 +85,33 @@ static enum mn_status partition_note(struct mn_hunt *hunt, size_t prefix, size_t
     return flat_note(hunt, &lists);
 }
 
+/* By the map of lists, where it is ready. *done false: there is none, or no centroids. */
+static enum mn_status mapped_note(struct mn_hunt *hunt, bool *done)
+{
+    const struct mn_ann_query *query = hunt->query;
+    const struct mn_postings *postings = &hunt->ann->postings;
+    struct mn_hunt_lists lists = {.prefix = 0};
+    size_t at, count = 0;
+    enum mn_status status = MN_OK;
+
+    *done = false;
+    if (!query->lists || hunt->ann->index->column_count > 1) return MN_OK;
+    status = mn_list_map_want(query->lists, postings, query->effort ? query->effort : LISTS_LIKE,
+                              query->map_bytes, &hunt->mapped);
+    if (status == MN_OK && hunt->mapped) {
+        count = mn_list_map_find(query->lists, MN_LIST_CENTROIDS, &at);
+    }
+    hunt->mapped = count > 0;
+    *done = hunt->mapped;
+    for (size_t i = 0; i < count && status == MN_OK; i++) {
+        status = mn_list_map_chunk(query->lists, postings, at + i, &lists.chunk);
+        if (status == MN_OK) status = centroids_note(hunt, &lists);
+    }
+    return status;
+}
+
 /* Goes from partition to partition. */
-enum mn_status mn_hunt_lists_note(struct mn_hunt *hunt)
+static enum mn_status partitions_note(struct mn_hunt *hunt)
 {
     static const uint8_t behind[4 + MN_ROW_ID_BYTES] = {255, 255, 255, 255, 255, 255,
                                                         255, 255, 255, 255, 255, 255};
@@ -112,6 +140,14 @@ enum mn_status mn_hunt_lists_note(struct mn_hunt *hunt)
     }
     mn_buf_release(&key);
     return status;
+}
+
+enum mn_status mn_hunt_lists_note(struct mn_hunt *hunt)
+{
+    bool done;
+    enum mn_status status = mapped_note(hunt, &done);
+
+    return status == MN_OK && !done ? partitions_note(hunt) : status;
 }
 
 /* ---- how many are read ---- */
@@ -145,9 +181,30 @@ struct mn_hunt_plan mn_hunt_plan_make(const struct mn_hunt *hunt)
 
 /* The chunks of the lists in their order. */
 struct walk {
-    size_t at; /* the list */
-    bool open; /* it is being read */
+    size_t at;          /* the list */
+    bool open;          /* it is being read */
+    size_t place, left; /* by the map: its next chunk, and how many there are */
 };
+
+static enum mn_status list_open(struct mn_hunt *hunt, struct walk *walk)
+{
+    struct mn_list list = mn_hunt_list(hunt, &hunt->order[walk->at]);
+
+    walk->open = true;
+    if (!hunt->mapped) return mn_posting_scan_seek(&hunt->postings, list.prefix, &list.number);
+    walk->left = mn_list_map_find(hunt->query->lists, list.number, &walk->place);
+    return MN_OK;
+}
+
+static enum mn_status list_next(struct mn_hunt *hunt, struct walk *walk, struct mn_chunk *chunk,
+                                bool *found)
+{
+    if (!hunt->mapped) return mn_posting_scan_next(&hunt->postings, chunk, found);
+    *found = walk->left > 0;
+    if (!*found) return MN_OK;
+    walk->left--;
+    return mn_list_map_chunk(hunt->query->lists, &hunt->ann->postings, walk->place++, chunk);
+}
 
 enum mn_status mn_hunt_lists_order(struct mn_hunt *hunt, uint64_t wanted)
 {
@@ -173,18 +230,16 @@ static enum mn_status walk_next(struct mn_hunt *hunt, struct walk *walk, bool cr
     *found = false;
     while (status == MN_OK) {
         if (walk->open) {
-            status = mn_posting_scan_next(&hunt->postings, chunk, found);
+            status = list_next(hunt, walk, chunk, found);
             if (status != MN_OK || *found) break;
             walk->open = false;
             walk->at++;
         }
         if (!cross || walk->at == hunt->all_count) break;
-        if (walk->at == hunt->order_count)
+        if (walk->at == hunt->order_count) {
             status = mn_hunt_lists_order(hunt, mn_hunt_plan_make(hunt).lists);
-        if (status != MN_OK) break;
-        struct mn_list list = mn_hunt_list(hunt, &hunt->order[walk->at]);
-        status = mn_posting_scan_seek(&hunt->postings, list.prefix, &list.number);
-        walk->open = true;
+        }
+        if (status == MN_OK) status = list_open(hunt, walk);
     }
     return status;
 }

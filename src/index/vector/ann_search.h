@@ -13,6 +13,7 @@
 #define MN_INDEX_VECTOR_ANN_SEARCH_H
 
 #include "index/vector/ann.h"
+#include "index/vector/list_map.h"
 #include "index/vector/row_set.h"
 #include "index/vector/search.h"
 
@@ -23,8 +24,9 @@ struct mn_ann_query {
     uint64_t rows;                   /* that have a code, about */
     uint64_t effort;                 /* lists that are read; 0: the default */
     bool exact;
-    struct mn_slab_map *map; /* of the vectors, kept by the caller from query to query; or NULL */
-    size_t map_bytes;        /* that it may take */
+    struct mn_slab_map *map;   /* of the vectors, kept by the caller from query to query; or NULL */
+    struct mn_list_map *lists; /* of the codes, likewise */
+    size_t map_bytes;          /* that each of them may take */
     enum mn_status (*tick)(void *context);
     void *context;
 };
