@@ -250,40 +250,45 @@ enum mn_status mn_ann_centroid_delete(const struct mn_ann *ann, struct mn_bytes 
 
 /* ---- rows of a list ---- */
 
-static int ids_order(const void *a, const void *b)
+/* Which row of a chunk comes first: appended in order, they mostly lie so. */
+static void chunk_order(const struct mn_chunk *chunk, uint16_t *order)
 {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    int64_t ids[MN_POSTING_ROWS_MAX];
 
-    return (x > y) - (x < y);
+    for (uint32_t i = 0; i < chunk->count; i++) {
+        int64_t id = mn_chunk_row(chunk, i);
+        uint32_t at = i;
+
+        for (; at > 0 && ids[at - 1] > id; at--) {
+            ids[at] = ids[at - 1];
+            order[at] = order[at - 1];
+        }
+        ids[at] = id;
+        order[at] = (uint16_t)i;
+    }
 }
 
+/* Chunk by chunk, whose ids ascend (L1). */
 static enum mn_status rows_take(const struct mn_ann *ann, struct mn_posting_scan *scan,
                                 struct mn_list_rows *rows, size_t capacity)
 {
     size_t bytes = mn_code_bytes(&ann->postings.form);
+    uint16_t order[MN_POSTING_ROWS_MAX];
     struct mn_chunk chunk;
     bool found;
     enum mn_status status = mn_posting_scan_next(scan, &chunk, &found);
 
     for (; status == MN_OK && found; status = mn_posting_scan_next(scan, &chunk, &found)) {
+        chunk_order(&chunk, order);
         for (uint32_t i = 0; i < chunk.count && rows->count < capacity; i++, rows->count++) {
-            rows->ids[rows->count] = mn_chunk_row(&chunk, i);
-        }
-    }
-    if (status != MN_OK) return status;
-    qsort(rows->ids, rows->count, sizeof *rows->ids, ids_order);
-    scan->begun = false;
-    status = mn_posting_scan_next(scan, &chunk, &found);
-    for (; status == MN_OK && found; status = mn_posting_scan_next(scan, &chunk, &found)) {
-        for (uint32_t i = 0; i < chunk.count; i++) {
-            int64_t id = mn_chunk_row(&chunk, i);
-            int64_t *at = bsearch(&id, rows->ids, rows->count, sizeof id, ids_order);
+            struct mn_posting row = {.code = rows->codes + rows->count * bytes};
 
-            if (!at) continue;
-            size_t place = (size_t)(at - rows->ids);
-            struct mn_posting row = {.code = rows->codes + place * bytes};
-            mn_chunk_get(&chunk, i, &row);
-            rows->facts[place] = row.facts;
+            mn_chunk_get(&chunk, order[i], &row);
+            rows->ids[rows->count] = row.row_id;
+            rows->facts[rows->count] = row.facts;
+            if (rows->count == 0 || row.row_id > rows->ids[rows->count - 1]) continue;
+            return mn_fail(MN_CORRUPT, "the rows of a list of index %s are out of order",
+                           ann->index->name);
         }
     }
     return status;
