@@ -222,6 +222,26 @@ void mn_code_make(const struct mn_code_form *form, const float *vector, uint8_t 
 
 /* ---- queries ---- */
 
+/* The query at the length it is scored at, and its greatest element. */
+static double query_scale(const float *query, size_t dims, double unit, double *scaled)
+{
+    double most[CHAINS] = {0}, all = 0;
+    size_t i = 0;
+
+    for (; i + CHAINS <= dims; i += CHAINS) {
+        for (size_t j = 0; j < CHAINS; j++) {
+            double at = fabs(scaled[i + j] = (double)query[i + j] * unit);
+            most[j] = at > most[j] ? at : most[j];
+        }
+    }
+    for (; i < dims; i++) {
+        double at = fabs(scaled[i] = (double)query[i] * unit);
+        most[0] = at > most[0] ? at : most[0];
+    }
+    for (size_t j = 0; j < CHAINS; j++) all = most[j] > all ? most[j] : all;
+    return all;
+}
+
 /* Bytes of the query: as given, and spaced for levels that multiply words (see kernel_code.h). */
 static void query_bytes(const double *query, const struct mn_code_form *form, double step,
                         int8_t *bytes, int16_t *spaced)
@@ -241,12 +261,39 @@ static void query_bytes(const double *query, const struct mn_code_form *form, do
     }
 }
 
+/* The square of what the bytes leave of the query. */
+static double query_rest2(const double *query, const int8_t *bytes, size_t dims, double step)
+{
+    double chain[CHAINS] = {0};
+    size_t i = 0;
+
+    for (; i + CHAINS <= dims; i += CHAINS) {
+        for (size_t j = 0; j < CHAINS; j++) {
+            double left = query[i + j] - step * bytes[i + j];
+            chain[j] += left * left;
+        }
+    }
+    for (size_t j = 0; i + j < dims; j++) {
+        double left = query[i + j] - step * bytes[i + j];
+        chain[j] += left * left;
+    }
+    return chains_sum(chain);
+}
+
+static int32_t bytes_sum(const int8_t *bytes, size_t dims)
+{
+    int32_t sum = 0;
+
+    for (size_t i = 0; i < dims; i++) sum += bytes[i];
+    return sum;
+}
+
 enum mn_status mn_code_ask_open(const struct mn_code_form *form, const float *query,
                                 struct mn_code_ask *ask, bool *serves)
 {
     enum { BYTE_MAX = 127 };
     size_t padded = (size_t)form->steps * MN_CODE_STEP_DIMS;
-    double length = sqrt(mn_vector_norm2(query, form->dims)), unit = 1, most = 0, rest = 0;
+    double length = sqrt(mn_vector_norm2(query, form->dims)), unit = 1;
 
     *ask = (struct mn_code_ask){.form = *form, .length = length, .norm = length};
     *serves = form->metric != MN_METRIC_L2 || length == 0 ||
@@ -261,10 +308,7 @@ enum mn_status mn_code_ask_open(const struct mn_code_form *form, const float *qu
     double *scaled = ask->memory;
     int16_t *spaced = (int16_t *)(void *)(scaled + padded);
     int8_t *bytes = (int8_t *)(spaced + padded);
-    for (size_t i = 0; i < form->dims; i++) {
-        scaled[i] = (double)query[i] * unit;
-        most = fabs(scaled[i]) > most ? fabs(scaled[i]) : most;
-    }
+    double most = query_scale(query, form->dims, unit, scaled);
     float step = (float)(most / (double)BYTE_MAX);
     if ((double)step * (double)BYTE_MAX < most) step = nextafterf(step, INFINITY);
     query_bytes(scaled, form, (double)step, bytes, spaced);
@@ -274,12 +318,8 @@ enum mn_status mn_code_ask_open(const struct mn_code_form *form, const float *qu
                                        .squares = form->squares,
                                        .scale = step,
                                        .square = form->metric == MN_METRIC_L2 ? -1 : 0};
-    for (size_t i = 0; i < form->dims; i++) {
-        double left = scaled[i] - (double)step * bytes[i];
-
-        rest += left * left;
-        ask->scan.bias += LEVEL_MAX * bytes[i];
-    }
+    ask->scan.bias = LEVEL_MAX * bytes_sum(bytes, form->dims);
+    double rest = query_rest2(scaled, bytes, form->dims, (double)step);
     ask->spread = sqrt(rest) + ROUNDING * ask->norm;
     return MN_OK;
 }
