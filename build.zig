@@ -559,7 +559,7 @@ const House = struct {
     }
 
     /// The same with bugs that can be switched on; with -Dplanted-units also which of them the unit
-    /// tests of os, store and btree see, but not those that kill processes.
+    /// tests of os, store, btree and rows see.
     fn addPlanted(h: House, step: *Build.Step) void {
         var o = h.o.product();
         o.planted = true;
@@ -572,11 +572,10 @@ const House = struct {
         if (h.o.planted_only) |name| run.addArgs(&.{ "--only", name });
         if (h.o.planted_units) for (h.files.tests) |path| {
             const name = std.fs.path.stem(path);
-            const kills = std.mem.eql(u8, name, "test_store_process") or
-                std.mem.eql(u8, name, "test_store_settle");
-            const unit = !kills and (std.mem.startsWith(u8, name, "test_os_") or
+            const unit = std.mem.startsWith(u8, name, "test_os_") or
                 std.mem.startsWith(u8, name, "test_store_") or
-                std.mem.startsWith(u8, name, "test_tree"));
+                std.mem.startsWith(u8, name, "test_tree") or
+                std.mem.startsWith(u8, name, "test_row");
             if (unit) run.addArtifactArg(withoutRuntime(o, h.addTest(o, path, lib, support)));
         };
         step.dependOn(&run.step);

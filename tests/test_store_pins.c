@@ -239,6 +239,39 @@ static void the_free_tail_is_cut_at_close(void **state)
     mn_machine_free(os);
 }
 
+/* Nor does a transaction that was rolled back, or the last checkpoint of a lazy handle, keep it. */
+static void a_rollback_does_not_keep_the_free_tail(void **state)
+{
+    (void)state;
+    for (int lazy = 0; lazy < 2; lazy++) {
+        struct mn_os *os = mn_machine_new(8, 0);
+        struct mn_store *store = open_sim(os, 4096);
+        struct mn_view *view;
+
+        if (lazy) mn_store_set_sync(store, MN_STORE_LAZY);
+        for (uint64_t bytes = 2 << 20;; bytes = 0) {
+            ok(mn_write_begin(store, 0, &view));
+            for (unsigned i = 0; i < RAW_RUNS; i++) ok(raw_set_run(view, i, bytes ? 7 : 0, bytes));
+            ok(mn_write_commit(view, NULL));
+            if (bytes == 0) break;
+        }
+        for (unsigned i = 0; i < 3; i++) set_one(store, 0, i + 1);
+        assert_true(mn_sim_size(os, "test") > (8 << 20));
+        ok(mn_write_begin(store, 0, &view));
+        ok(raw_set(view, 1, 5));
+        mn_write_abort(view);
+        ok(mn_store_close(store));
+        assert_true(mn_sim_size(os, "test") < (256 << 10));
+        store = open_sim(os, 0);
+        ok(mn_view_begin_read(store, &view));
+        assert_true(raw_equals(view, &(struct raw_model){.leaf = {3}}));
+        mn_view_end(view);
+        assert_int_equal(raw_check(store), 0);
+        ok(mn_store_close(store));
+        mn_machine_free(os);
+    }
+}
+
 /* Past the memory limit runs go to the file early; rollback and abort leave no trace of them. */
 static void early_writes_come_and_go(void **state)
 {
@@ -298,6 +331,7 @@ int main(void)
         cmocka_unit_test(steady_commits_do_not_grow_the_file),
         cmocka_unit_test(a_long_reader_costs_one_copy),
         cmocka_unit_test(the_free_tail_is_cut_at_close),
+        cmocka_unit_test(a_rollback_does_not_keep_the_free_tail),
         cmocka_unit_test(early_writes_come_and_go),
     };
 

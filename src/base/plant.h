@@ -96,7 +96,32 @@
     X(READ_BACK_SLOT, "reading back asks for the pages, not only for the slot (Z3)") \
     X(NOTICE_ERROR_DENIED, "a commit that was not published may exist: it is not denied") \
     X(SLOT_ERROR_DENIED, "a commit whose slot was not written in full may exist too") \
-    X(HEADS_IGNORED, "the base is known only while the ring is as it was left")
+    X(HEADS_IGNORED, "the base is known only while the ring is as it was left") \
+    X(ACCUSES_PUBLISHED, "the notice accuses by what was durable, not by what was published") \
+    X(ACCUSED_OLDER, "a durable version that no longer fits is not answered for by an older one") \
+    X(CHECKPOINT_UNTOLD, "a commit behind a checkpoint says durable what the checkpoint said") \
+    X(CUT_STAYS_DURABLE, "what was cut off the file is durable no more") \
+    X(OTHERS_CUT_UNSEEN, "nor what another handle may have cut off") \
+    X(FAREWELL_LAZY, "the empty commit before the last cut is durable") \
+    X(FAILED_UNHEARD, "nobody writes while the notice says that a sync failed") \
+    X(SLOT_ERROR_IGNORED, "a slot that was not written is no commit") \
+    X(NOTICE_ERROR_IGNORED, "nor is a commit that was not published") \
+    X(LARGE_QUEUE_LATE, "all pages of a large commit are on their way before its first sync") \
+    X(LAZY_BASE_TRUSTED, "what is published need not be durable") \
+    X(DOUBT_SKIPPED, "a writer settles over versions that are not durable too") \
+    X(SIZE_SYNCED_LAZY, "a commit without a sync makes no size durable") \
+    X(CLOSE_UNSYNCED, "the last to close makes lazy commits durable") \
+    X(CLOSE_LEFT, "also those of a handle that could not, because this one was writing") \
+    X(CUT_STALE_MARK, "the last to close cuts by the newest version, whoever made it") \
+    X(CLOSE_NOT_ALONE, "only who is alone with the file cuts it at his end") \
+    X(CREATE_NO_SYNC, "a new file is durable before it has a name") \
+    X(SAVEPOINT_DEATH_GIVEN, "a page of this transaction stays while a savepoint may want it") \
+    X(SAVEPOINT_LENT, "a node that is rolled back owns its place again") \
+    X(SETTLE_RING_CACHED, "of slots the device is asked too") \
+    X(SETTLE_PAGES_CACHED, "and of the pages that they name") \
+    X(UNSYNCED_STALE, "what a slot answers for has the commits of others in it") \
+    X(DIGEST_UNDONE, "a digest is void when a page was placed in what was rolled back") \
+    X(PINS_FIRST_ANSWER, "below a pin there may be others, whatever the system answers first")
 
 enum mn_plant {
     MN_PLANT_NONE,

@@ -169,7 +169,8 @@ enum mn_status mn_unsynced_follow(struct mn_store *store)
 
     if (writer->durable == writer->base.version) {
         list->count = 0;
-    } else if (list->version != writer->base.version) {
+    } else if (list->version != writer->base.version &&
+               !(MN_PLANT(UNSYNCED_STALE) && list->count > 0)) {
         status = unsynced_load(store);
     }
     list->version = 0; /* until the commit is published */
@@ -234,7 +235,7 @@ enum mn_status mn_checkpoint(struct mn_store *store, uint64_t version)
     status = mn_barrier(store, version, true);
     if (!status) status = mn_notice_write(store, &notice);
     if (status) return mn_sync_failed(store, version);
-    store->writer.durable = version;
+    if (!MN_PLANT(CHECKPOINT_UNTOLD)) store->writer.durable = version;
     return MN_OK;
 }
 

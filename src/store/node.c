@@ -180,7 +180,8 @@ static enum mn_status clean_die(struct mn_view *view, struct mn_death death)
                            death.start, death.birth);
         }
     }
-    if (death.birth == writer->next.version && writer->savepoint_count == 0) {
+    if (death.birth == writer->next.version &&
+        (writer->savepoint_count == 0 || MN_PLANT(SAVEPOINT_DEATH_GIVEN))) {
         return mn_room_give(writer, death.start, death.pages);
     }
     return mn_deaths_add(&writer->deaths, death);

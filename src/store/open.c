@@ -87,7 +87,7 @@ static enum mn_status file_write_new(struct mn_store *store, struct mn_file *fil
         status = mn_notice_write(store, &notice);
         store->file = before;
     }
-    if (!status) status = file->ops->sync(file);
+    if (!status && !MN_PLANT(CREATE_NO_SYNC)) status = file->ops->sync(file);
     mn_dealloc(bytes);
     return status;
 }
@@ -355,7 +355,7 @@ unsigned mn_view_threads(const struct mn_view *view)
 static uint64_t free_tail(struct mn_store *store)
 {
     struct mn_space *space = &store->writer.space;
-    uint64_t pages = 0, version = store->writer.next.version;
+    uint64_t pages = 0, version = store->writer.base.version;
 
     if (space->version != version || mn_space_repin(space, &version, 1)) return 0;
     while (space->page_count - pages > space->layout.plain &&
@@ -374,19 +374,21 @@ static void tail_cut(struct mn_store *store)
 {
     struct mn_file *file = store->file;
     struct mn_range presence = mn_lock_byte(MN_LOCK_PRESENCE);
-    uint64_t tail, used = store->writer.next.page_count << store->page_shift;
+    uint64_t tail, used = store->writer.base.page_count << store->page_shift;
 
-    if (!store->wrote || store->poisoned || store->writer.durable != store->writer.next.version)
+    if (!store->wrote || store->poisoned || store->writer.durable != store->writer.base.version)
         return;
     if (file->ops->lock(file, mn_lock_byte(MN_LOCK_SETTLE), MN_LOCK_EXCLUSIVE, 0)) return;
-    if (file->ops->lock(file, presence, MN_LOCK_EXCLUSIVE, 0) == MN_OK) {
+    if (MN_PLANT(CLOSE_NOT_ALONE) ||
+        file->ops->lock(file, presence, MN_LOCK_EXCLUSIVE, 0) == MN_OK) {
         uint64_t version = 0, bytes;
 
         tail = free_tail(store);
         if (tail >= TRIM_LEAST && tail >= used / TRIM_SHARE) (void)mn_write_farewell(store);
         if (mn_file_size(store, &bytes) == MN_OK && mn_notice_published(store, &version) == MN_OK &&
-            version == store->writer.next.version && !store->poisoned) {
-            used = mn_shrink_round(store, store->writer.next.page_count);
+            (version == store->writer.base.version || MN_PLANT(CUT_STALE_MARK)) &&
+            !store->poisoned) {
+            used = mn_shrink_round(store, store->writer.base.page_count);
             if (used < store->file_bytes) (void)file->ops->resize(file, used);
         }
     }
@@ -403,6 +405,7 @@ static enum mn_status close_checkpoint(struct mn_store *store)
         mn_store_get_sync(store) == MN_STORE_OFF) {
         return MN_OK;
     }
+    if (MN_PLANT(CLOSE_UNSYNCED) || (MN_PLANT(CLOSE_LEFT) && !store->wrote)) return MN_OK;
     mn_store_set_busy_ms(store, 0);
     status = mn_store_sync(store);
     return status == MN_UNCERTAIN ? MN_UNCERTAIN : MN_OK;

@@ -298,10 +298,11 @@ static enum mn_status list_others(struct mn_store *store, uint64_t base, struct 
         if (held == MN_LOCK_NONE) {
             start = limit;
             limit = end;
-        } else if (found.start > start) {
+        } else if (found.start > start && !MN_PLANT(PINS_FIRST_ANSWER)) {
             limit = found.start;
         } else {
             /* The answer may begin before the question. */
+            if (MN_PLANT(PINS_FIRST_ANSWER) && found.start > start) start = found.start;
             if (found.length) found.length -= start - found.start;
             found.start = start;
             status = list_range(writer, found, base);

@@ -63,14 +63,14 @@ static void undo_one(struct mn_view *view, struct mn_undo *entry)
 
     switch (entry->kind) {
     case MN_UNDO_CREATED:
-        writer->digest_void |= node->data == NULL;
+        writer->digest_void |= node->data == NULL && !MN_PLANT(DIGEST_UNDONE);
         mn_node_free(writer, view->store, entry->node);
         break;
     case MN_UNDO_IMAGE: image_restore(view, entry); break;
     case MN_UNDO_DROPPED:
         if (MN_PLANT(SAVEPOINT_DROPPED_LOST)) break;
         node->state = MN_NODE_LIVE;
-        node->lent = false;
+        if (!MN_PLANT(SAVEPOINT_LENT)) node->lent = false;
         if (node->run_bytes == 0) writer->live_nodes++;
         break;
     }

@@ -193,6 +193,15 @@ static uint8_t *piece_reserve(struct device_piece *piece, size_t size_bytes)
     return (uint8_t *)(start / MN_DEVICE_BLOCK * MN_DEVICE_BLOCK);
 }
 
+/* The ways to read through the cache are planted. */
+static bool is_cached(const struct mn_store *store, struct mn_range want)
+{
+    bool ring = want.start < store->layout.plain << store->page_shift;
+
+    return MN_PLANT(SETTLE_CACHED) || (MN_PLANT(SETTLE_RING_CACHED) && ring) ||
+           (MN_PLANT(SETTLE_PAGES_CACHED) && !ring);
+}
+
 static enum mn_status piece_read(struct mn_store *store, struct mn_range want,
                                  struct device_piece *piece)
 {
@@ -206,7 +215,7 @@ static enum mn_status piece_read(struct mn_store *store, struct mn_range want,
     bytes = piece_reserve(piece, piece->at.length);
     if (!bytes) return mn_fail_nomem();
     piece->content = bytes + (want.start - start);
-    status = MN_PLANT(SETTLE_CACHED)
+    status = is_cached(store, want)
                  ? store->file->ops->pread(store->file, bytes, piece->at, &got)
                  : store->file->ops->read_device(store->file, bytes, piece->at, &got);
     if (!status && got < want.start - start + want.length) {
@@ -526,12 +535,14 @@ static enum mn_status accusation(struct mn_store *store, const uint8_t *notice_b
     bool accused =
         good && !MN_PLANT(ACCUSATION_IGNORED) && (found || notice.durable > chosen->version);
 
+    if (MN_PLANT(ACCUSES_PUBLISHED) && good && notice.published > chosen->version) accused = true;
     if (accused) status = device_ring_read(store, &ring);
     if (accused && !status) status = mn_file_pages(store, &file_pages);
     /* The notice on the device may lag: a newer slot that does not fit into the file was durable
      * too. */
     for (uint32_t i = 0; i < MN_META_SLOTS && accused && !status; i++) {
         if (!found || ring->metas[i].version <= notice.durable) continue;
+        if (MN_PLANT(ACCUSED_OLDER)) break;
         status = mn_meta_validate(&ring->metas[i], store->layout.plain, file_pages);
     }
     if (accused && !status) {

@@ -33,7 +33,7 @@ static void file_cut(struct mn_store *store, uint64_t keep)
     if (keep >= store->file_bytes) return;
     if (store->file->ops->resize(store->file, keep) != MN_OK) return;
     store->file_bytes = keep;
-    if (store->durable_bytes > keep) store->durable_bytes = keep;
+    if (store->durable_bytes > keep && !MN_PLANT(CUT_STAYS_DURABLE)) store->durable_bytes = keep;
     if (store->prewritten > keep >> store->page_shift)
         store->prewritten = keep >> store->page_shift;
 }

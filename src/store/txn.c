@@ -105,12 +105,12 @@ static void base_remember(struct mn_store *store)
 {
     struct mn_writer *writer = &store->writer;
 
+    writer->base = writer->next;
     if (!store->map) return;
     for (uint32_t i = 0; i < MN_META_SLOTS; i++) {
         memcpy(writer->heads[i], store->map + mn_slot_offset(store, i), MN_SLOT_HEAD);
     }
     writer->ring.version[writer->wing.slot] = writer->next.version;
-    writer->base = writer->next;
     writer->known = true;
 }
 
@@ -182,22 +182,24 @@ static enum mn_status base_find(struct mn_store *store, struct mn_writer *writer
     enum mn_status status = mn_file_size(store, &store->file_bytes);
 
     if (!status) status = mn_notice_now(store, &notice, &good);
-    if (!status && (!good || notice.failed)) {
+    if (!status && (!good || (notice.failed && !MN_PLANT(FAILED_UNHEARD)))) {
         (void)mn_fail(MN_IOERR, "an earlier sync failed, so nobody may write to the file");
         return mn_hint("close every handle of the file and open it again");
     }
-    writer->durable = notice.durable;
+    writer->durable = MN_PLANT(LAZY_BASE_TRUSTED) ? notice.published : notice.durable;
     if (!status && base_is_known(store, &notice)) return MN_OK;
     writer->known = false;
     if (!status) status = mn_ring_read(store, &writer->ring, notice.published, &writer->base);
     if (!status && MN_PLANT(SIZE_TRUSTED)) {
         status = store->file->ops->size(store->file, &store->durable_bytes);
-    } else if (!status && store->durable_since != writer->base.version) {
+    } else if (!status && store->durable_since != writer->base.version &&
+               !(MN_PLANT(OTHERS_CUT_UNSEEN) && store->durable_bytes)) {
         store->durable_bytes = writer->base.page_count << store->page_shift;
     }
     if (writer->ring.claimed && MN_PLANT(RING_REFUSES_TORN))
         return mn_fail(MN_CORRUPT, "a torn slot");
     if (!status && mn_ring_newest(&writer->ring) > notice.published &&
+        !(MN_PLANT(DOUBT_SKIPPED) && notice.durable != notice.published) &&
         !MN_PLANT(WRITER_NO_SETTLE)) {
         status = doubt_settle(store, &notice);
     }
@@ -481,9 +483,11 @@ static enum mn_status make_durable(struct mn_view *view, enum mn_sync_mode mode)
         if (MN_PLANT(LARGE_SYNC_ERROR_IGNORED)) status = MN_OK;
         if (!status) size_synced(store);
     }
+    if (MN_PLANT(LARGE_QUEUE_LATE) && !status) status = mn_queue_flush(view);
     if (!status) {
         status = slot_write(view);
         if (MN_PLANT(SLOT_ERROR_DENIED) && status) return status;
+        if (MN_PLANT(SLOT_ERROR_IGNORED)) status = MN_OK;
     }
     if (MN_PLANT(PUBLISH_EARLY)) {
         notice.durable = version;
@@ -493,10 +497,13 @@ static enum mn_status make_durable(struct mn_view *view, enum mn_sync_mode mode)
         if (!MN_PLANT(COMMIT_NO_SYNC)) status = mn_barrier(store, version, others);
         if (!status) size_synced(store);
         notice.durable = version;
+    } else if (!status && MN_PLANT(SIZE_SYNCED_LAZY)) {
+        size_synced(store);
     }
     if (!status) {
         status = mn_notice_write(store, &notice); /* (T3) */
         if (MN_PLANT(NOTICE_ERROR_DENIED) && status) return status;
+        if (MN_PLANT(NOTICE_ERROR_IGNORED)) status = MN_OK;
     }
     if (status) return mn_sync_failed(store, version);
     writer->durable = notice.durable;
@@ -547,7 +554,7 @@ static enum mn_status write_pages(struct mn_view *view, enum mn_sync_mode mode)
     if (!status) status = mn_space_prepare(view);
     if (!status) status = deaths_check(writer);
     if (!status) status = mn_log_write(view, &manifest);
-    if (!status) status = mn_queue_flush(view); /* (T1) */
+    if (!status && !MN_PLANT(LARGE_QUEUE_LATE)) status = mn_queue_flush(view); /* (T1) */
     mn_manifest_release(&manifest);
     if (status) return status;
     mn_space_trim(&writer->space, 0);
@@ -632,6 +639,7 @@ enum mn_status mn_write_farewell(struct mn_store *store)
     enum mn_status status = mn_write_begin(store, 0, &view);
 
     if (status) return status;
-    view->writer->changed = view->writer->make_durable = true;
+    view->writer->changed = true;
+    view->writer->make_durable = !MN_PLANT(FAREWELL_LAZY);
     return mn_write_commit(view, NULL);
 }

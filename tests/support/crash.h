@@ -124,7 +124,8 @@ uint64_t image_slot_version(const uint8_t *slot);
 
 enum record_kind {
     REC_PAUSE, /* what follows is not explored */
-    REC_START, /* from here on it is; print: A */
+    REC_OLDER, /* from the next start on this may be the state too; print */
+    REC_START, /* from here on it is, also what is pending now; print: A */
     REC_WRITE,
     REC_RESIZE,
     REC_SYNC,
@@ -178,6 +179,8 @@ struct record {
     uint32_t write_fault;
     uint64_t sync_mask;
     struct mn_file *victim;
+    bool from_name; /* what comes after a new file got its name is explored; print: empty */
+    uint64_t name_print;
     bool waits_growth; /* faults to come count from the next growth of the file on */
     bool sync_kills;   /* the process dies of the sync that fails */
     bool sync_failed, died;

@@ -91,6 +91,17 @@ static void guard_check(struct record *record, uint64_t offset, uint64_t size)
     }
 }
 
+/* The notice says which version is durable: within one call that may be a newer one. */
+static void guard_move(struct record *record, const struct mn_sim_event *event)
+{
+    enum { NOTICE_BYTES = 32, AT_DURABLE = 8 };
+    uint64_t durable;
+
+    if (event->offset != 12 * UNIT || event->size_bytes != NOTICE_BYTES) return;
+    memcpy(&durable, (const uint8_t *)event->slices[0].data + AT_DURABLE, sizeof durable);
+    if (record->guarded_count > 0 && durable > record->guarded[0]) record->guarded[0] = durable;
+}
+
 static void write_record(struct record *record, const struct mn_sim_event *event, uint64_t size)
 {
     struct record_entry *entry = entry_add(record, REC_WRITE);
@@ -109,6 +120,7 @@ static void write_record(struct record *record, const struct mn_sim_event *event
         record->used += event->slices[i].size_bytes;
     }
     guard_check(record, event->offset, event->size_bytes);
+    guard_move(record, event);
 }
 
 /* The simulated machine does the first half of a short write, in whole sectors. */
@@ -177,6 +189,8 @@ static enum mn_sim_fault record_hook(void *context, const struct mn_sim_event *e
         if (event->size_bytes > mn_sim_size(record->os, "walk")) record->waits_growth = false;
     } else if (event->op == MN_SIM_SYNC) {
         return sync_record(record, event);
+    } else if (event->op == MN_SIM_PUBLISH && record->from_name) {
+        record_note(record, REC_START, record->name_print);
     }
     return MN_SIM_PASS;
 }

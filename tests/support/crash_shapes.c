@@ -203,6 +203,16 @@ static void unsynced_draw(struct workload *w, uint64_t *random)
     }
 }
 
+/* The first commits of a file, and what power loss leaves of it when it has just got its name. */
+static void new_draw(struct workload *w, uint64_t *random)
+{
+    add(w, 'i', 0, 0);
+    for (uint32_t i = 0; i < 2; i++) {
+        add_changes(w, random, 3);
+        add(w, 'c', 0, 0);
+    }
+}
+
 /* Many commits, read back by who opens anew: the log grows, moves and begins again. */
 static void log_draw(struct workload *w, uint64_t *random)
 {
@@ -234,6 +244,7 @@ const struct shape shapes[] = {
     {"lazy", {&layer_raw, &layer_trees}, MN_STORE_LAZY, unsynced_draw, 2},
     {"lazy logs", {&layer_raw, &layer_trees}, MN_STORE_LAZY, log_draw, 1},
     {"off", {&layer_raw, &layer_trees}, MN_STORE_OFF, unsynced_draw, 5},
+    {"new file", {&layer_raw, &layer_raw}, MN_STORE_FULL, new_draw, 1},
 };
 const uint32_t shape_count = sizeof shapes / sizeof *shapes;
 

@@ -19,6 +19,8 @@ struct walk {
     struct stage *stage, *late;                 /* late: one sync behind, for syncs that lie */
     struct permit permit, killed, history;      /* killed: where only the process dies */
     struct permit permit_before, killed_before; /* before the transaction in flight */
+    struct permit older;                        /* of a start to come */
+    uint64_t flying;                            /* print of the transaction that began last */
     size_t position;                            /* in the record */
     size_t late_window; /* pieces of `late` that were pending before the last sync */
     bool lying, started;
@@ -418,9 +420,13 @@ static void entry_walk(struct walk *w, const struct record_entry *entry)
         synced(w, entry);
         break;
     case REC_PAUSE: w->started = false; break;
+    case REC_OLDER: permit_add(&w->older, entry->print); break;
     case REC_START:
         permit_set(w, entry->print);
+        for (uint32_t i = 0; i < w->older.count; i++) permit_add(&w->permit, w->older.prints[i]);
+        w->older.count = 0;
         w->started = true;
+        if (w->stage->count > 0) subsets(w, 0);
         break;
     case REC_BEGIN:
         w->x->retry = (struct retry){w->record->changes + entry->first, (size_t)entry->size,
@@ -430,6 +436,7 @@ static void entry_walk(struct walk *w, const struct record_entry *entry)
         permit_add(&w->permit, entry->print);
         permit_add(&w->killed, entry->print);
         permit_add(&w->history, entry->print);
+        w->flying = entry->print;
         break;
     case REC_PROMISE:
         w->lost = false;
@@ -442,6 +449,9 @@ static void entry_walk(struct walk *w, const struct record_entry *entry)
         if (w->x->workload->sync == MN_STORE_FULL) {
             permit_set(w, entry->print);
         } else {
+            /* What was found not to have happened does not come back. */
+            if (entry->kind == REC_SETTLE && entry->print != w->flying && !w->lost)
+                w->permit = w->permit_before;
             permit_add(&w->permit, entry->print);
             if (!w->lost) w->killed.count = 0; /* else the process may find less than it had */
             permit_add(&w->killed, entry->print);

@@ -8,11 +8,13 @@
  *   v pin the newest version   u unpin the oldest pin   o close a handle and open it again
  *   w the other handle writes from here on   q many small commits that are not explored
  *   f a sync of the next commit fails   e a write of it fails   k the writer dies in it
+ *     the second digit of f: nothing arrives (0), all (1), some (2), the oldest (3)
  *     with a second digit from `i` on they wait until the file grows; with 9 to h the process
  *     whose sync failed dies of it
  *   g the armed fault meets a commit that makes the file longer: unexplored ones until then
  *   x in the midst of the next operation the other handle commits, reads, or opens again
  *   n a handle reads the newest version   y what was committed is made durable
+ *   i the file's first commits are explored too, from when it gets its name (of raw pages only)
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -145,6 +147,7 @@ static void fault_arm(struct world *w)
 
         record->sync_fails = op->a % 2;
         record->sync_mask = way == 0 ? 0 : way == 1 ? UINT64_MAX : fresh(w);
+        if (way == 3) record->sync_mask = (UINT64_C(2) << record->sync_mask % 32) - 1;
         record->sync_kills = op->b % AFTER_GROWTH >= FATAL;
     } else if (op->kind == 'e') {
         record->write_fails = op->a % 6;
@@ -391,6 +394,15 @@ static void many_commits(struct world *w, uint32_t count)
     record_note(w->record, REC_START, cells_print(&w->acked));
 }
 
+/* What comes is explored, though of the commits since the last promise any may be durable. */
+static void start_unsynced(struct world *w)
+{
+    for (uint32_t i = 0; i < w->since_count && world_is_unsynced(w); i++) {
+        record_note(w->record, REC_OLDER, cells_print(&w->since[i]));
+    }
+    record_note(w->record, REC_START, cells_print(&w->acked));
+}
+
 /*
  * What was armed meets a commit that makes the file longer; the commits until then are not
  * explored, what comes after it is. The other handle is there to go on, and the change is made
@@ -416,7 +428,7 @@ static void growth_await(struct world *w)
         world_guards_set(w);
         longer = mn_sim_size(w->place.os, "walk") > before;
         if (!longer && i + 1 < GROWTH_COMMITS) continue;
-        record_note(w->record, REC_START, cells_print(&w->acked));
+        start_unsynced(w);
         if (!w->x->finding.invariant) cell_set(w, cell, fresh(w), bytes);
         if (!w->x->finding.invariant) txn_commit(w);
         return;
@@ -513,6 +525,8 @@ static void base_make(struct world *w)
     static const struct op ops[] = {{'p', 1, 1}, {'p', 17, 6}, {'p', 4, 3}, {'c', 0, 0},
                                     {'p', 2, 2}, {'p', 17, 5}, {'p', 9, 4}, {'c', 0, 0}};
 
+    w->record->from_name = w->workload->layer->raw && has_op(w->workload, 'i');
+    w->record->name_print = cells_print(&w->acked);
     world_handle_open(w, 0);
     if (w->x->finding.invariant) return;
     if (h->layer->begin(h) || h->layer->make(h) || h->layer->commit(h)) {
