@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "index/vector/ann_many.h"
 #include "support/api.h"
 #include "support/test.h"
@@ -258,6 +259,68 @@ static void what_is_refused(void **state)
     assert_int_equal(mn_close(db), MN_OK);
 }
 
+/* ---- each allocation fails once ---- */
+
+struct countdown {
+    uint64_t left;
+    bool hit;
+};
+
+static bool allocation_allowed(void *context, size_t size_bytes)
+{
+    struct countdown *countdown = context;
+
+    (void)size_bytes;
+    if (countdown->left == 0 || --countdown->left > 0) return true;
+    countdown->hit = true;
+    return false;
+}
+
+typedef int (*call_fn)(mn_nearest_batch *batch);
+
+static int many_call(mn_nearest_batch *batch)
+{
+    int status = mn_nearest_many(db, NULL, "near", batch);
+
+    assert_int_equal(counts[batch->query_count - 1], status == MN_OK ? batch->capacity : 0);
+    return status;
+}
+
+static int stat_call(mn_nearest_batch *batch)
+{
+    (void)batch;
+    return mn_exec(db, "PRAGMA vector_stat", NULL, NULL);
+}
+
+/* Every `step`th; how many there were. */
+static uint64_t call_starve(call_fn call, mn_nearest_batch *batch, uint64_t step)
+{
+    struct countdown countdown = {.hit = true};
+    uint64_t nth = 1;
+
+    for (; countdown.hit; nth += step) {
+        countdown = (struct countdown){.left = nth};
+        mn_alloc_set_hook(allocation_allowed, &countdown);
+        int status = call(batch);
+        mn_alloc_set_hook(NULL, NULL);
+        if (status != MN_OK && status != MN_NOMEM) fail_msg("%d: %s", status, mn_errmsg(db));
+        assert_true(status == MN_OK || countdown.hit);
+    }
+    return nth;
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    mn_nearest_batch batch = batch_of(4, 8);
+
+    (void)state;
+    tables_open();
+    assert_true(call_starve(many_call, &batch, 1) > 20);
+    assert_true(call_starve(stat_call, &batch, 97) > 100);
+    compare("near", NULL, &batch);
+    assert_int_equal(mn_close(db), MN_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +328,7 @@ int main(void)
         cmocka_unit_test(rounds_and_searches_alone),
         cmocka_unit_test(a_transaction_sees_its_own_rows),
         cmocka_unit_test(what_is_refused),
+        cmocka_unit_test(every_allocation_may_fail),
     };
 
     return cmocka_run_group_tests_name("api/nearest_many", tests, NULL, NULL);
