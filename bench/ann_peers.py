@@ -91,7 +91,7 @@ class Hnswlib(Engine):
     family = "Hnswlib"
     version = "0.8.0"
     builds = ["M16 efC200", "M32 efC200"]
-    parameters = [10, 16, 24, 32, 40, 56, 80, 112, 160, 200, 256, 320, 400, 512, 640]
+    parameters = [10, 12, 14, 16, 20, 24, 32, 40, 56, 80, 112, 160, 200, 256, 320, 400, 512, 640]
 
     def empty(self):
         return hnswlib.Index("ip" if self.data.metric == "cosine" else "l2", self.data.dims)

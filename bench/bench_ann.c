@@ -3,12 +3,13 @@
  *
  *     D/bin/python bench/ann_data.py CACHE                     once: packages, sets, truth
  *     MNEME_BENCH_ANN=CACHE MNEME_BENCH_PYTHON=D/bin/python \
- *         ./zigw build bench -Dtest-filter=bench_ann -- [quick] [out=FOLDER] [SECTION ...]
+ *         ./zigw build bench -Dtest-filter=bench_ann -- [quick] [rounds=N] [out=FOLDER] [SECTION
+ * ...]
  *
  * D is a virtual environment with bench/ann_requirements.txt. Without sections all of them run; a
  * word takes those whose names begin with it. Tables and pictures go to FOLDER, else to
  * CACHE/results. quick takes smaller sets, fewer points and one round: to develop with, not to
- * tell.
+ * tell. Rounds are five where nothing else is said at the head of a section.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -51,7 +52,7 @@ static bool section_wanted(const struct section *section, int argc, char **argv)
     bool named = false;
 
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "quick") == 0 || strncmp(argv[i], "out=", 4) == 0) continue;
+        if (strcmp(argv[i], "quick") == 0 || strchr(argv[i], '=')) continue;
         if (strncmp(section->name, argv[i], strlen(argv[i])) == 0) return true;
         named = true;
     }
@@ -65,6 +66,9 @@ static void word_read(const char *word)
     if (strcmp(word, "quick") == 0) {
         ann_run.quick = true;
         ann_run.rounds = 1;
+    } else if (strncmp(word, "rounds=", 7) == 0) {
+        ann_run.rounds = atoi(word + 7);
+        bench_must(ann_run.rounds >= 1 && ann_run.rounds <= ANN_ROUNDS_MAX, word);
     } else if (strncmp(word, "out=", 4) == 0) {
         ann_run.results = word + 4;
     } else {

@@ -17,10 +17,15 @@
 #include "ann/ann.h"
 #include "support/bench.h"
 
-enum { POINTS_LEAST = 8, CHOOSERS_MOST = 400, ENGINES_MAX = 8, SETTINGS_MAX = 1000 };
+enum {
+    POINTS_LEAST = 8,
+    CHOOSERS_MOST = 400,
+    SETTINGS_MANY = 100,
+    ENGINES_MAX = 8,
+    SETTINGS_MAX = 1000
+};
 
-static const double wanted_full[] = {.80, .85, .90,  .925, .94,   .95,  .955, .96,
-                                     .97, .98, .985, .99,  .9925, .995, .999};
+static const double wanted_full[] = {.80, .90, .925, .95, .96, .97, .98, .99, .995, .999};
 static const double wanted_quick[] = {.90, .95, .99};
 
 /* 0: what a question without EFFORT gets. */
@@ -47,9 +52,11 @@ static size_t half_of(const struct ann_set *set)
 }
 
 /* Of the first half so many choose: all of it, for hundreds of settings, would take long. */
-static size_t choosers_of(const struct ann_set *set)
+static size_t choosers_of(const struct ann_set *set, const struct engine *engine)
 {
-    return half_of(set) < CHOOSERS_MOST ? half_of(set) : CHOOSERS_MOST;
+    size_t most = engine->settings > SETTINGS_MANY ? CHOOSERS_MOST / 2 : CHOOSERS_MOST;
+
+    return half_of(set) < most ? half_of(set) : most;
 }
 
 static const char *label_of(const struct engine *engine, int setting)
@@ -154,19 +161,53 @@ static void points_fill(struct ann_curve *curve, const struct tried *tried, int 
         if (fastest_at(tried, count, tried->recall[i]) == i) point_add(curve, i);
     }
     for (int i = 0; i < count && curve->count < POINTS_LEAST; i++) {
-        if (tried->recall[i] >= .8) point_add(curve, i);
+        if (tried->recall[i] >= .8 && tried->speed[i] > 0) point_add(curve, i);
     }
+}
+
+/* Whether a setting differs from the one before it only in how far it looks: in what stands behind
+ * "nprobe=", else in the last word. */
+static bool rises(const struct engine *engine, int setting)
+{
+    char before[128];
+    const char *label = label_of(engine, setting - 1), *at = strstr(label, "nprobe=");
+    size_t same = (size_t)((at ? at : strrchr(label, ' ')) - label);
+
+    snprintf(before, sizeof before, "%s", label);
+    label = label_of(engine, setting);
+    at = at ? strstr(label, "nprobe=") : strrchr(label, ' ');
+    if (!at || (size_t)(at - label) != same || strncmp(label, before, same) != 0) return false;
+    if (label[same] == ' ') return true;
+    const char *was = strchr(before + same, ' ');
+    if (!was || !strchr(at, ' ') || strcmp(was, strchr(at, ' ')) != 0) return false;
+    return atoi(at + 7) > atoi(before + same + 7);
+}
+
+/* Of settings that rise, those behind where recall has come to its end are only slower. */
+static bool setting_pays(const struct engine *engine, const struct tried *tried, int setting)
+{
+    const double *recall = tried->recall + setting;
+
+    if (engine->table || setting == 0 || !rises(engine, setting)) return true;
+    if (recall[-1] >= .9995) return false;
+    return setting == 1 || !rises(engine, setting - 1) || recall[-1] > recall[-2] + .0002;
 }
 
 static void engine_choose(struct engine *engine, const struct ann_set *set, int32_t *ids)
 {
     struct tried *tried = ann_memory(sizeof *tried);
     const double *wanted = ann_run.quick ? wanted_quick : wanted_full;
-    size_t count = choosers_of(set);
+    size_t count = choosers_of(set, engine);
+    double began = bench_now_s();
     int wants = ann_run.quick ? 3 : (int)(sizeof wanted_full / sizeof wanted_full[0]);
 
     bench_must(engine->settings <= SETTINGS_MAX, "having room for the settings");
     for (int i = 0; i < engine->settings; i++) {
+        if (!setting_pays(engine, tried, i)) {
+            tried->recall[i] = tried->recall[i - 1];
+            tried->speed[i] = 0;
+            continue;
+        }
         double seconds = engine_search(engine, i, 0, count, ids);
 
         tried->speed[i] = (double)count / seconds;
@@ -180,6 +221,9 @@ static void engine_choose(struct engine *engine, const struct ann_set *set, int3
         point_add(&engine->chosen, fastest_at(tried, engine->settings, 0));
     }
     if (engine->table) point_add(&engine->chosen, 0); /* what a question without EFFORT gets */
+    printf("%s: %d of %d settings chosen in %.0f s\n", engine->name, engine->chosen.count,
+           engine->settings, bench_now_s() - began);
+    fflush(stdout);
     free(tried);
 }
 
@@ -369,9 +413,10 @@ void ann_knn(struct ann_set *set)
     ann_exec(table.db, "CREATE INDEX i ON t (v) USING vector WITH (metric = %s)", set->metric);
     ann_table_reopen(&table);
     ann_peers_use(set);
-    ann_say("%s: %zu rows, %zu dimensions, %s; %zu queries choose, %zu are reported\n\n%s\n\n",
-            set->title, set->rows, set->dims, set->metric, choosers_of(set), half_of(set),
-            ann_peers_ask("about"));
+    ann_say(
+        "%s: %zu rows, %zu dimensions, %s; up to %zu queries choose, %zu are reported\n\n%s\n\n",
+        set->title, set->rows, set->dims, set->metric, choosers_of(set, &engines[0]), half_of(set),
+        ann_peers_ask("about"));
     engines_prepare(engines, set, ids);
     rounds_run(engines, ENGINES_MAX, set, ids);
     curves_say(engines, ENGINES_MAX);
