@@ -29,8 +29,8 @@ static const double wanted_full[] = {.80, .90, .925, .95, .96, .97, .98, .99, .9
 static const double wanted_quick[] = {.90, .95, .99};
 
 /* 0: what a question without EFFORT gets. */
-static const int efforts[] = {0,   1,   2,   3,   4,   6,   8,   12,  16,  20,
-                              24,  32,  40,  48,  56,  64,  80,  96,  112, 128,
+static const int efforts[] = {0,   1,   2,   3,   4,   5,   6,   7,   8,   10,  12,  14,
+                              16,  20,  24,  32,  40,  48,  56,  64,  80,  96,  112, 128,
                               160, 192, 224, 256, 320, 384, 448, 512, 768, 1024};
 
 struct engine {
