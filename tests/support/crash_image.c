@@ -14,6 +14,7 @@ enum {
     DEPTH_MAX = 24,
     CHAIN_MAX = 4096,
     RUN_BYTES = 26,
+    ROOT_BYTES = 20,
     RAW_LEAF_REFS = 16,
     RAW_RUN_REFS = 4
 };
@@ -96,9 +97,33 @@ static void cell(struct marks *m, const uint8_t *page, int i, bool leaf, bool ma
     if (!leaf || at + 2 > end) return;
     inline_bytes = number(at, 2);
     at += 2;
-    if (master && inline_bytes == 20 && number(at, 6)) node(m, number(at, 6), false, depth + 1);
+    if (master && inline_bytes == ROOT_BYTES && number(at, 6))
+        node(m, number(at, 6), false, depth + 1);
     at += inline_bytes;
     if ((bits & 0x8000) && at + RUN_BYTES <= end) run_mark(m, number(at, 6), number(at + 12, 6));
+}
+
+/* A cell ends where the one before it begins, and has nothing but value and run. */
+static void dense_leaf(struct marks *m, const uint8_t *page, bool master, int depth)
+{
+    uint32_t n = (uint32_t)number(page + 24, 2), prefix = (uint32_t)number(page + 26, 2);
+    uint32_t slots = 32 + (8 - prefix) * n;
+    const uint8_t *end = page + m->image->page_size, *below = end - prefix;
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t slot = (uint32_t)number(page + slots + 2 * i, 2);
+        const uint8_t *at = end - (slot & 0x7FFF), *run = below - RUN_BYTES;
+        bool has_run = slot & 0x8000;
+
+        if (at < page + slots + 2 * n || at > below || (has_run && run < at)) {
+            m->good = false;
+            return;
+        }
+        if (master && !has_run && below - at == ROOT_BYTES && number(at, 6))
+            node(m, number(at, 6), false, depth + 1);
+        if (has_run) run_mark(m, number(run, 6), number(run + 12, 6));
+        below = at;
+    }
 }
 
 /* Recursion is bounded by the depth. */
@@ -121,6 +146,10 @@ static void node(struct marks *m, uint64_t number_of_page, bool master, int dept
     }
     n = (uint32_t)number(page + 24, 2);
     leaf = page[22] == LEAF;
+    if (leaf && page[23] & 1 && number(page + 26, 2) <= 8 && 32 + 10 * n <= m->image->page_size) {
+        dense_leaf(m, page, master, depth);
+        return;
+    }
     if (32 + (uint64_t)n * (leaf ? 8 : 26) > m->image->page_size) {
         m->good = false;
         return;
