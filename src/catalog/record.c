@@ -168,37 +168,34 @@ static inline uint32_t column_write(uint8_t *at, const struct mn_value *value, u
 size_t mn_record_write_short(const struct mn_value *values, uint32_t n, int row_id_column,
                              enum mn_record_form form, uint8_t *bytes, size_t most)
 {
-    uint8_t ends[8], *body;
-    uint32_t end = 0, room;
-    unsigned nulls = 0;
     bool brief = form == MN_RECORD_ANY;
-    size_t head;
+    uint32_t end = 0, room, ended = brief ? n - 1 : n;
+    unsigned nulls = 0;
+    uint8_t *ends, *body;
 
     if (n == 0 || n > 8) return 0;
     for (uint32_t i = 0; i < n; i++) nulls |= (unsigned)mn_is_null(&values[i]) << i;
-    head = brief ? n + (nulls != 0) : HEAD_BYTES + 1 + (size_t)n;
-    if (most < head) return 0;
-    body = bytes + head;
-    room = most - head > UINT8_MAX ? UINT8_MAX : (uint32_t)(most - head);
+    ends = bytes + (brief ? 1 + (nulls != 0) : HEAD_BYTES + 1);
+    body = ends + ended;
+    if (most < (size_t)(body - bytes)) return 0;
+    most -= (size_t)(body - bytes);
+    room = most > UINT8_MAX ? UINT8_MAX : (uint32_t)most;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t size = (int)i == row_id_column ? 0 : column_write(body + end, &values[i], room);
 
         if (size == MANY) return 0;
         end += size;
         room -= size;
-        ends[i] = (uint8_t)end;
+        if (i < ended) ends[i] = (uint8_t)end;
     }
     if (brief) {
-        *bytes++ = (uint8_t)(n << MN_BRIEF_SHIFT | (nulls ? MN_BRIEF_NULLS : 0) | MN_BRIEF_MARK);
-        if (nulls) *bytes++ = (uint8_t)nulls;
-        n--;
+        *bytes = (uint8_t)(n << MN_BRIEF_SHIFT | (nulls ? MN_BRIEF_NULLS : 0) | MN_BRIEF_MARK);
+        if (nulls) bytes[1] = (uint8_t)nulls;
     } else {
         mn_put_u16(bytes, (uint16_t)(n << COUNT_SHIFT));
         bytes[HEAD_BYTES] = (uint8_t)nulls;
-        bytes += HEAD_BYTES + 1;
     }
-    for (uint32_t i = 0; i < n; i++) bytes[i] = ends[i];
-    return head + end;
+    return (size_t)(body - bytes) + end;
 }
 
 enum mn_status mn_record_encode(const struct mn_value *values, uint32_t n, int row_id_column,

@@ -399,7 +399,8 @@ static enum mn_status id_keep(struct mn_rows *load, int64_t row_id)
 
 /* A short row behind all others, of a table where rows are all there is. False: nothing was done.
  */
-static bool straight_add(struct mn_rows *load, const struct mn_value *values, int64_t *row_id)
+static inline bool straight_add(struct mn_rows *load, const struct mn_value *values,
+                                int64_t *row_id)
 {
     const struct mn_table *table = load->table;
     int column = table->row_id_column;
@@ -442,6 +443,16 @@ static enum mn_status row_add(struct mn_rows *load, const struct mn_value *value
     load->rows++;
     *row_id = entry.row_id;
     return MN_OK;
+}
+
+size_t mn_rows_add_straight(struct mn_rows *load, const struct mn_value *values, size_t rows)
+{
+    size_t n = 0;
+    int64_t row_id;
+
+    if (!load->straight || !load->bulk) return 0;
+    while (n < rows && straight_add(load, values + n * load->table->column_count, &row_id)) n++;
+    return n;
 }
 
 enum mn_status mn_rows_add(struct mn_rows *load, const struct mn_value *values, int64_t *row_id)
