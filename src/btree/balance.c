@@ -73,16 +73,6 @@ static uint32_t split_choose(const struct mn_node *node, const struct mn_cell *c
     return at;
 }
 
-static uint8_t stored_byte(const struct mn_cell *cell, size_t at)
-{
-    return at < cell->prefix.len ? cell->prefix.data[at] : cell->suffix.data[at - cell->prefix.len];
-}
-
-static size_t stored_len(const struct mn_cell *cell)
-{
-    return cell->prefix.len + cell->suffix.len;
-}
-
 /*
  * Does b stand at or after a, as far as their stored bytes tell? Each page of a hostile file may be
  * a sound node and hold keys that its parent does not allow (N3), which only shows when cells of
@@ -91,11 +81,16 @@ static size_t stored_len(const struct mn_cell *cell)
 static enum mn_status seam_check(const struct mn_node *node, const struct mn_cell *a,
                                  const struct mn_cell *b)
 {
-    size_t common = 0, length = stored_len(a) < stored_len(b) ? stored_len(a) : stored_len(b);
+    size_t common = 0, length = mn_cell_stored_len(a) < mn_cell_stored_len(b)
+                                    ? mn_cell_stored_len(a)
+                                    : mn_cell_stored_len(b);
 
-    while (common < length && stored_byte(a, common) == stored_byte(b, common)) common++;
-    if (common == stored_len(a)) return MN_OK;
-    if (common < stored_len(b) && stored_byte(a, common) < stored_byte(b, common)) return MN_OK;
+    while (common < length && mn_cell_stored_byte(a, common) == mn_cell_stored_byte(b, common))
+        common++;
+    if (common == mn_cell_stored_len(a)) return MN_OK;
+    if (common < mn_cell_stored_len(b) &&
+        mn_cell_stored_byte(a, common) < mn_cell_stored_byte(b, common))
+        return MN_OK;
     return mn_fail(MN_CORRUPT, "page %" PRIu64 ": a key of it or its children is out of bounds",
                    mn_page_number(node->page));
 }
@@ -146,7 +141,7 @@ static enum mn_status separator_tail(struct mn_view *view, const struct mn_cell 
     status = mn_run_read(view, &run, &bytes);
     if (status != MN_OK) return status;
     memcpy(into, bytes, common + 1);
-    mn_put_u32(tail, (uint32_t)(stored_len(right) + common + 1));
+    mn_put_u32(tail, (uint32_t)(mn_cell_stored_len(right) + common + 1));
     mn_run_pack(tail + 4, &made);
     return MN_OK;
 }
@@ -162,12 +157,12 @@ static enum mn_status separator_make(struct mn_scratch *scratch, uint32_t level,
     const struct mn_cell *left = &pair[0], *right = &pair[1];
     bool leaf = mn_node_is_leaf(node->page);
     uint8_t *into = scratch->separator[level & 1], *tail = scratch->tail[level & 1];
-    size_t length = stored_len(right), common = 0;
+    size_t length = mn_cell_stored_len(right), common = 0;
     enum mn_status status = MN_OK;
 
     *separator = (struct mn_cell){.tail = NULL};
-    while (leaf && common < stored_len(left) && common < length &&
-           stored_byte(left, common) == stored_byte(right, common)) {
+    while (leaf && common < mn_cell_stored_len(left) && common < length &&
+           mn_cell_stored_byte(left, common) == mn_cell_stored_byte(right, common)) {
         common++;
     }
     if (leaf && common < length) {
@@ -180,7 +175,7 @@ static enum mn_status separator_make(struct mn_scratch *scratch, uint32_t level,
         }
         separator->tail = tail;
     }
-    for (size_t i = 0; i < length; i++) into[i] = stored_byte(right, i);
+    for (size_t i = 0; i < length; i++) into[i] = mn_cell_stored_byte(right, i);
     separator->suffix = mn_bytes_of(into, length);
     return status;
 }

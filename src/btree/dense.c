@@ -18,16 +18,6 @@ static size_t cell_bytes(const struct mn_cell *cell)
     return cell->value.len + (cell->run ? MN_RUN_BYTES : 0);
 }
 
-static size_t key_bytes(const struct mn_cell *cell)
-{
-    return cell->prefix.len + cell->suffix.len;
-}
-
-static uint8_t key_byte(const struct mn_cell *cell, size_t at)
-{
-    return at < cell->prefix.len ? cell->prefix.data[at] : cell->suffix.data[at - cell->prefix.len];
-}
-
 static size_t width_of(const uint8_t *page)
 {
     return MN_DENSE_KEY_BYTES - mn_node_prefix_len(page);
@@ -49,7 +39,7 @@ bool mn_dense_takes(const struct mn_node *node, const struct mn_cell *cells, uin
     if (count > mn_dense_count_max(node->size) || !mn_node_may_be_dense(node)) return false;
     if (prefix + MN_DENSE_SUFFIX_BYTES < MN_DENSE_KEY_BYTES) return false;
     for (uint32_t i = 0; i < count; i++) {
-        if (cells[i].tail || key_bytes(&cells[i]) != MN_DENSE_KEY_BYTES) return false;
+        if (cells[i].tail || mn_cell_stored_len(&cells[i]) != MN_DENSE_KEY_BYTES) return false;
     }
     return true;
 }
@@ -98,10 +88,11 @@ void mn_dense_build(const struct mn_node *node, const struct mn_cell *cells, uin
 
     leaf_begin(node, count, prefix);
     for (size_t i = 0; i < prefix; i++) {
-        node->page[node->size - prefix + i] = key_byte(&cells[0], i);
+        node->page[node->size - prefix + i] = mn_cell_stored_byte(&cells[0], i);
     }
     for (uint32_t i = 0; i < count; i++, slot += 2) {
-        for (size_t b = prefix; b < MN_DENSE_KEY_BYTES; b++) *suffix++ = key_byte(&cells[i], b);
+        for (size_t b = prefix; b < MN_DENSE_KEY_BYTES; b++)
+            *suffix++ = mn_cell_stored_byte(&cells[i], b);
         heap += cell_bytes(&cells[i]);
         mn_put_u16(slot, cell_write(node, &cells[i], heap));
     }
@@ -229,7 +220,7 @@ bool mn_dense_insert(const struct mn_node *node, uint32_t index, const struct mn
     uint32_t count = mn_node_count(page), behind = count - index;
     size_t width = width_of(page), heap = mn_node_heap(page), bytes = cell_bytes(cell), above;
 
-    if (cell->tail || key_bytes(cell) != MN_DENSE_KEY_BYTES || width == 0) return false;
+    if (cell->tail || mn_cell_stored_len(cell) != MN_DENSE_KEY_BYTES || width == 0) return false;
     if (count == mn_dense_count_max(node->size)) return false;
     if (MN_PAGE_HEADER + (count + 1) * (width + 2) + heap + bytes > node->size) return false;
     above = mn_node_prefix_len(page);
@@ -241,7 +232,7 @@ bool mn_dense_insert(const struct mn_node *node, uint32_t index, const struct mn
     slots += width;
     slots_move(slots + 2 * (size_t)index + 2, behind, (int32_t)bytes);
     for (size_t b = 0; b < width; b++) {
-        suffixes[width * index + b] = key_byte(cell, MN_DENSE_KEY_BYTES - width + b);
+        suffixes[width * index + b] = mn_cell_stored_byte(cell, MN_DENSE_KEY_BYTES - width + b);
     }
     mn_put_u16(slots + 2 * (size_t)index, cell_write(node, cell, above + bytes));
     mn_put_u16(page + COUNT_AT, (uint16_t)(count + 1));

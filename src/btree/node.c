@@ -138,14 +138,9 @@ uint8_t *mn_node_value_run(const struct mn_node *node, uint32_t index)
     return (uint8_t *)(uintptr_t)cell.run;
 }
 
-static size_t stored_len(const struct mn_cell *cell)
-{
-    return cell->prefix.len + cell->suffix.len;
-}
-
 size_t mn_cell_key_len(const struct mn_cell *cell)
 {
-    return cell->tail ? mn_get_u32(cell->tail) : stored_len(cell);
+    return cell->tail ? mn_get_u32(cell->tail) : mn_cell_stored_len(cell);
 }
 
 static enum mn_status tail_read(const struct mn_node *node, const uint8_t *tail,
@@ -168,11 +163,11 @@ enum mn_status mn_cell_key_copy(const struct mn_node *node, const struct mn_cell
     if (!cell->tail) return MN_OK;
     status = tail_read(node, cell->tail, &tail);
     if (status != MN_OK) return status;
-    if (tail.len != mn_get_u32(cell->tail) - stored_len(cell)) {
+    if (tail.len != mn_get_u32(cell->tail) - mn_cell_stored_len(cell)) {
         return mn_fail(MN_CORRUPT, "page %llu: the tail of a key has the wrong length",
                        (unsigned long long)mn_page_number(node->page));
     }
-    memcpy(into + stored_len(cell), tail.data, tail.len);
+    memcpy(into + mn_cell_stored_len(cell), tail.data, tail.len);
     return MN_OK;
 }
 
@@ -355,7 +350,7 @@ enum mn_status mn_node_search(const struct mn_node *node, struct mn_bytes key, u
 
 static size_t cell_bytes(const struct mn_cell *cell, size_t prefix, bool leaf)
 {
-    return stored_len(cell) - prefix + (cell->tail ? MN_TAIL_BYTES : 0) +
+    return mn_cell_stored_len(cell) - prefix + (cell->tail ? MN_TAIL_BYTES : 0) +
            (leaf ? 2 + cell->value.len + (cell->run ? MN_RUN_BYTES : 0) : 0);
 }
 
@@ -371,17 +366,14 @@ static void stored_copy(const struct mn_cell *cell, size_t from, uint8_t *into)
     if (cell->suffix.len > from) memcpy(into, cell->suffix.data + from, cell->suffix.len - from);
 }
 
-static uint8_t stored_byte(const struct mn_cell *cell, size_t at)
-{
-    return at < cell->prefix.len ? cell->prefix.data[at] : cell->suffix.data[at - cell->prefix.len];
-}
-
 static size_t stored_common(const struct mn_cell *a, const struct mn_cell *b)
 {
-    size_t length = stored_len(a) < stored_len(b) ? stored_len(a) : stored_len(b), n = 0;
+    size_t length = mn_cell_stored_len(a) < mn_cell_stored_len(b) ? mn_cell_stored_len(a)
+                                                                  : mn_cell_stored_len(b),
+           n = 0;
 
     if (a->prefix.data == b->prefix.data && a->prefix.len == b->prefix.len) n = a->prefix.len;
-    while (n < length && stored_byte(a, n) == stored_byte(b, n)) n++;
+    while (n < length && mn_cell_stored_byte(a, n) == mn_cell_stored_byte(b, n)) n++;
     return n;
 }
 
@@ -391,7 +383,7 @@ static void cell_write(const struct mn_node *node, uint32_t index, const struct 
     uint8_t *page = node->page, *at;
     bool leaf = mn_node_is_leaf(page);
     size_t prefix = !leaf && index == 0 ? 0 : mn_node_prefix_len(page);
-    size_t suffix = stored_len(cell) - prefix, bytes = cell_bytes(cell, prefix, leaf);
+    size_t suffix = mn_cell_stored_len(cell) - prefix, bytes = cell_bytes(cell, prefix, leaf);
     uint32_t heap = mn_node_heap(page) + (uint32_t)bytes;
     uint16_t flags = cell->run ? MN_CELL_RUN : 0;
 
@@ -461,9 +453,9 @@ static bool prefix_fits(const struct mn_node *node, const struct mn_cell *cell)
     size_t prefix = mn_node_prefix_len(node->page);
     const uint8_t *at = node->page + node->size - prefix;
 
-    if (stored_len(cell) < prefix) return false;
+    if (mn_cell_stored_len(cell) < prefix) return false;
     for (size_t i = 0; i < prefix; i++) {
-        if (stored_byte(cell, i) != at[i]) return false;
+        if (mn_cell_stored_byte(cell, i) != at[i]) return false;
     }
     return true;
 }
@@ -563,7 +555,8 @@ void mn_node_build(const struct mn_node *node, const struct mn_cell *cells, uint
     if (prefix > 0) {
         const struct mn_cell *from = &cells[first];
 
-        for (size_t i = 0; i < prefix; i++) page[node->size - prefix + i] = stored_byte(from, i);
+        for (size_t i = 0; i < prefix; i++)
+            page[node->size - prefix + i] = mn_cell_stored_byte(from, i);
     }
     for (uint32_t i = 0; i < count; i++) {
         if (leaf || i > 0) {

@@ -75,6 +75,17 @@ struct mn_cell {
     uint8_t child[MN_CHILD_BYTES]; /* branch */
 };
 
+/* Bytes of the key that lie in the cell, and one of them. */
+static inline size_t mn_cell_stored_len(const struct mn_cell *cell)
+{
+    return cell->prefix.len + cell->suffix.len;
+}
+
+static inline uint8_t mn_cell_stored_byte(const struct mn_cell *cell, size_t at)
+{
+    return at < cell->prefix.len ? cell->prefix.data[at] : cell->suffix.data[at - cell->prefix.len];
+}
+
 /* The longest key part and the longest inline value that a cell of this page size holds. */
 static inline uint32_t mn_node_inline_max(uint32_t size)
 {
