@@ -69,17 +69,6 @@ static size_t run_bytes(uint64_t n)
     return 600 + n % 500;
 }
 
-/* The value first; where that does not do, nothing was done. */
-static bool entry_make_ahead(struct mn_bulk *bulk, struct mn_bytes key, struct mn_bytes value)
-{
-    size_t most;
-    uint8_t *ahead = mn_bulk_ahead(bulk, &most);
-
-    if (!ahead || value.len > most) return false;
-    if (value.len) memcpy(ahead, value.data, value.len);
-    return mn_bulk_keep(bulk, mn_get_u64_be(key.data), value.len);
-}
-
 static void entry_add(struct mn_bulk *bulk, const struct shape *shape, uint64_t n)
 {
     static uint8_t key_room[KEY_MOST], value_room[VALUE_MOST];
@@ -87,9 +76,11 @@ static void entry_add(struct mn_bulk *bulk, const struct shape *shape, uint64_t 
     uint8_t *run;
 
     if (!is_run(shape, n)) {
-        uint8_t *room = n % 3 ? mn_bulk_room(bulk, key, value.len) : NULL;
+        uint8_t *room = n % 3 == 1 ? mn_bulk_room(bulk, key, value.len) : NULL;
 
-        if (n % 3 == 0 && key.len == 8 && entry_make_ahead(bulk, key, value)) return;
+        if (n % 3 == 2 && key.len == 8) {
+            room = mn_bulk_number(bulk, mn_get_u64_be(key.data), value.len);
+        }
         if (room && value.len) memcpy(room, value.data, value.len);
         if (!room) ok(mn_bulk_add(bulk, key, value));
         return;

@@ -5,13 +5,15 @@
  * goes to its place in the file at once. So a bulk build keeps one path in memory, whatever its
  * size.
  *
- *   stage   | key, length, value | key, length, value | ...
+ *   stage   a draft of a dense leaf, or  | key, length, value | key, length, value | ...
  *
- * The rightmost leaf is filled from a stage: plain entries are packed there, one behind the other,
- * until they would no longer fit into a page; then a leaf is made of them in one pass, goes to its
- * place at once, and the rightmost one is behind it. Until then that holds only the first of them.
+ * The rightmost leaf is filled from a stage: plain entries are gathered there until they would no
+ * longer fit into a page; then a leaf is made of them in one pass, goes to its place at once, and
+ * the rightmost one is behind it. Until then that holds one entry. Numbers are
+ * gathered as a draft (draft.h), until one comes that a dense leaf cannot hold.
  *
- *   (B1) the stage is empty, or begins with the entries that the rightmost leaf holds
+ *   (B1) the stage is empty, or what the rightmost leaf will hold: a leaf of one entry until then,
+ *        the first of the stage or of one before it
  *   (B2) entries not yet counted above the leaf are `pending`
  *
  * Any other entry, and one for which the parent has no room, goes by the ordinary insert after the
@@ -20,7 +22,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "btree/dense.h"
+#include "btree/draft.h"
 #include "btree/inside.h"
 
 enum { STAGE_PAGES = 4, NUMBER_BYTES = MN_DENSE_KEY_BYTES };
@@ -30,8 +32,9 @@ struct stage {
     size_t used, capacity;
     struct mn_packed *cells;
     uint32_t count;
-    size_t common; /* bytes that all keys begin with */
-    bool numbers;  /* all keys have NUMBER_BYTES */
+    size_t common;         /* bytes that all keys begin with */
+    bool drafting;         /* what is staged is in the draft, and none of it in `bytes` */
+    struct mn_draft draft; /* where leaves may be dense */
 };
 
 struct mn_bulk {
@@ -42,6 +45,7 @@ struct mn_bulk {
     uint32_t page_size, inline_max;
     struct stage stage;
     bool may_be_dense;
+    const uint8_t *next;       /* mn_page_next, for the leaf that is being drafted; or NULL */
     bool full;                 /* the entry at hand does not fit into the leaf */
     uint64_t pending;          /* entries appended to the leaf and not yet counted above it */
     uint64_t seals, rollbacks; /* of the scratch when the path was taken */
@@ -109,6 +113,7 @@ static void bulk_free(struct mn_bulk *bulk)
 {
     mn_dealloc(bulk->stage.bytes);
     mn_dealloc(bulk->stage.cells);
+    mn_draft_free(&bulk->stage.draft);
     mn_dealloc(bulk->last);
     mn_dealloc(bulk);
 }
@@ -120,7 +125,8 @@ static enum mn_status stage_make(struct mn_bulk *bulk)
     stage->capacity = (size_t)STAGE_PAGES * bulk->page_size;
     stage->bytes = mn_alloc(stage->capacity);
     stage->cells = mn_alloc(bulk->page_size / MN_ENTRY_LEAST * sizeof *stage->cells);
-    return stage->bytes && stage->cells ? MN_OK : mn_fail_nomem();
+    if (!stage->bytes || !stage->cells) return mn_fail_nomem();
+    return bulk->may_be_dense ? mn_draft_make(&stage->draft, bulk->page_size) : MN_OK;
 }
 
 enum mn_status mn_bulk_begin(struct mn_view *view, uint64_t tree, struct mn_bulk **out)
@@ -194,13 +200,6 @@ static void pending_count(struct mn_bulk *bulk)
 
 /* ---- the stage ---- */
 
-static struct mn_bytes stage_key(const struct stage *stage, uint32_t index)
-{
-    const struct mn_packed *cell = &stage->cells[index];
-
-    return mn_bytes_of(stage->bytes + cell->at, cell->key_bytes);
-}
-
 static size_t common_bytes(struct mn_bytes a, struct mn_bytes b, size_t most)
 {
     size_t n = 0, both = a.len < b.len ? a.len : b.len;
@@ -228,8 +227,33 @@ static bool key_ascends(struct mn_bytes last, struct mn_bytes key)
     return common < key.len && last.data[common] < key.data[common];
 }
 
+static bool is_plain(const struct mn_bulk *bulk, struct mn_bytes key, size_t value_bytes)
+{
+    return key.len <= bulk->inline_max && value_bytes <= bulk->inline_max;
+}
+
+static uint32_t stage_count(const struct stage *stage)
+{
+    return stage->drafting ? stage->draft.count : stage->count;
+}
+
+static struct mn_bytes packed_key(const struct stage *stage, uint32_t index)
+{
+    const struct mn_packed *cell = &stage->cells[index];
+
+    return mn_bytes_of(stage->bytes + cell->at, cell->key_bytes);
+}
+
+/* The last key staged; that of a draft is written to `number`. */
+static struct mn_bytes stage_last(const struct stage *stage, uint8_t number[NUMBER_BYTES])
+{
+    if (!stage->drafting) return packed_key(stage, stage->count - 1);
+    mn_put_u64_be(number, stage->draft.last);
+    return mn_bytes_of(number, NUMBER_BYTES);
+}
+
 /* Puts the key there and gives the place of the value. */
-static uint8_t *stage_put(struct stage *stage, struct mn_bytes key, size_t value_bytes)
+static uint8_t *packed_put(struct stage *stage, struct mn_bytes key, size_t value_bytes)
 {
     uint8_t *at = stage->bytes + stage->used;
     size_t bytes = key.len + 2 + value_bytes;
@@ -246,96 +270,134 @@ static uint8_t *stage_put(struct stage *stage, struct mn_bytes key, size_t value
     return at + key.len + 2;
 }
 
-/* Does a dense leaf take what is staged, and an entry more with such keys? */
-static inline bool stage_is_dense(const struct mn_bulk *bulk, size_t count, size_t common)
-{
-    return bulk->may_be_dense && common + MN_DENSE_SUFFIX_BYTES >= NUMBER_BYTES &&
-           count <= mn_dense_count_max(bulk->page_size);
-}
-
-/* Would `count` entries of so many bytes in the stage fill more than a page? */
-static inline bool stage_is_over(const struct mn_bulk *bulk, size_t count, size_t bytes,
-                                 size_t common, bool numbers)
-{
-    size_t size = MN_PAGE_HEADER + common + bytes - count * common;
-
-    if (numbers && stage_is_dense(bulk, count, common)) return size > bulk->page_size;
-    return size + 8 * count > bulk->page_size;
-}
-
-static bool is_plain(const struct mn_bulk *bulk, struct mn_bytes key, size_t value_bytes)
-{
-    return key.len <= bulk->inline_max && value_bytes <= bulk->inline_max;
-}
-
-/* The entry stands alone in the rightmost leaf (B1). */
+/* The rightmost leaf has room for one entry, and will have what is staged from here on (B1). */
 static void stage_begin(struct mn_bulk *bulk, struct mn_bytes key, struct mn_bytes value)
 {
+    struct stage *stage = &bulk->stage;
     uint8_t *at;
 
-    bulk->stage.count = 0;
-    bulk->stage.used = 0;
-    bulk->stage.common = key.len;
-    bulk->stage.numbers = key.len == NUMBER_BYTES;
-    at = stage_put(&bulk->stage, key, value.len);
+    stage->count = 0;
+    stage->used = 0;
+    stage->drafting = bulk->may_be_dense && key.len == NUMBER_BYTES;
+    if (stage->drafting) {
+        at = mn_draft_begin(&stage->draft, mn_get_u64_be(key.data), value.len);
+    } else {
+        stage->common = key.len;
+        at = packed_put(stage, key, value.len);
+    }
     if (value.len) memcpy(at, value.data, value.len);
+}
+
+/* What was drafted will be a leaf of another kind. */
+static void stage_undraft(struct stage *stage)
+{
+    const struct mn_draft *draft = &stage->draft;
+    uint8_t number[NUMBER_BYTES];
+
+    stage->drafting = false;
+    stage->common = mn_draft_common(draft->first, draft->last);
+    for (uint32_t i = 0; i < draft->count; i++) {
+        struct mn_bytes value = mn_draft_value(draft, i);
+        uint8_t *at;
+
+        mn_put_u64_be(number, mn_draft_key(draft, i));
+        at = packed_put(stage, mn_bytes_of(number, NUMBER_BYTES), value.len);
+        if (value.len) memcpy(at, value.data, value.len);
+    }
+}
+
+/*
+ * Of the page that the leaf will be copied to, as much as the draft grows by. In a large load
+ * another thread has written its former content, so every line is in that processor's cache: asked
+ * for one by one, all are here when the leaf is full.
+ */
+static inline void next_fetch(const struct mn_bulk *bulk, size_t value_bytes)
+{
+    size_t from = bulk->stage.draft.used, to = from + value_bytes;
+
+    if (!bulk->next) return;
+    for (size_t at = from & ~(size_t)63; at < to; at += 64) {
+        __builtin_prefetch(bulk->next + at, 1);
+    }
+}
+
+uint8_t *mn_bulk_number(struct mn_bulk *bulk, uint64_t key, size_t value_bytes)
+{
+    struct mn_draft *draft = &bulk->stage.draft;
+
+    if (!bulk->stage.drafting || bulk->rollbacks != bulk->scratch->rollbacks) return NULL;
+    if (key <= draft->last || value_bytes > bulk->inline_max) return NULL;
+    if (mn_draft_ask(draft, key, value_bytes) != MN_DRAFT_TAKES) return NULL;
+    bulk->root.entries++;
+    bulk->pending++;
+    next_fetch(bulk, value_bytes);
+    return mn_draft_put(draft, key, value_bytes);
+}
+
+/* Would `count` entries of so many bytes fill more than a page? */
+static inline bool packed_is_over(const struct mn_bulk *bulk, size_t count, size_t bytes,
+                                  size_t common)
+{
+    return MN_PAGE_HEADER + common + bytes - count * common + 8 * count > bulk->page_size;
+}
+
+/* Would a leaf that is not dense be over with what is drafted and the entry? */
+static bool undrafted_is_over(const struct mn_bulk *bulk, struct mn_bytes key, size_t value_bytes)
+{
+    const struct mn_draft *draft = &bulk->stage.draft;
+    size_t bytes = draft->used + draft->count * (NUMBER_BYTES + 2) + key.len + 2 + value_bytes;
+    uint8_t first[NUMBER_BYTES];
+
+    mn_put_u64_be(first, draft->first);
+    return packed_is_over(bulk, (size_t)draft->count + 1, bytes,
+                          common_bytes(mn_bytes_of(first, NUMBER_BYTES), key,
+                                       mn_draft_common(draft->first, draft->last)));
+}
+
+/* As mn_bulk_room, in a draft. *done false: it goes on as a stage of another kind. */
+static uint8_t *draft_room(struct mn_bulk *bulk, struct mn_bytes key, size_t value_bytes,
+                           bool *done)
+{
+    enum mn_draft_answer answer = MN_DRAFT_NOT_DENSE;
+
+    *done = true;
+    if (key.len == NUMBER_BYTES) {
+        uint64_t number = mn_get_u64_be(key.data);
+        uint8_t *at = mn_bulk_number(bulk, number, value_bytes);
+
+        if (at) return at;
+        answer = mn_draft_ask(&bulk->stage.draft, number, value_bytes);
+    }
+    bulk->full = answer == MN_DRAFT_FULL || undrafted_is_over(bulk, key, value_bytes);
+    *done = bulk->full;
+    if (!*done) stage_undraft(&bulk->stage);
+    return NULL;
 }
 
 uint8_t *mn_bulk_room(struct mn_bulk *bulk, struct mn_bytes key, size_t value_bytes)
 {
     struct stage *stage = &bulk->stage;
-    size_t bytes = key.len + 2 + value_bytes, common, count = (size_t)stage->count + 1;
-    bool numbers = stage->numbers && key.len == NUMBER_BYTES;
+    size_t bytes = key.len + 2 + value_bytes, common;
+    uint8_t number[NUMBER_BYTES];
 
     bulk->full = false;
-    if (stage->count == 0 || bulk->rollbacks != bulk->scratch->rollbacks) return NULL;
-    if (!is_plain(bulk, key, value_bytes) || stage->used + bytes > stage->capacity) return NULL;
-    if (!key_ascends(stage_key(stage, stage->count - 1), key)) return NULL;
-    common = common_bytes(stage_key(stage, 0), key, stage->common);
-    bulk->full = stage_is_over(bulk, count, stage->used + bytes, common, numbers);
+    if (stage_count(stage) == 0 || bulk->rollbacks != bulk->scratch->rollbacks) return NULL;
+    if (!is_plain(bulk, key, value_bytes)) return NULL;
+    if (!key_ascends(stage_last(stage, number), key)) return NULL;
+    if (stage->drafting) {
+        bool done;
+        uint8_t *at = draft_room(bulk, key, value_bytes, &done);
+
+        if (done) return at;
+    }
+    if (stage->used + bytes > stage->capacity) return NULL;
+    common = common_bytes(packed_key(stage, 0), key, stage->common);
+    bulk->full = packed_is_over(bulk, (size_t)stage->count + 1, stage->used + bytes, common);
     if (bulk->full) return NULL;
     stage->common = common;
-    stage->numbers = numbers;
     bulk->root.entries++;
     bulk->pending++;
-    return stage_put(stage, key, value_bytes);
-}
-
-uint8_t *mn_bulk_ahead(struct mn_bulk *bulk, size_t *most)
-{
-    const struct stage *stage = &bulk->stage;
-    size_t room = stage->capacity - stage->used;
-
-    if (stage->count == 0 || bulk->rollbacks != bulk->scratch->rollbacks) return NULL;
-    if (room < NUMBER_BYTES + 2) return NULL;
-    room -= NUMBER_BYTES + 2;
-    *most = room < bulk->inline_max ? room : bulk->inline_max;
-    return stage->bytes + stage->used + NUMBER_BYTES + 2;
-}
-
-bool mn_bulk_keep(struct mn_bulk *bulk, uint64_t key, size_t value_bytes)
-{
-    struct stage *stage = &bulk->stage;
-    const struct mn_packed *last = &stage->cells[stage->count - 1];
-    size_t bytes = NUMBER_BYTES + 2 + value_bytes, count = (size_t)stage->count + 1, common;
-    uint64_t first;
-    uint8_t *at = stage->bytes + stage->used;
-
-    if (!stage->numbers) return false;
-    first = mn_get_u64_be(stage->bytes);
-    if (mn_get_u64_be(stage->bytes + last->at) >= key) return false;
-    common = (size_t)__builtin_clzll(first ^ key) / 8;
-    if (common > stage->common) common = stage->common;
-    if (stage_is_over(bulk, count, stage->used + bytes, common, true)) return false;
-    stage->common = common;
-    bulk->root.entries++;
-    bulk->pending++;
-    stage->cells[stage->count++] =
-        (struct mn_packed){(uint32_t)stage->used, NUMBER_BYTES, (uint16_t)bytes};
-    mn_put_u64_be(at, key);
-    mn_put_u16(at + NUMBER_BYTES, (uint16_t)value_bytes);
-    stage->used += bytes;
-    return true;
+    return packed_put(stage, key, value_bytes);
 }
 
 static void stage_fill(const struct mn_bulk *bulk, uint8_t *page)
@@ -343,8 +405,8 @@ static void stage_fill(const struct mn_bulk *bulk, uint8_t *page)
     const struct stage *stage = &bulk->stage;
     struct mn_node leaf = {page, bulk->page_size, bulk->view};
 
-    if (stage->numbers && stage_is_dense(bulk, stage->count, stage->common)) {
-        mn_dense_fill(&leaf, stage->bytes, stage->cells, stage->count, (uint32_t)stage->common);
+    if (stage->drafting) {
+        mn_draft_fill(&stage->draft, page);
     } else {
         mn_node_fill(&leaf, stage->bytes, stage->cells, stage->count, (uint32_t)stage->common);
     }
@@ -354,13 +416,15 @@ static void stage_fill(const struct mn_bulk *bulk, uint8_t *page)
 static enum mn_status stage_end(struct mn_bulk *bulk)
 {
     struct stage *stage = &bulk->stage;
+    uint8_t number[NUMBER_BYTES];
     enum mn_status status;
 
-    if (stage->count == 0) return MN_OK;
+    if (stage_count(stage) == 0) return MN_OK;
     status = path_refresh(bulk);
-    if (status == MN_OK) status = last_keep(bulk, stage_key(stage, stage->count - 1));
+    if (status == MN_OK) status = last_keep(bulk, stage_last(stage, number));
     if (status != MN_OK) return status;
-    if (stage->count > 1) stage_fill(bulk, bulk->path.step[bulk->path.depth - 1].page);
+    stage_fill(bulk, bulk->path.step[bulk->path.depth - 1].page);
+    stage->drafting = false;
     stage->count = 0;
     stage->used = 0;
     return MN_OK;
@@ -373,7 +437,8 @@ static enum mn_status stage_turn(struct mn_bulk *bulk, struct mn_bytes key, stru
 {
     struct mn_path *path = &bulk->path;
     struct stage *stage = &bulk->stage;
-    struct mn_cell pair[2] = {{.suffix = stage_key(stage, stage->count - 1)}, {.suffix = key}};
+    uint8_t number[NUMBER_BYTES];
+    struct mn_cell pair[2] = {{.suffix = stage_last(stage, number)}, {.suffix = key}};
     struct mn_step *above;
     struct mn_ref ref;
     uint8_t *page;
@@ -391,10 +456,10 @@ static enum mn_status stage_turn(struct mn_bulk *bulk, struct mn_bytes key, stru
     bulk->pending++;
     pending_count(bulk);
     above = &path->step[path->depth - 2];
-    mn_node_child_set(above->page, above->index - 1, ref, stage->count);
+    mn_node_child_set(above->page, above->index - 1, ref, stage_count(stage));
     mn_node_child_set(above->page, above->index, path->step[path->depth - 1].ref, 1);
     stage_begin(bulk, key, value);
-    stage_fill(bulk, path->step[path->depth - 1].page);
+    bulk->next = mn_page_next(bulk->view);
     return MN_OK;
 }
 

@@ -52,8 +52,7 @@ size_t mn_dense_size_of(const struct mn_cell *cells, uint32_t count, size_t pref
     return bytes;
 }
 
-/* An empty dense leaf, but for its prefix. */
-static void leaf_begin(const struct mn_node *node, uint32_t count, size_t prefix)
+void mn_dense_begin(const struct mn_node *node, uint32_t count, size_t prefix)
 {
     node->page[FLAGS_AT] = MN_LEAF_DENSE;
     mn_put_u16(node->page + COUNT_AT, (uint16_t)count);
@@ -61,7 +60,7 @@ static void leaf_begin(const struct mn_node *node, uint32_t count, size_t prefix
     mn_put_u16(node->page + GARBAGE_AT, 0);
 }
 
-static void leaf_end(const struct mn_node *node, size_t heap)
+void mn_dense_end(const struct mn_node *node, size_t heap)
 {
     uint8_t *arrays_end = slots_of(node->page) + 2 * (size_t)mn_node_count(node->page);
 
@@ -86,7 +85,7 @@ void mn_dense_build(const struct mn_node *node, const struct mn_cell *cells, uin
     size_t width = MN_DENSE_KEY_BYTES - prefix, heap = prefix;
     uint8_t *suffix = suffixes_of(node->page), *slot = suffix + width * count;
 
-    leaf_begin(node, count, prefix);
+    mn_dense_begin(node, count, prefix);
     for (size_t i = 0; i < prefix; i++) {
         node->page[node->size - prefix + i] = mn_cell_stored_byte(&cells[0], i);
     }
@@ -96,28 +95,7 @@ void mn_dense_build(const struct mn_node *node, const struct mn_cell *cells, uin
         heap += cell_bytes(&cells[i]);
         mn_put_u16(slot, cell_write(node, &cells[i], heap));
     }
-    leaf_end(node, heap);
-}
-
-void mn_dense_fill(const struct mn_node *node, const uint8_t *buffer, const struct mn_packed *cells,
-                   uint32_t count, uint32_t prefix)
-{
-    size_t width = MN_DENSE_KEY_BYTES - prefix, heap = prefix;
-    uint8_t *suffix = suffixes_of(node->page), *slot = suffix + width * count;
-    uint8_t *end = node->page + node->size;
-
-    leaf_begin(node, count, prefix);
-    memcpy(end - prefix, buffer + cells[0].at, prefix);
-    for (uint32_t i = 0; i < count; i++, slot += 2) {
-        const uint8_t *key = buffer + cells[i].at;
-        size_t bytes = (size_t)cells[i].bytes - MN_DENSE_KEY_BYTES - 2;
-
-        for (size_t b = prefix; b < MN_DENSE_KEY_BYTES; b++) *suffix++ = key[b];
-        heap += bytes;
-        memcpy(end - heap, key + MN_DENSE_KEY_BYTES + 2, bytes);
-        mn_put_u16(slot, (uint16_t)heap);
-    }
-    leaf_end(node, heap);
+    mn_dense_end(node, heap);
 }
 
 struct mn_cell mn_dense_cell(const struct mn_node *node, uint32_t index)

@@ -13,9 +13,10 @@ size_t mn_dense_size_of(const struct mn_cell *cells, uint32_t count, size_t pref
 /* Makes the page a dense leaf of cells that it takes. */
 void mn_dense_build(const struct mn_node *node, const struct mn_cell *cells, uint32_t count,
                     size_t prefix);
-/* The same from a buffer: no entry has a run. */
-void mn_dense_fill(const struct mn_node *node, const uint8_t *buffer, const struct mn_packed *cells,
-                   uint32_t count, uint32_t prefix);
+/* The same in two steps, between which keys, slots, values and prefix are written: what the header
+ * says of them, then of the heap, with nothing before it. */
+void mn_dense_begin(const struct mn_node *node, uint32_t count, size_t prefix);
+void mn_dense_end(const struct mn_node *node, size_t heap);
 
 struct mn_cell mn_dense_cell(const struct mn_node *node, uint32_t index);
 /* Of a key without the node's prefix; as mn_node_search. */

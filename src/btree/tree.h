@@ -205,10 +205,8 @@ enum mn_status mn_bulk_add(struct mn_bulk *bulk, struct mn_bytes key, struct mn_
 /* Appends an entry whose value the caller writes there, before the next call on the bulk. NULL:
  * nothing was done, mn_bulk_add must. */
 uint8_t *mn_bulk_room(struct mn_bulk *bulk, struct mn_bytes key, size_t value_bytes);
-/* The other way round, for a key of 8 bytes: a value of at most *most bytes is made where it will
- * lie; then mn_bulk_keep appends it, the key as a big-endian number. NULL, false: as above. */
-uint8_t *mn_bulk_ahead(struct mn_bulk *bulk, size_t *most);
-bool mn_bulk_keep(struct mn_bulk *bulk, uint64_t key, size_t value_bytes);
+/* The same for a key of 8 bytes, as a big-endian number. */
+uint8_t *mn_bulk_number(struct mn_bulk *bulk, uint64_t key, size_t value_bytes);
 /* As mn_tree_put_run: *run is valid until the next call on the bulk. */
 enum mn_status mn_bulk_add_run(struct mn_bulk *bulk, struct mn_bytes key, struct mn_bytes value,
                                uint64_t run_bytes, uint8_t **run);

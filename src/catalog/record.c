@@ -10,7 +10,6 @@
 #include "catalog/list.h"
 
 enum { HEAD_BYTES = 2, COUNT_SHIFT = 2 };
-static const uint32_t MANY = UINT32_MAX;
 
 /* ---- encoding ---- */
 
@@ -55,6 +54,22 @@ static uint32_t column_size(const struct mn_value *value)
     return value->size;
 }
 
+/* The lowest bytes of a number, without a call: from both ends. */
+static inline void int_put(uint8_t *at, uint64_t number, uint32_t size)
+{
+    if (size == 8) {
+        mn_put_u64(at, number);
+    } else if (size >= 4) {
+        mn_put_u32(at, (uint32_t)number);
+        mn_put_u32(at + size - 4, (uint32_t)(number >> (8 * (size - 4))));
+    } else if (size >= 2) {
+        mn_put_u16(at, (uint16_t)number);
+        at[size - 1] = (uint8_t)(number >> (8 * (size - 1)));
+    } else {
+        *at = (uint8_t)number;
+    }
+}
+
 static void column_put(uint8_t *at, const struct mn_value *value, uint32_t size)
 {
     float single;
@@ -64,7 +79,7 @@ static void column_put(uint8_t *at, const struct mn_value *value, uint32_t size)
     case MN_TYPE_BOOL: *at = 1; break;
     case MN_TYPE_INT:
     case MN_TYPE_TIMESTAMP:
-    case MN_TYPE_DURATION: memcpy(at, &value->i, size); break;
+    case MN_TYPE_DURATION: int_put(at, (uint64_t)value->i, size); break;
     case MN_TYPE_FLOAT:
         if (size == 8) {
             memcpy(at, &value->f, 8);
@@ -149,53 +164,82 @@ void mn_record_write(const struct mn_value *values, const struct mn_record_shape
     }
 }
 
-/* As column_size and column_put, where `room` bytes may be written over. MANY: it does not fit. */
-static inline uint32_t column_write(uint8_t *at, const struct mn_value *value, uint32_t room)
+/* The usual columns without a call; cold: the compiler is to keep the others out of the way. */
+__attribute__((cold, noinline)) static uint32_t rare_size(const struct mn_value *value)
 {
-    uint32_t size = value->type == MN_TYPE_TEXT ? value->size : column_size(value);
-
-    if (size > room) return MANY;
-    if (value->type == MN_TYPE_TEXT) {
-        if (size > 0) memcpy(at, value->p, size);
-    } else if (value->type == MN_TYPE_INT && room >= 8) {
-        memcpy(at, &value->i, 8); /* no call; what is behind comes over it */
-    } else {
-        column_put(at, value, size);
-    }
-    return size;
+    return column_size(value);
 }
 
-size_t mn_record_write_short(const struct mn_value *values, uint32_t n, int row_id_column,
-                             enum mn_record_form form, uint8_t *bytes, size_t most)
+__attribute__((cold, noinline)) static void rare_put(uint8_t *at, const struct mn_value *value,
+                                                     uint32_t size)
 {
-    bool brief = form == MN_RECORD_ANY;
-    uint32_t end = 0, room, ended = brief ? n - 1 : n;
-    unsigned nulls = 0;
-    uint8_t *ends, *body;
+    column_put(at, value, size);
+}
 
-    if (n == 0 || n > 8) return 0;
-    for (uint32_t i = 0; i < n; i++) nulls |= (unsigned)mn_is_null(&values[i]) << i;
-    ends = bytes + (brief ? 1 + (nulls != 0) : HEAD_BYTES + 1);
-    body = ends + ended;
-    if (most < (size_t)(body - bytes)) return 0;
-    most -= (size_t)(body - bytes);
-    room = most > UINT8_MAX ? UINT8_MAX : (uint32_t)most;
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t size = (int)i == row_id_column ? 0 : column_write(body + end, &values[i], room);
+bool mn_record_short_measure(const struct mn_value *values, uint32_t n, int row_id_column,
+                             enum mn_record_form form, struct mn_record_short *shape)
+{
+    uint64_t sum = 0, ends = 0, nulls = 0;
 
-        if (size == MANY) return 0;
-        end += size;
-        room -= size;
-        if (i < ended) ends[i] = (uint8_t)end;
+    if (n == 0 || n > MN_SHORT_COLUMNS_MAX) return false;
+    /* From the last on, so that ends and NULL bits come to their places by shifts of a constant. */
+    for (uint32_t i = n; i-- > 0;) {
+        const struct mn_value *value = &values[i];
+        uint64_t size = value->size;
+
+        if (value->type != MN_TYPE_TEXT) {
+            size = 0;
+            nulls |= (uint64_t)(value->type == MN_TYPE_NULL) << i;
+            if ((int)i != row_id_column) {
+                size = value->type == MN_TYPE_INT ? int_size(value->i) : rare_size(value);
+            }
+        }
+        sum += size;
+        if (sum > UINT8_MAX) return false;
+        ends = ends << 8 | size;
     }
-    if (brief) {
-        *bytes = (uint8_t)(n << MN_BRIEF_SHIFT | (nulls ? MN_BRIEF_NULLS : 0) | MN_BRIEF_MARK);
-        if (nulls) bytes[1] = (uint8_t)nulls;
-    } else {
+    shape->ends = ends * UINT64_C(0x0101010101010101); /* sums of the sizes up to each */
+    shape->columns = (uint8_t)n;
+    shape->nulls = (uint8_t)nulls;
+    shape->brief = form == MN_RECORD_ANY;
+    shape->size_bytes = (uint32_t)sum + (shape->brief ? n + (nulls != 0) : HEAD_BYTES + 1 + n);
+    return true;
+}
+
+void mn_record_short_write(const struct mn_value *values, const struct mn_record_short *shape,
+                           uint8_t *bytes)
+{
+    uint32_t n = shape->columns, begin = 0, end;
+    uint64_t words = shape->ends;
+    uint8_t *ends = bytes + 1, *body;
+
+    if (!shape->brief) {
         mn_put_u16(bytes, (uint16_t)(n << COUNT_SHIFT));
-        bytes[HEAD_BYTES] = (uint8_t)nulls;
+        ends = bytes + HEAD_BYTES + 1;
+        ends[-1] = shape->nulls;
+        body = ends + n;
+    } else {
+        *bytes = (uint8_t)(n << MN_BRIEF_SHIFT | MN_BRIEF_MARK);
+        if (shape->nulls) {
+            *bytes |= MN_BRIEF_NULLS;
+            *ends++ = shape->nulls;
+        }
+        body = ends + n - 1;
     }
-    return (size_t)(body - bytes) + end;
+    for (uint32_t i = 0; i < n; i++, begin = end, words >>= 8) {
+        const struct mn_value *value = &values[i];
+
+        end = (uint8_t)words;
+        if (ends + i < body) ends[i] = (uint8_t)end;
+        if (end == begin) continue;
+        if (value->type == MN_TYPE_TEXT) {
+            memcpy(body + begin, value->p, end - begin);
+        } else if (value->type == MN_TYPE_INT) {
+            int_put(body + begin, (uint64_t)value->i, end - begin);
+        } else {
+            rare_put(body + begin, value, end - begin);
+        }
+    }
 }
 
 enum mn_status mn_record_encode(const struct mn_value *values, uint32_t n, int row_id_column,

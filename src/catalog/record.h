@@ -55,10 +55,19 @@ enum mn_status mn_record_measure(const struct mn_value *values, uint32_t n, int 
 void mn_record_write(const struct mn_value *values, const struct mn_record_shape *shape,
                      uint8_t *bytes);
 
-/* Both at once for a record with 1 to 8 columns and 255 bytes of them that takes at most `most`:
- * its length, or 0 where it is none and some of the bytes there were written over. */
-size_t mn_record_write_short(const struct mn_value *values, uint32_t n, int row_id_column,
-                             enum mn_record_form form, uint8_t *bytes, size_t most);
+/* The same of records with few columns and 255 bytes of them, most rows: several times as fast. */
+enum { MN_SHORT_COLUMNS_MAX = 8 };
+struct mn_record_short {
+    uint64_t ends; /* a byte each */
+    uint32_t size_bytes;
+    uint8_t columns, nulls;
+    bool brief;
+};
+/* False: it is none. */
+bool mn_record_short_measure(const struct mn_value *values, uint32_t n, int row_id_column,
+                             enum mn_record_form form, struct mn_record_short *shape);
+void mn_record_short_write(const struct mn_value *values, const struct mn_record_short *shape,
+                           uint8_t *bytes);
 
 /* Number of columns in a record, 0 where it is damaged. */
 uint32_t mn_record_columns(const void *record, size_t size);

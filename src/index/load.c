@@ -403,17 +403,19 @@ static inline bool straight_add(struct mn_rows *load, const struct mn_value *val
                                 int64_t *row_id)
 {
     const struct mn_table *table = load->table;
+    struct mn_record_short shape;
     int column = table->row_id_column;
     int64_t id = load->next_id;
-    size_t most, size;
     uint8_t *at;
 
     if (column >= 0 && !mn_is_null(&values[column])) id = values[column].i;
     if (id < load->next_id || id == INT64_MAX || load->spent) return false;
-    at = mn_bulk_ahead(load->bulk, &most);
+    if (!mn_record_short_measure(values, table->column_count, column, load->form, &shape)) {
+        return false;
+    }
+    at = mn_bulk_number(load->bulk, mn_row_id_key(id), shape.size_bytes);
     if (!at) return false;
-    size = mn_record_write_short(values, table->column_count, column, load->form, at, most);
-    if (size == 0 || !mn_bulk_keep(load->bulk, mn_row_id_key(id), size)) return false;
+    mn_record_short_write(values, &shape, at);
     load->next_id = id + 1;
     load->rows++;
     *row_id = id;

@@ -13,7 +13,7 @@
 #include "index/row.h"
 #include "query/direct.h"
 
-enum { ROWS_BETWEEN_CHECKS = 1024, BLOCK_ROWS = 32 };
+enum { ROWS_BETWEEN_CHECKS = 1024, BLOCK_ROWS = 32, TEXTS_AHEAD = 16 };
 
 struct mn_load {
     struct mn_session *session;
@@ -215,6 +215,7 @@ enum mn_status mn_direct_load_row(struct mn_load *load, const mn_datum *values)
 struct block {
     struct mn_value *values; /* one row behind the other, as the table has its columns */
     size_t first, rows;
+    size_t all; /* of the batch */
 };
 
 static const mn_array *array_at(const mn_batch *batch, uint32_t i)
@@ -292,6 +293,15 @@ static mn_datum array_datum(const mn_array *array, size_t row)
     return datum;
 }
 
+/* Texts are mostly looked at here for the first time; this one is next but TEXTS_AHEAD. */
+static inline void text_fetch(const void *text)
+{
+    uintptr_t at = (uintptr_t)text; /* NULL and wrong pointers are met later */
+
+    __builtin_prefetch((const void *)at);
+    __builtin_prefetch((const void *)(at + 64));
+}
+
 /*
  * The values of some rows of one array, one row behind the other, by the shortest way: INT and TEXT
  * that are what the column is. False: it does not do, or a value is wrong; which, and of which row,
@@ -321,6 +331,7 @@ static bool block_take(const struct mn_load *load, uint32_t i, const mn_array *a
         const char *text = array->pointers[row];
         uint32_t length = array->lengths[row];
 
+        if (row + TEXTS_AHEAD < block->all) text_fetch(array->pointers[row + TEXTS_AHEAD]);
         if (!text || length > MN_VALUE_BYTES_LIMIT || !mn_utf8_check(text, length, &bad)) {
             return false;
         }
@@ -379,6 +390,7 @@ enum mn_status mn_direct_load_batch(struct mn_load *load, const mn_batch *batch)
     if (load->failure.code != MN_OK) return failure_again(load);
     status = batch_check(load, batch);
     if (status != MN_OK) return status; /* nothing was taken: the load goes on */
+    block.all = batch->rows;
     for (; block.first < batch->rows && status == MN_OK; block.first += BLOCK_ROWS) {
         block.rows = batch->rows - block.first;
         if (block.rows > BLOCK_ROWS) block.rows = BLOCK_ROWS;

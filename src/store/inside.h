@@ -107,7 +107,9 @@ struct mn_savepoint {
 struct mn_waiting {
     uint64_t page;
     uint64_t size_bytes;
-    bool node; /* its header has a checksum by which readers know it */
+    uint64_t checksum; /* of a node, by which readers know it; kept, for the writer that has read
+                          the bytes is another processor */
+    bool node;
 };
 
 /* What is written at one go, in this order. */
@@ -389,7 +391,7 @@ enum mn_status mn_digest_add(struct mn_view *view, uint64_t page, const uint8_t 
 /* Until the pages are written anew, nobody may take them for verified. */
 void mn_pages_doubt(const struct mn_store *store, uint64_t page, uint64_t pages);
 /* The page's bytes were written by this process: a reader of it need not verify them. */
-void mn_page_believe(const struct mn_store *store, uint64_t page, const uint8_t *bytes);
+void mn_page_believe(const struct mn_store *store, uint64_t page, uint64_t checksum);
 
 /* ---- wing.c ---- */
 

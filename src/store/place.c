@@ -349,7 +349,7 @@ enum mn_status mn_node_place(struct mn_view *view, struct mn_node *node, enum mn
     }
     mn_pages_doubt(view->store, place.page, pages);
     if (MN_PLANT(BELIEVED_EARLY) && !node->run_bytes)
-        mn_page_believe(view->store, place.page, node->data);
+        mn_page_believe(view->store, place.page, mn_page_checksum(node->data));
     node->data = NULL;
     node->place = place;
     writer->dirty_bytes -= node->size_bytes;

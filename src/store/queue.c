@@ -35,11 +35,10 @@ void mn_pages_doubt(const struct mn_store *store, uint64_t page, uint64_t pages)
 }
 
 /* This process made the image and wrote it, so it need not verify it. */
-void mn_page_believe(const struct mn_store *store, uint64_t page, const uint8_t *bytes)
+void mn_page_believe(const struct mn_store *store, uint64_t page, uint64_t checksum)
 {
     if (page >= store->map_pages) return;
-    __atomic_store_n(&store->seen[page], mn_seen_tag(mn_page_checksum(bytes) & MN_MASK48),
-                     __ATOMIC_RELEASE);
+    __atomic_store_n(&store->seen[page], mn_seen_tag(checksum & MN_MASK48), __ATOMIC_RELEASE);
 }
 
 enum mn_status mn_digest_add(struct mn_view *view, uint64_t page, const uint8_t *buffer,
@@ -120,7 +119,9 @@ static void parcel_recycle(struct mn_writer *writer, struct mn_parcel *parcel, b
     for (size_t i = 0; i < parcel->count; i++) {
         uint8_t *bytes = (uint8_t *)(uintptr_t)parcel->slices[i].data; /* drops const */
 
-        if (written && parcel->list[i].node) mn_page_believe(store, parcel->list[i].page, bytes);
+        if (written && parcel->list[i].node) {
+            mn_page_believe(store, parcel->list[i].page, parcel->list[i].checksum);
+        }
         mn_buffer_put(writer, store, bytes, parcel->list[i].size_bytes);
     }
     parcel->count = 0;
@@ -244,7 +245,8 @@ enum mn_status mn_queue_add(struct mn_view *view, uint64_t page, uint8_t *buffer
     if (parcel->count == 0 || page < parcel->from) parcel->from = page;
     if (parcel->count == 0 || page + pages > parcel->to) parcel->to = page + pages;
     parcel->slices[parcel->count] = (struct mn_slice){buffer, (size_t)size_bytes};
-    parcel->list[parcel->count++] = (struct mn_waiting){page, size_bytes, node};
+    parcel->list[parcel->count++] =
+        (struct mn_waiting){page, size_bytes, node ? mn_page_checksum(buffer) : 0, node};
     parcel->bytes += size_bytes;
     return MN_OK;
 }

@@ -221,7 +221,8 @@ enum mn_status mn_wing_flush(struct mn_view *view, const uint8_t *slot)
         status = store->file->ops->pwritev(store->file, offsets[i], pieces + i, next - i);
     }
     for (uint32_t i = 0; i < wing->count && !status; i++) {
-        mn_page_believe(store, wing->offsets[i] >> store->page_shift, wing->pieces[i].data);
+        mn_page_believe(store, wing->offsets[i] >> store->page_shift,
+                        mn_page_checksum(wing->pieces[i].data));
     }
     mn_wing_clear(view->writer, store);
     return status;
