@@ -7,29 +7,12 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "btree/tree.h"
 #include "support/test.h"
+#include "support/views.h"
 
 enum { DIMS = 40, LISTS = 60, MANY = 1 << 20 };
 
-static struct mn_store *store;
 static uint64_t tree;
-
-static struct mn_view *writer(void)
-{
-    struct mn_view *view;
-
-    assert_int_equal(mn_write_begin(store, 0, &view), MN_OK);
-    return view;
-}
-
-static struct mn_view *reader(void)
-{
-    struct mn_view *view;
-
-    assert_int_equal(mn_view_begin_read(store, &view), MN_OK);
-    return view;
-}
 
 static struct mn_postings postings_of(struct mn_view *view)
 {
@@ -112,7 +95,7 @@ static bool want(struct mn_list_map *map, struct mn_view *view, uint64_t seeks, 
 static void gives_what_the_tree_holds(void **state)
 {
     struct mn_list_map map = {.count = 0};
-    struct mn_view *view = writer(), *old;
+    struct mn_view *view = views_write(), *old;
     struct mn_list list = {{NULL, 0}, 30};
     bool found;
 
@@ -121,18 +104,18 @@ static void gives_what_the_tree_holds(void **state)
     lists_put(view);
     assert_false(want(&map, view, MANY, MANY)); /* not in a view that writes */
     assert_int_equal(mn_write_commit(view, NULL), MN_OK);
-    old = reader();
+    old = views_read();
     assert_true(want(&map, old, MANY, MANY));
     chunks_compare(&map, old);
 
-    view = writer();
+    view = views_write();
     struct mn_postings postings = postings_of(view);
     for (int64_t i = 0; i < 40; i++) {
         assert_int_equal(mn_posting_delete(&postings, &list, i, &found), MN_OK);
         assert_true(found);
     }
     assert_int_equal(mn_write_commit(view, NULL), MN_OK);
-    view = reader();
+    view = views_read();
     assert_true(want(&map, old, 0, MANY)); /* the old version still is what the map is of */
     chunks_compare(&map, old);
     assert_false(want(&map, view, 0, MANY)); /* of another root */
@@ -146,7 +129,7 @@ static void gives_what_the_tree_holds(void **state)
 static void is_made_when_it_pays_and_fits(void **state)
 {
     struct mn_list_map map = {.count = 0};
-    struct mn_view *view = writer();
+    struct mn_view *view = views_write();
     uint64_t chunks;
     unsigned runs = 0;
 
@@ -154,7 +137,7 @@ static void is_made_when_it_pays_and_fits(void **state)
     assert_int_equal(mn_tree_create(view, &tree), MN_OK);
     lists_put(view);
     assert_int_equal(mn_write_commit(view, NULL), MN_OK);
-    view = reader();
+    view = views_read();
     assert_int_equal(mn_tree_count(view, tree, &chunks), MN_OK);
     assert_true(chunks >= 64);
     assert_false(want(&map, view, MANY, sizeof(struct mn_list_place) * (size_t)chunks - 1));
@@ -167,20 +150,6 @@ static void is_made_when_it_pays_and_fits(void **state)
     mn_list_map_release(&map);
 }
 
-static int store_open(void **state)
-{
-    struct mn_store_options options = {.flags = MN_STORE_CREATE, .hooks = mn_tree_hooks()};
-
-    (void)state;
-    return mn_store_open(&options, &store) == MN_OK ? 0 : -1;
-}
-
-static int store_close(void **state)
-{
-    (void)state;
-    return mn_store_close(store) == MN_OK ? 0 : -1;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,5 +157,5 @@ int main(void)
         cmocka_unit_test(is_made_when_it_pays_and_fits),
     };
 
-    return cmocka_run_group_tests_name("vector/list_map", tests, store_open, store_close);
+    return cmocka_run_group_tests_name("vector/list_map", tests, views_open, views_close);
 }

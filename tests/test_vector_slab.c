@@ -159,8 +159,8 @@ static void rows_in_order_fill_slabs_to_the_brim(void **state)
     for (size_t i = 0; i < SPAN; i++) model_put(m, i, (uint32_t)i + 1);
     model_compare(m);
     assert_int_equal(mn_tree_count(world->view, m->slabs.tree, &slabs), MN_OK);
-    /* 8,000 of 8,192 bytes, and at the end two of 4,000 */
-    assert_int_equal(slabs, (SPAN + 19) / 20 + (SPAN % 20 == 0 || SPAN % 20 > 10));
+    /* 8,000 of 8,192 bytes, and at the end a full one of 4,000 with less behind it */
+    assert_int_equal(slabs, (SPAN + 19) / 20 + (SPAN % 20 > 10));
     free(m->vector);
     model_open(m, world->view, 100);
     for (size_t i = SPAN; i-- > 0;) model_put(m, i, (uint32_t)i + 1);

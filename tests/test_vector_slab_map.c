@@ -7,12 +7,11 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "btree/tree.h"
 #include "support/test.h"
+#include "support/views.h"
 
 enum { DIMS = 100, ROWS = 4000, MANY = 1 << 20 };
 
-static struct mn_store *store;
 static uint64_t tree;
 
 static int64_t id_of(size_t i, int64_t spread)
@@ -39,22 +38,6 @@ static void rows_delete(struct mn_view *view, int64_t spread, uint32_t each)
     for (size_t i = 0; i < ROWS; i += each) {
         assert_int_equal(mn_slab_delete(&slabs, id_of(i, spread), NULL), MN_OK);
     }
-}
-
-static struct mn_view *writer(void)
-{
-    struct mn_view *view;
-
-    assert_int_equal(mn_write_begin(store, 0, &view), MN_OK);
-    return view;
-}
-
-static struct mn_view *reader(void)
-{
-    struct mn_view *view;
-
-    assert_int_equal(mn_view_begin_read(store, &view), MN_OK);
-    return view;
 }
 
 /* Ascending ids in and around the rows: single ones, gaps and stretches. */
@@ -120,21 +103,21 @@ static void finds_what_the_tree_holds(void **state)
 
     (void)state;
     for (size_t s = 0; s < sizeof spreads / sizeof *spreads; s++) {
-        struct mn_view *view = writer();
+        struct mn_view *view = views_write();
 
         assert_int_equal(mn_slab_create(view, &tree), MN_OK);
         rows_put(view, spreads[s], 1);
         assert_false(want(&map, view, MANY, MANY)); /* not in a view that writes */
         assert_int_equal(mn_write_commit(view, NULL), MN_OK);
-        view = reader();
+        view = views_read();
         assert_true(want(&map, view, MANY, MANY));
         compare(&map, view, spreads[s]);
         mn_view_end(view);
 
-        view = writer();
+        view = views_write();
         rows_delete(view, spreads[s], 3);
         assert_int_equal(mn_write_commit(view, NULL), MN_OK);
-        view = reader();
+        view = views_read();
         assert_false(want(&map, view, 0, MANY)); /* the list is that of another root */
         assert_true(want(&map, view, MANY, MANY));
         compare(&map, view, spreads[s]);
@@ -146,7 +129,7 @@ static void finds_what_the_tree_holds(void **state)
 static void is_made_when_it_pays_and_fits(void **state)
 {
     struct mn_slab_map map = {.count = 0};
-    struct mn_view *view = writer();
+    struct mn_view *view = views_write();
     uint64_t slabs;
     unsigned runs = 0;
 
@@ -154,7 +137,7 @@ static void is_made_when_it_pays_and_fits(void **state)
     assert_int_equal(mn_slab_create(view, &tree), MN_OK);
     rows_put(view, 1, 1);
     assert_int_equal(mn_write_commit(view, NULL), MN_OK);
-    view = reader();
+    view = views_read();
     assert_int_equal(mn_tree_count(view, tree, &slabs), MN_OK);
     assert_true(slabs >= 64);
     assert_false(want(&map, view, MANY, 40 * (size_t)slabs - 1));
@@ -170,28 +153,14 @@ static void is_made_when_it_pays_and_fits(void **state)
 static void an_empty_tree_has_no_list(void **state)
 {
     struct mn_slab_map map = {.count = 0};
-    struct mn_view *view = writer();
+    struct mn_view *view = views_write();
 
     (void)state;
     assert_int_equal(mn_slab_create(view, &tree), MN_OK);
     assert_int_equal(mn_write_commit(view, NULL), MN_OK);
-    view = reader();
+    view = views_read();
     assert_false(want(&map, view, MANY, MANY));
     mn_view_end(view);
-}
-
-static int store_open(void **state)
-{
-    struct mn_store_options options = {.flags = MN_STORE_CREATE, .hooks = mn_tree_hooks()};
-
-    (void)state;
-    return mn_store_open(&options, &store) == MN_OK ? 0 : -1;
-}
-
-static int store_close(void **state)
-{
-    (void)state;
-    return mn_store_close(store) == MN_OK ? 0 : -1;
 }
 
 int main(void)
@@ -202,5 +171,5 @@ int main(void)
         cmocka_unit_test(an_empty_tree_has_no_list),
     };
 
-    return cmocka_run_group_tests_name("vector/slab_map", tests, store_open, store_close);
+    return cmocka_run_group_tests_name("vector/slab_map", tests, views_open, views_close);
 }

@@ -16,7 +16,7 @@ struct walk {
     const struct mn_ann *ann;
     struct mn_buf prefix;
     uint32_t number;
-    uint64_t chunks, rows;
+    uint64_t chunks, rows, pages;
 };
 
 static enum mn_status list_write(const struct mn_ann *ann, const struct mn_list *list,
@@ -36,15 +36,27 @@ static enum mn_status list_write(const struct mn_ann *ann, const struct mn_list 
     return status;
 }
 
-/* Writes the list anew where that saves a chunk. */
+/* Fewer chunks would do: of one more that is a tail, and costs no page, nothing is saved. */
+static bool walk_is_loose(const struct walk *walk)
+{
+    const struct mn_postings *postings = &walk->ann->postings;
+    uint64_t full = walk->rows / postings->rows_max;
+    uint32_t rest = (uint32_t)(walk->rows % postings->rows_max);
+    uint64_t chunks = full + (rest != 0), tail = mn_chunk_keeps(postings, rest) < rest;
+    uint64_t pages =
+        full * mn_chunk_pages(postings, postings->rows_max) + mn_chunk_pages(postings, rest);
+
+    return walk->chunks > chunks && (walk->chunks > chunks + tail || walk->pages > pages);
+}
+
+/* Writes the list anew where that saves something. */
 static enum mn_status list_pack(const struct walk *walk, uint64_t *packed)
 {
     const struct mn_ann *ann = walk->ann;
     struct mn_list list = {mn_bytes_of(walk->prefix.data, walk->prefix.len), walk->number};
-    uint64_t most = ann->postings.rows_max;
     struct mn_list_rows rows;
 
-    if (walk->chunks <= (walk->rows + most - 1) / most) return MN_OK;
+    if (!walk_is_loose(walk)) return MN_OK;
     enum mn_status status = mn_list_rows_read(ann, &list, false, &rows);
     if (status != MN_OK) return status;
     status = mn_posting_list_drop(&ann->postings, &list);
@@ -60,7 +72,7 @@ static enum mn_status walk_turn(struct walk *walk, struct mn_bytes prefix,
 {
     walk->prefix.len = 0;
     walk->number = chunk->list;
-    walk->chunks = walk->rows = 0;
+    walk->chunks = walk->rows = walk->pages = 0;
     return mn_buf_append(&walk->prefix, prefix.data, prefix.len);
 }
 
@@ -91,6 +103,7 @@ static enum mn_status walk_add(struct walk *walk, const struct mn_chunk *chunk, 
     }
     walk->chunks++;
     walk->rows += count;
+    walk->pages += mn_chunk_pages(&walk->ann->postings, count);
     return status;
 }
 

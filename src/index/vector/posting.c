@@ -73,6 +73,22 @@ uint32_t mn_chunk_pages(const struct mn_postings *postings, uint32_t count)
     return (uint32_t)((bytes + postings->page_bytes - 1) / postings->page_bytes);
 }
 
+/* Where a page holds one group, tails would join again and again: batches took a fifth longer. */
+bool mn_tails_pay(const struct mn_postings *postings)
+{
+    return mn_chunk_pages(postings, 2 * MN_CODE_GROUP) == 1;
+}
+
+uint32_t mn_chunk_keeps(const struct mn_postings *postings, uint32_t count)
+{
+    size_t group = mn_group_bytes(&postings->form, false), page = postings->page_bytes;
+    uint32_t pages = mn_chunk_pages(postings, count), keeps;
+
+    if (pages < 2 || count >= postings->rows_max || !mn_tails_pay(postings)) return count;
+    keeps = (uint32_t)((pages - 1) * page / group) * MN_CODE_GROUP;
+    return count - keeps <= page / group * MN_CODE_GROUP ? keeps : count;
+}
+
 /* ---- rows of a group ---- */
 
 static const uint8_t *group_of(const struct mn_code_groups *groups, uint32_t i)
@@ -419,20 +435,34 @@ void mn_list_writer_release(struct mn_list_writer *writer)
     mn_buf_release(&writer->key);
 }
 
-enum mn_status mn_list_writer_end(struct mn_list_writer *writer)
+/* Writes the rows of the image from `from` to `to` as a chunk: whole groups, or the last. */
+static enum mn_status writer_chunk(struct mn_list_writer *writer, uint32_t from, uint32_t to)
 {
-    enum mn_status status;
+    const struct mn_postings *postings = writer->postings;
+    struct mn_chunk all = mn_image_chunk(postings, writer->image, writer->count);
+    int64_t bound = writer->first ? INT64_MIN : mn_chunk_row(&all, from);
+    enum mn_status status = mn_posting_row_key(&writer->key, writer->key_list_bytes, bound);
 
-    if (writer->count == 0) return MN_OK;
-    status = mn_posting_row_key(&writer->key, writer->key_list_bytes,
-                                writer->first ? INT64_MIN : writer->low);
     if (status != MN_OK) return status;
-    status = mn_image_write(writer->postings, writer->bulk,
-                            mn_bytes_of(writer->key.data, writer->key.len), writer->image,
-                            writer->count);
+    writer->first = false;
+    return mn_image_write(postings, writer->bulk, mn_bytes_of(writer->key.data, writer->key.len),
+                          writer->image + from / MN_CODE_GROUP * all.groups.stride, to - from);
+}
+
+static void writer_empty(struct mn_list_writer *writer)
+{
     memset(writer->image, 0, mn_image_bytes(writer->postings));
     writer->count = 0;
-    writer->first = false;
+}
+
+/* The last chunk of a list gets its tail at once: else the next rows would write all its pages. */
+enum mn_status mn_list_writer_end(struct mn_list_writer *writer)
+{
+    uint32_t count = writer->count, keeps = mn_chunk_keeps(writer->postings, count);
+    enum mn_status status = count ? writer_chunk(writer, 0, keeps) : MN_OK;
+
+    if (status == MN_OK && keeps < count) status = writer_chunk(writer, keeps, count);
+    writer_empty(writer);
     return status;
 }
 
@@ -450,8 +480,10 @@ enum mn_status mn_list_writer_add(struct mn_list_writer *writer, const struct mn
 {
     enum mn_status status = MN_OK;
 
-    if (writer->count == writer->postings->rows_max) status = mn_list_writer_end(writer);
-    if (writer->count == 0) writer->low = row->row_id;
+    if (writer->count == writer->postings->rows_max) {
+        status = writer_chunk(writer, 0, writer->count);
+        writer_empty(writer);
+    }
     if (status == MN_OK) mn_image_set(writer->postings, writer->image, writer->count++, row);
     return status;
 }

@@ -144,7 +144,6 @@ struct mn_list_writer {
     size_t key_list_bytes;
     uint32_t count;
     bool first;
-    int64_t low;
     uint8_t *image;
 };
 

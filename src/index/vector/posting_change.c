@@ -114,7 +114,8 @@ static uint32_t image_cut(struct mn_shop *shop, uint32_t *count, int64_t bound, 
     return moved;
 }
 
-static int64_t image_median(struct mn_shop *shop, uint32_t count)
+/* The n-th of the ids, from 0, in their order. */
+static int64_t image_nth(struct mn_shop *shop, uint32_t count, uint32_t n)
 {
     struct mn_chunk all = mn_image_chunk(shop->postings, shop->image, count);
     int64_t ids[MN_POSTING_ROWS_MAX + 1];
@@ -126,7 +127,7 @@ static int64_t image_median(struct mn_shop *shop, uint32_t count)
         for (; at > 0 && ids[at - 1] > id; at--) ids[at] = ids[at - 1];
         ids[at] = id;
     }
-    return ids[count / 2];
+    return ids[n];
 }
 
 /* A chunk of one row too many becomes two. */
@@ -194,8 +195,8 @@ static enum mn_status chunk_grow(struct mn_shop *shop, const struct mn_chunk *ch
     if (count <= postings->rows_max) {
         return mn_image_write(postings, NULL, shop_key(shop), shop->image, count);
     }
-    return image_split(shop, count,
-                       row->row_id > greatest ? row->row_id : image_median(shop, count), scratch);
+    int64_t bound = row->row_id > greatest ? row->row_id : image_nth(shop, count, count / 2);
+    return image_split(shop, count, bound, scratch);
 }
 
 static enum mn_status shop_is_last(struct mn_shop *shop, bool *last)
@@ -211,15 +212,48 @@ static enum mn_status shop_is_last(struct mn_shop *shop, bool *last)
     return status;
 }
 
-/* Where a page holds one group, tails would join again and again: batches took a fifth longer. */
-static bool tails_pay(const struct mn_postings *postings)
+/* A chunk of several pages is the list's last, as joins and packing may leave it: its end and the
+ * row become a tail. */
+static enum mn_status tail_cut(struct mn_shop *shop, const struct mn_chunk *chunk,
+                               const struct mn_posting *row)
 {
-    return mn_chunk_pages(postings, 2 * MN_CODE_GROUP) == 1;
+    uint8_t scratch[MN_VECTOR_CODE_MAX];
+    uint32_t keeps = mn_chunk_keeps(shop->postings, chunk->count);
+
+    image_read(chunk, shop->image);
+    mn_image_set(shop->postings, shop->image, chunk->count, row);
+    return image_split(shop, chunk->count + 1, image_nth(shop, chunk->count + 1, keeps), scratch);
+}
+
+static bool chunk_is_brim(const struct mn_postings *postings, uint32_t count)
+{
+    return mn_chunk_pages(postings, count + 1) != mn_chunk_pages(postings, count);
+}
+
+/* A row behind all others of its list. With the last row that its page holds a tail joins what is
+ * before it: done with the row behind that, the tail would be written once more. */
+static enum mn_status tail_put(struct mn_shop *shop, const struct mn_list *list,
+                               const struct mn_chunk *chunk, const struct mn_posting *row)
+{
+    const struct mn_postings *postings = shop->postings;
+    enum mn_status status;
+
+    if (mn_chunk_keeps(postings, chunk->count) < chunk->count) return tail_cut(shop, chunk, row);
+    if (chunk_is_brim(postings, chunk->count)) {
+        status = mn_shop_settle(shop, list, row->row_id, true);
+        return status == MN_OK ? chunk_begin(shop, row->row_id, row) : status;
+    }
+    uint32_t count = chunk->count + 1;
+    status = chunk_has_lane(chunk, row) ? chunk_append(shop, chunk, row)
+                                        : chunk_grow(shop, chunk, INT64_MIN, row);
+    if (status != MN_OK || !chunk_is_brim(postings, count)) return status;
+    return mn_shop_settle(shop, list, row->row_id, true);
 }
 
 enum mn_status mn_shop_put(struct mn_shop *shop, const struct mn_list *list,
                            const struct mn_posting *row)
 {
+    const struct mn_postings *postings = shop->postings;
     struct mn_chunk chunk;
     int64_t greatest = INT64_MIN;
     bool found, last = false;
@@ -233,16 +267,10 @@ enum mn_status mn_shop_put(struct mn_shop *shop, const struct mn_list *list,
         if (id == row->row_id) return mn_fail(MN_CORRUPT, "a row is in a list of codes twice");
         if (id > greatest) greatest = id;
     }
-    if (chunk_has_lane(&chunk, row)) return chunk_append(shop, &chunk, row);
-    bool grows = mn_chunk_pages(shop->postings, chunk.count + 1) !=
-                 mn_chunk_pages(shop->postings, chunk.count);
-    if (grows && row->row_id > greatest && tails_pay(shop->postings)) {
-        status = shop_is_last(shop, &last);
-    }
-    if (status == MN_OK && last) {
-        status = mn_shop_settle(shop, list, row->row_id, true);
-        return status == MN_OK ? chunk_begin(shop, row->row_id, row) : status;
-    }
+    bool grows = chunk_is_brim(postings, chunk.count);
+    if (row->row_id > greatest && mn_tails_pay(postings)) status = shop_is_last(shop, &last);
+    if (status == MN_OK && last) return tail_put(shop, list, &chunk, row);
+    if (status == MN_OK && chunk_has_lane(&chunk, row)) return chunk_append(shop, &chunk, row);
     if (status == MN_OK) status = chunk_grow(shop, &chunk, greatest, row);
     return status == MN_OK && grows ? mn_shop_settle(shop, list, row->row_id, false) : status;
 }

@@ -42,6 +42,11 @@ enum mn_status mn_chunk_read(const struct mn_postings *postings, const struct mn
                              struct mn_chunk *chunk);
 /* Pages of a chunk of so many rows with narrow ids. */
 uint32_t mn_chunk_pages(const struct mn_postings *postings, uint32_t count);
+/* Whether the last rows of a list get a tail, a chunk of one page; and how many rows of a last
+ * chunk stay in front of its tail: all of them, where it is a page itself, is full, or its tail
+ * would cost a page. */
+bool mn_tails_pay(const struct mn_postings *postings);
+uint32_t mn_chunk_keeps(const struct mn_postings *postings, uint32_t count);
 /* The inline value of a chunk that has `count` rows then, and ids of the same kind. */
 void mn_chunk_head(const struct mn_chunk *chunk, uint32_t count, uint8_t head[MN_CHUNK_HEAD_BYTES]);
 /* A row in a lane of a group. */

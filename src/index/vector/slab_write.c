@@ -6,8 +6,8 @@
  * run has room, is written in place of the run's private copy.
  *
  * Rows that come in order go to a tail: a slab of one page at the right end, so that a commit of
- * one row writes one page of vectors. A tail that is full joins the slab before it when the next
- * is begun.
+ * one row writes one page of vectors. With the last row that it holds a tail joins the slab before
+ * it: done with the row behind that, the tail would be written once more.
  */
 #include <string.h>
 
@@ -213,18 +213,26 @@ static enum mn_status tail_begin(const struct mn_slabs *slabs, struct workshop *
     return slab_write(slabs, key, &w->draft, 0, 1);
 }
 
-/* The same where the last one is a full tail. */
-static enum mn_status tail_follow(const struct mn_slabs *slabs, struct workshop *w, int64_t row_id,
-                                  const float *vector)
+/* The last slab, w->slab, is a full tail. */
+static enum mn_status tail_join(const struct mn_slabs *slabs, struct workshop *w)
 {
     bool found;
     enum mn_status status = slab_before(slabs, w, &found);
 
-    if (status == MN_OK && found &&
-        slabs_fit(slabs, &w->other, &w->slab, mn_slabs_rows_max(slabs))) {
-        status = slabs_join(slabs, w, &w->other, &w->slab);
-    }
-    return status == MN_OK ? tail_begin(slabs, w, row_id, vector) : status;
+    if (status != MN_OK || !found) return status;
+    if (!slabs_fit(slabs, &w->other, &w->slab, mn_slabs_rows_max(slabs))) return MN_OK;
+    return slabs_join(slabs, w, &w->other, &w->slab);
+}
+
+/* The last row of a tail has come. */
+static enum mn_status tail_end(const struct mn_slabs *slabs, struct workshop *w, int64_t row_id)
+{
+    bool found;
+    enum mn_status status = mn_slab_locate(slabs, w->cursor, row_id, &w->slab, &found);
+
+    if (status != MN_OK || !found) return status;
+    mn_slab_list(&w->slab);
+    return tail_join(slabs, w);
 }
 
 static bool cursor_is_last(struct mn_cursor *cursor, enum mn_status *status)
@@ -252,10 +260,13 @@ static enum mn_status row_insert(const struct mn_slabs *slabs, struct workshop *
         if (!draft_fits(slabs, slab->ids, slab->count + 1)) {
             if (cursor_is_last(w->cursor, &status)) return tail_begin(slabs, w, row_id, vector);
         } else if (mn_slabs_run_bytes(slabs, slab->count + 1) == slab->run_bytes) {
-            slab->count++;
-            return slab_overwrite(slabs, slab, position, vector);
+            bool ends = ++slab->count == tail && cursor_is_last(w->cursor, &status);
+
+            if (status == MN_OK) status = slab_overwrite(slabs, slab, position, vector);
+            return status == MN_OK && ends ? tail_end(slabs, w, row_id) : status;
         } else if (tail && slab->count >= tail && cursor_is_last(w->cursor, &status)) {
-            return tail_follow(slabs, w, row_id, vector);
+            status = tail_join(slabs, w);
+            return status == MN_OK ? tail_begin(slabs, w, row_id, vector) : status;
         }
         if (status != MN_OK) return status;
     }
