@@ -15,7 +15,7 @@
 #include "support/near.h"
 #include "support/test.h"
 
-enum { DIMS = 16, ROWS = 4000, IDS = 6000, HEAPS = 40, K = 10, PARTS = 6 };
+enum { DIMS = 16, ROWS = 4000, IDS = 6000, HEAPS = 40, K = 10, PARTS = 6, ASKED_AGAIN = 5 };
 
 enum kind { BY_TIME, BY_PARTITION, AT_RANDOM, UNINDEXED, CORRELATED, KINDS };
 static const char *const names[KINDS] = {"time", "partition", "random", "random without an index",
@@ -263,8 +263,11 @@ static void questions(int times)
                  wheres[kind], K);
         mn_stmt *stmt = prepare(sql);
         for (int s = 0; s < SHARES; s++) {
+            struct window window = {.kind = kind};
+
+            /* a window is asked again and again: what is kept of it comes into use */
             for (int i = 0; i < times; i++) {
-                struct window window = window_draw(kind, shares[s]);
+                if (i % ASKED_AGAIN == 0) window = window_draw(kind, shares[s]);
                 ask(stmt, &window);
             }
         }
@@ -331,6 +334,43 @@ static const struct mn_ann_limits clusters = {.flat_max = 300,
                                               .few_vectors = 10,
                                               .few_passing = 20};
 
+/* One statement and one window, across commits: each is seen at once, whatever was kept. */
+static void follow_commits(enum kind kind, const char *index)
+{
+    struct window window = {kind, 0, kind == BY_TIME ? ROWS * 500 : 1};
+    char sql[200];
+    uint64_t wrong = 0;
+
+    mn_ann_limits = flat;
+    rows_make(index);
+    snprintf(sql, sizeof sql, "SELECT id, distance FROM t WHERE %s NEAREST %d BY v TO $q",
+             wheres[kind], K);
+    mn_stmt *stmt = prepare(sql);
+    for (int round = 0; round < 8; round++) {
+        for (int i = 0; i < 4; i++) ask(stmt, &window);
+        char *plan = mn_explain(stmt, 1);
+        assert_non_null(plan);
+        assert_non_null(strstr(plan, "rows that pass kept from run to run"));
+        mn_free(plan);
+        run("BEGIN WRITE");
+        rows_change();
+        run("COMMIT");
+    }
+    mn_finalize(stmt);
+    for (enum kind k = 0; k < KINDS; k++) wrong += tallies[k].wanted - tallies[k].hits;
+    assert_int_equal(wrong, 0);
+    memset(tallies, 0, sizeof tallies);
+    assert_int_equal(mn_close(db), MN_OK);
+}
+
+static void what_is_kept_follows_commits(void **state)
+{
+    (void)state;
+    follow_commits(BY_TIME, "CREATE INDEX v ON t (v) USING vector WITH (metric = l2)");
+    follow_commits(BY_PARTITION,
+                   "CREATE INDEX v ON t (v) USING vector WITH (metric = l2, partition = (part))");
+}
+
 static void flat_codes(void **state)
 {
     (void)state;
@@ -364,6 +404,7 @@ int main(void)
         cmocka_unit_test(flat_partitions),
         cmocka_unit_test(clusters_of_codes),
         cmocka_unit_test(partitions_in_clusters),
+        cmocka_unit_test(what_is_kept_follows_commits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

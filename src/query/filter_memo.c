@@ -73,6 +73,7 @@ void mn_filter_memo_release(struct mn_filter_memo *memo)
 {
     mn_buf_release(&memo->key);
     mn_dealloc(memo->vectors);
+    mn_sketch_release(&memo->sketch);
     *memo = (struct mn_filter_memo){.full = false};
 }
 
@@ -139,6 +140,7 @@ enum mn_status mn_filter_memo_begin(struct mn_filter_memo *memo,
     *again = status == MN_OK && able && memo->noted && memo->version == version &&
              memo->key.len == key.len &&
              (key.len == 0 || memcmp(memo->key.data, key.data, key.len) == 0);
+    if (!*again) memo->listed = false;                                  /* (F1) */
     if (!*again || memo->map != map_of(exec->view)) memo->full = false; /* (F1) (F2) */
     mn_buf_release(&memo->key);
     memo->key = key;
@@ -160,5 +162,6 @@ enum mn_status mn_filter_memo_keep(struct mn_filter_memo *memo, const struct mn_
     if (count) memcpy(memo->vectors, vectors, count * sizeof *vectors);
     memo->count = count;
     memo->full = true;
+    mn_sketch_release(&memo->sketch);
     return MN_OK;
 }

@@ -6,12 +6,14 @@
  *        all parameters that the filter reads; a filter that reads anything else has no memo.
  *   (F2) addresses lie in the file's map, and are used only while it is where it was.
  *
- * The first run notes the values, a second with the same ones keeps the rows, the third is the
- * first to gain: a filter that is asked once costs nothing.
+ * The first run notes the values, and its owner has the rows in a list; a second with the same
+ * values takes that list in place of the filter, and keeps where the vectors are and a sketch of
+ * them, which are what the third reads. A filter that is asked once costs nothing.
  */
 #ifndef MN_QUERY_FILTER_MEMO_H
 #define MN_QUERY_FILTER_MEMO_H
 
+#include "index/vector/sketch.h"
 #include "query/op.h"
 
 struct mn_plan;
@@ -29,9 +31,12 @@ struct mn_filter_memo {
     uint64_t version;
     struct mn_buf key;
     const uint8_t *map;
-    bool noted, full; /* full: rows are kept */
+    bool noted;
+    bool listed; /* the owner has the rows that passed in a list, in order */
+    bool full;   /* their vectors are kept */
     size_t count, capacity;
-    const float **vectors; /* of the rows, which the owner keeps; NULL: has none */
+    const float **vectors;   /* of the rows, which the owner keeps; NULL: has none */
+    struct mn_sketch sketch; /* of the vectors, or empty */
 };
 void mn_filter_memo_release(struct mn_filter_memo *memo);
 

@@ -3,7 +3,8 @@
  *
  *   no filter    slabs -> kernels -> heap of k -> rows fetched
  *   a filter     child -> row ids that pass, sorted -> gather -> the same
- *   once more    the vectors that passed in the run before (filter_memo) -> the same
+ *   once more    the rows that passed in the run before (filter_memo), in seven bits an element
+ *                (sketch) -> those that may be near -> kernels -> the same
  *
  * Where slabs lie is kept from run to run (slab_map), so that gathering walks no tree. Of the child
  * only row ids are kept, so a filter costs what its own columns cost; the other columns are read
@@ -103,7 +104,7 @@ static enum mn_status child_collect(struct op_vector_scan *scan, struct mn_exec 
     struct mn_op *child = scan->op.left;
     bool sorted = true;
 
-    scan->memo.full = false;
+    scan->memo.full = scan->memo.listed = false;
     scan->row_id_count = 0;
     enum mn_status status = mn_op_open(child, exec);
 
@@ -150,27 +151,18 @@ static uint64_t seeks_of(const struct op_vector_scan *scan, const struct mn_row_
     return scan->spec.window ? set->count / STRETCH_ROWS + 1 : set->count;
 }
 
-/* The addresses of the rows that pass, for the next run with the same filter. */
-static enum mn_status memo_fill(struct op_vector_scan *scan, struct mn_exec *exec,
-                                const struct mn_slabs *slabs)
-{
-    size_t count = scan->row_id_count;
-
-    if (count > ROW_IDS_KEPT) return MN_OK;
-    const float **vectors = mn_alloc((count + 1) * sizeof *vectors);
-    if (!vectors) return mn_fail_nomem();
-    enum mn_status status = mn_slab_map_gather(&scan->map, slabs, scan->row_ids, count, vectors);
-    if (status == MN_OK) status = mn_filter_memo_keep(&scan->memo, exec->view, vectors, count);
-    mn_dealloc(vectors);
-    return status;
-}
-
-/* The rows that passed in the last run once more. */
+/* The rows that passed in an earlier run once more. */
 static enum mn_status memo_show(struct op_vector_scan *scan, struct mn_exec *exec)
 {
-    enum mn_status status = MN_OK;
+    struct mn_sketch_rows rows = {scan->row_ids, scan->memo.vectors};
+    bool served = false;
+    enum mn_status status = mn_exec_tick(exec);
 
-    for (size_t at = 0; at < scan->row_id_count && status == MN_OK; at += LISTED_AT_ONCE) {
+    if (status == MN_OK && scan->memo.sketch.groups) {
+        status = mn_sketch_search(&scan->memo.sketch, &rows, &scan->options, scan->search, &served);
+    }
+    for (size_t at = 0; at < scan->row_id_count && status == MN_OK && !served;
+         at += LISTED_AT_ONCE) {
         size_t left = scan->row_id_count - at;
 
         status = mn_exec_tick(exec);
@@ -180,6 +172,46 @@ static enum mn_status memo_show(struct op_vector_scan *scan, struct mn_exec *exe
         }
     }
     return status;
+}
+
+/* Where a sketch pays: made once, it is read in place of the vectors. */
+static enum mn_status memo_sketch(struct op_vector_scan *scan, struct mn_exec *exec)
+{
+    struct mn_sketch_of of = {scan->options.metric, scan->options.dims, scan->memo.vectors,
+                              scan->row_id_count};
+
+    if (of.count < MN_SKETCH_LEAST || of.dims < MN_SKETCH_DIMS_LEAST) return MN_OK;
+    if (scan->k > MN_SKETCH_K_MAX ||
+        mn_sketch_bytes(of.metric, of.dims, of.count) > exec->memory_limit / MAP_SHARE) {
+        return MN_OK;
+    }
+    return mn_sketch_make(&scan->memo.sketch, &of);
+}
+
+/*
+ * The second run with the same filter: of the rows in the list, which passed, keeps where their
+ * vectors lie, and shows them; *served false: they are too many, or cannot be found by the places
+ * of the slabs.
+ */
+static enum mn_status rows_keep(struct op_vector_scan *scan, struct mn_exec *exec,
+                                const struct mn_slabs *slabs, uint64_t seeks, bool *served)
+{
+    size_t count = scan->row_id_count;
+    bool ready = false;
+    enum mn_status status = MN_OK;
+
+    *served = false;
+    if (count == 0 || count > ROW_IDS_KEPT) return MN_OK;
+    status = mn_slab_map_want(&scan->map, slabs, seeks, exec->memory_limit / MAP_SHARE, &ready);
+    if (status != MN_OK || !ready) return status;
+    const float **vectors = mn_alloc((count + 1) * sizeof *vectors);
+    if (!vectors) return mn_fail_nomem();
+    status = mn_slab_map_gather(&scan->map, slabs, scan->row_ids, count, vectors);
+    if (status == MN_OK) status = mn_filter_memo_keep(&scan->memo, exec->view, vectors, count);
+    mn_dealloc(vectors);
+    if (status == MN_OK && scan->memo.full) status = memo_sketch(scan, exec);
+    *served = scan->memo.full;
+    return status == MN_OK && *served ? memo_show(scan, exec) : status;
 }
 
 /* The same by the places of the slabs, where there is a list of them; *served tells. Rows without a
@@ -307,6 +339,10 @@ static enum mn_status filtered_run(struct op_vector_scan *scan, struct mn_exec *
 
     *visited = false;
     if (status == MN_OK && scan->search && scan->memo.full) return memo_show(scan, exec);
+    if (status == MN_OK && scan->search && scan->memo.listed) {
+        status = rows_keep(scan, exec, slabs, scan->row_id_count, &served);
+        if (status != MN_OK || served) return status;
+    }
     if (status == MN_OK) status = child_collect(scan, exec, &set);
     if (status == MN_OK && rows && scan->spec.codes_filtered &&
         mn_ann_pays(scan->k, set.count, mn_ann_limits.few_passing) && !vectors_pay(scan, &set)) {
@@ -314,13 +350,63 @@ static enum mn_status filtered_run(struct op_vector_scan *scan, struct mn_exec *
     }
     if (status == MN_OK && !served) {
         mn_row_set_sort(&set);
+        scan->memo.listed = scan->memo.noted && set.count > 0 && set.count <= ROW_IDS_KEPT;
         if (scan->search && set.count) status = rows_show(scan, exec, slabs, &set, &served);
-        if (status == MN_OK && served && again) status = memo_fill(scan, exec, slabs);
     }
     *visited = !served;
     if (status == MN_OK && !served) status = rows_visit(scan, exec, slabs, scan->search);
     mn_row_set_release(&set);
     return status;
+}
+
+/* The rows of the flat partitions that WHERE names, in order; none where there are others. */
+static enum mn_status partition_rows(struct op_vector_scan *scan, struct mn_exec *exec)
+{
+    struct mn_ann_rows rows = {
+        .ids = scan->row_ids, .capacity = scan->row_id_capacity, .most = ROW_IDS_KEPT};
+    struct mn_row_set set = {.count = 0};
+    struct mn_buf prefix = {0};
+    struct mn_ann ann;
+    bool empty = false;
+    enum mn_status status = mn_ann_init(&ann, exec->view, scan->spec.index);
+
+    scan->memo.full = scan->memo.listed = false;
+    if (status == MN_OK) status = prefix_make(scan, exec, &prefix, &empty);
+    if (status == MN_OK && !empty) {
+        status = mn_ann_flat_rows(&ann, mn_bytes_of(prefix.data, prefix.len), &rows);
+    }
+    mn_buf_release(&prefix);
+    scan->row_ids = rows.ids;
+    scan->row_id_capacity = rows.capacity;
+    scan->row_id_count = rows.count;
+    if (status == MN_OK) status = mn_row_set_make(scan->row_ids, rows.count, false, &set);
+    if (status == MN_OK) mn_row_set_sort(&set);
+    mn_row_set_release(&set);
+    return status;
+}
+
+/* Partitions are all that WHERE asks for: by their codes, or where they are flat and asked again,
+ * by what is kept of them. */
+static enum mn_status partition_run(struct op_vector_scan *scan, struct mn_exec *exec,
+                                    const struct mn_slabs *slabs, uint64_t rows, bool *served)
+{
+    bool again = false;
+    enum mn_status status = MN_OK;
+
+    if (scan->spec.filtered) {
+        status = mn_filter_memo_begin(&scan->memo, &scan->spec.reads, exec, &again);
+    }
+    if (status == MN_OK && again && !scan->memo.full) {
+        status = partition_rows(scan, exec);
+        if (status == MN_OK) {
+            status = rows_keep(scan, exec, slabs, scan->row_id_count, served);
+        }
+    } else if (status == MN_OK && again) {
+        *served = true;
+        status = memo_show(scan, exec);
+    }
+    if (status != MN_OK || *served) return status;
+    return codes_search(scan, exec, NULL, rows, served);
 }
 
 /* With ORDER BY: the rows without a distance, which come last. */
@@ -355,7 +441,7 @@ static enum mn_status search_run(struct op_vector_scan *scan, struct mn_exec *ex
     if (codes) status = mn_tree_count(exec->view, scan->spec.table->tree, &rows);
     if (status == MN_OK && codes && !scan->spec.codes_filtered &&
         mn_ann_pays(scan->k, rows, mn_ann_limits.few_vectors)) {
-        status = codes_search(scan, exec, NULL, rows, &served);
+        status = partition_run(scan, exec, slabs, rows, &served);
     }
     if (status == MN_OK && !served && scan->spec.filtered) {
         status = filtered_run(scan, exec, slabs, rows, &visited);
@@ -446,7 +532,9 @@ static void vector_scan_close(struct mn_op *op)
     mn_search_release(scan->search);
     scan->search = NULL;
     mn_topk_release(&scan->lost);
-    if (scan->row_id_capacity > ROW_IDS_KEPT && !scan->memo.full) row_ids_drop(scan);
+    if (scan->row_id_capacity > ROW_IDS_KEPT && !scan->memo.listed && !scan->memo.full) {
+        row_ids_drop(scan);
+    }
 }
 
 static void vector_scan_drop(struct mn_op *op)

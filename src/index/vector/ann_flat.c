@@ -96,27 +96,13 @@ static enum mn_status flat_take(struct mn_hunt *hunt, const struct flat *flat)
     return status;
 }
 
-/* The rows of the highest bounds, in order; a bound that is no number is left for flat_take. */
-struct high {
-    struct mn_candidate rows[MN_HUNT_WARM_K_MAX + MN_HUNT_MORE_THAN_K];
-    size_t count, want;
-    float least;
-};
-
-static void high_offer(struct high *high, float upper, int64_t id)
-{
-    size_t at = high->count < high->want ? high->count++ : high->want - 1;
-
-    for (; at > 0 && high->rows[at - 1].aside < upper; at--) high->rows[at] = high->rows[at - 1];
-    high->rows[at] = (struct mn_candidate){upper, upper, id};
-    if (high->count == high->want) high->least = high->rows[high->want - 1].aside;
-}
-
+/* Scores the rows of the highest bounds; a bound that is no number is left for flat_take. */
 static enum mn_status flat_likeliest(struct mn_hunt *hunt, const struct flat *flat)
 {
-    struct high high = {.want = (size_t)hunt->query->search.k + MN_HUNT_MORE_THAN_K,
-                        .least = -INFINITY};
+    struct mn_highest high;
 
+    _Static_assert(MN_HUNT_WARM_K_MAX + MN_HUNT_MORE_THAN_K <= MN_HIGHEST_MAX, "all have room");
+    mn_highest_begin(&high, (size_t)hunt->query->search.k + MN_HUNT_MORE_THAN_K);
     for (size_t c = 0; c < flat->chunk_count; c++) {
         const struct mn_chunk *chunk = &flat->chunks[c].chunk;
         const float *uppers = flat->uppers + flat->chunks[c].at;
@@ -127,7 +113,9 @@ static enum mn_status flat_likeliest(struct mn_hunt *hunt, const struct flat *fl
             for (; hits; hits &= hits - 1) {
                 uint32_t i = g + (unsigned)__builtin_ctz(hits);
 
-                if (uppers[i] > high.least) high_offer(&high, uppers[i], mn_chunk_row(chunk, i));
+                if (uppers[i] > high.least) {
+                    mn_highest_offer(&high, uppers[i], mn_chunk_row(chunk, i));
+                }
             }
         }
     }
@@ -147,5 +135,33 @@ enum mn_status mn_hunt_flat(struct mn_hunt *hunt)
     if (status == MN_OK) status = mn_hunt_score_exact(hunt);
     mn_dealloc(flat.uppers);
     mn_dealloc(flat.chunks);
+    return status;
+}
+
+enum mn_status mn_ann_flat_rows(const struct mn_ann *ann, struct mn_bytes prefix,
+                                struct mn_ann_rows *rows)
+{
+    struct mn_posting_scan scan;
+    struct mn_chunk chunk;
+    bool found = true, flat = true;
+
+    rows->count = 0;
+    enum mn_status status = mn_posting_scan_open(&ann->postings, &scan);
+    if (status == MN_OK) status = mn_posting_scan_seek(&scan, prefix, NULL);
+    while (status == MN_OK && flat) {
+        status = mn_posting_scan_next(&scan, &chunk, &found);
+        if (status != MN_OK || !found) break;
+        flat = chunk.list == MN_LIST_FLAT && rows->count + chunk.count <= rows->most;
+        if (!flat) break;
+        if (!mn_grow(&rows->ids, &rows->capacity, rows->count + chunk.count, sizeof *rows->ids)) {
+            status = mn_fail_nomem();
+            break;
+        }
+        for (uint32_t i = 0; i < chunk.count; i++) {
+            rows->ids[rows->count++] = mn_chunk_row(&chunk, i);
+        }
+    }
+    if (!flat) rows->count = 0;
+    mn_posting_scan_close(&scan);
     return status;
 }

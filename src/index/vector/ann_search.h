@@ -40,6 +40,15 @@ struct mn_ann_counts {
 enum mn_status mn_ann_search(const struct mn_ann *ann, const struct mn_ann_query *query,
                              struct mn_search *scorer, struct mn_ann_counts *counts, bool *served);
 
+/* The rows of all lists of a prefix, in no order; none where there are clusters among them, or more
+ * rows than `most`. The memory is the caller's. */
+struct mn_ann_rows {
+    int64_t *ids;
+    size_t count, capacity, most;
+};
+enum mn_status mn_ann_flat_rows(const struct mn_ann *ann, struct mn_bytes prefix,
+                                struct mn_ann_rows *rows);
+
 /* More neighbours than this are found by the vectors alone. */
 enum { MN_ANN_K_MAX = 1000 };
 

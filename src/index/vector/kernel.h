@@ -56,6 +56,17 @@ struct mn_code_groups {
 
 enum { MN_CODE_GROUP = 16, MN_CODE_STEP_DIMS = 8, MN_CODE_STEP_BYTES = 64 };
 
+/*
+ * Rows as bytes, for sketch.h: in place of x stands scale * (2 level - 127), level 0 .. 127. A row
+ * whose square is not between these limits gets no levels, scale and rest are 0. Squares are
+ * estimates, as wrong as those of search.c.
+ */
+#define MN_BYTE_NORM2_LEAST 1e-20f
+#define MN_BYTE_NORM2_MOST 1e30f
+struct mn_byte_facts {
+    float norm2, scale, rest2; /* rest2: the square of what the levels leave */
+};
+
 /* Every function is defined for any size, 0 included, and reads nothing beyond it. */
 struct mn_kernels {
     const char *name;
@@ -80,6 +91,14 @@ struct mn_kernels {
      * NaN is a hit. */
     void (*code_scan)(const struct mn_code_query *query, const struct mn_code_groups *groups,
                       float least, float *estimates, uint16_t *hits);
+
+    /* The same of rows as bytes: two steps of 64 bytes, four dimensions each, where codes have one;
+     * 127 where codes have 15. */
+    void (*byte_scan)(const struct mn_code_query *query, const struct mn_code_groups *groups,
+                      float least, float *estimates, uint16_t *hits);
+    /* Makes the bytes of a group; NULL among the rows: norm2 -1, and nothing is written. */
+    void (*byte_make)(const float *const rows[MN_CODE_GROUP], size_t dims, uint8_t *group,
+                      struct mn_byte_facts facts[MN_CODE_GROUP]);
 
     /* IEEE half floats to f32; denormals, infinities and NaN are kept. For .npy files. */
     void (*from_half)(const uint16_t *halves, size_t count, float *out);

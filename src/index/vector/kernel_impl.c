@@ -360,7 +360,7 @@ static void kernel_from_half(const uint16_t *halves, size_t count, float *out)
     for (; i < count; i++) out[i] = half_widen(halves[i]);
 }
 
-#include "index/vector/kernel_code.h"
+#include "index/vector/kernel_byte.h"
 
 #define TEXT_OF(word) #word
 #define TEXT(word) TEXT_OF(word)
@@ -380,5 +380,7 @@ const struct mn_kernels JOIN(mn_kernels_, MN_KERNEL_LEVEL) = {
     .l2sq_some = kernel_l2sq_some,
     .cosine_some = kernel_cosine_some,
     .code_scan = kernel_code_scan,
+    .byte_scan = kernel_byte_scan,
+    .byte_make = kernel_byte_make,
     .from_half = kernel_from_half,
 };
