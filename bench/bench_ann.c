@@ -3,13 +3,14 @@
  *
  *     D/bin/python bench/ann_data.py CACHE                     once: packages, sets, truth
  *     MNEME_BENCH_ANN=CACHE MNEME_BENCH_PYTHON=D/bin/python \
- *         ./zigw build bench -Dtest-filter=bench_ann -- [quick] [rounds=N] [out=FOLDER] [SECTION
- * ...]
+ *         ./zigw build bench -Dtest-filter=bench_ann -- [quick] [rounds=N] [out=FOLDER]
+ *             [percent=P] [peer=NAME] [SECTION ...]
  *
  * D is a virtual environment with bench/ann_requirements.txt. Without sections all of them run; a
  * word takes those whose names begin with it. Tables and pictures go to FOLDER, else to
  * CACHE/results. quick takes smaller sets, fewer points and one round: to develop with, not to
- * tell. Rounds are five where nothing else is said at the head of a section.
+ * tell. Rounds are five where nothing else is said at the head of a section. percent and peer
+ * leave filters of other widths and other peers out, as in `percent=1 peer=FAISS-flat filter`.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -69,6 +70,11 @@ static void word_read(const char *word)
     } else if (strncmp(word, "rounds=", 7) == 0) {
         ann_run.rounds = atoi(word + 7);
         bench_must(ann_run.rounds >= 1 && ann_run.rounds <= ANN_ROUNDS_MAX, word);
+    } else if (strncmp(word, "percent=", 8) == 0) {
+        ann_run.percent = atof(word + 8);
+        bench_must(ann_run.percent > 0, word);
+    } else if (strncmp(word, "peer=", 5) == 0) {
+        ann_run.peer = word + 5;
     } else if (strncmp(word, "out=", 4) == 0) {
         ann_run.results = word + 4;
     } else {

@@ -23,6 +23,8 @@ struct ann_run {
     const char *results; /* where tables and pictures are written */
     bool quick;          /* smaller sets, fewer points, one round: to develop with */
     int rounds;
+    double percent;   /* filters: of this width alone; 0: of all */
+    const char *peer; /* filters: beside this one alone; NULL: beside all */
 };
 extern struct ann_run ann_run;
 

@@ -30,13 +30,14 @@ static const int efforts[] = {0, 80, 160, 320, 640, 1280, 2560};
 
 struct peer {
     const char *name;
-    bool graph;
+    bool ours, graph;
     int settings;
     char *labels;
     int setting; /* the one that was chosen */
     double recall;
     struct ann_figures speed;
-    double selecting; /* queries/s when every query makes its own selector; 0: it has none */
+    double selecting; /* queries/s when every query makes its own selector, or, ours, has another
+                       * filter than the one before; 0: it has none */
     bool sqlite;
 };
 
@@ -154,6 +155,20 @@ static double ours_run(struct job *job)
     return bench_now_s() - began;
 }
 
+/* A query a window: each filter is one that was not asked just before. */
+static double ours_anew(struct job *job)
+{
+    double began = bench_now_s();
+
+    for (size_t w = 0; w < job->windows; w++) {
+        size_t q = w * QUERIES_A_WINDOW;
+
+        ours_bind(job, &job->window[w]);
+        ann_table_nearest(job->table, job->from + q, job->ids + q * ANN_K);
+    }
+    return (double)job->windows / (bench_now_s() - began);
+}
+
 /* It takes tens of milliseconds a query: some queries, each of another window, are enough. */
 static double sqlite_run(struct job *job, struct peer *peer)
 {
@@ -191,10 +206,15 @@ static bool one_percent(const struct job *job)
     return job->percent > .9 && job->percent < 1.1;
 }
 
+static bool peer_wanted(const struct peer *peer)
+{
+    return peer->ours || !ann_run.peer || strcmp(peer->name, ann_run.peer) == 0;
+}
+
 /* A graph takes minutes for what it is bad at: once, where the bars are, shows it. */
 static bool peer_joins(const struct job *job, const struct peer *peer)
 {
-    return !peer->graph || one_percent(job);
+    return peer_wanted(peer) && (!peer->graph || one_percent(job));
 }
 
 /* All of them where a bar is; a graph that is slower by dozens of times answers once. */
@@ -271,10 +291,10 @@ static void job_say(const struct job *job, const struct peer *peers, int count, 
     if (effort) snprintf(label, sizeof label, "EFFORT %d", effort);
     for (int p = 1; p < count; p++) {
         if (!peer_joins(job, &peers[p])) continue;
-        ann_say("| %s %g %% | %s | %.0f (%.0f - %.0f), recall %.4f | %s, %s | "
+        ann_say("| %s %g %% | %s | %.0f (%.0f - %.0f), recall %.4f | %.0f | %s, %s | "
                 "%.0f (%.0f - %.0f), recall %.4f | %.0f | %s |\n",
                 kind_names[job->kind], job->percent, label, ours->speed.median, ours->speed.low,
-                ours->speed.high, ours->recall, peers[p].name, label_of(&peers[p]),
+                ours->speed.high, ours->recall, ours->selecting, peers[p].name, label_of(&peers[p]),
                 peers[p].speed.median, peers[p].speed.low, peers[p].speed.high, peers[p].recall,
                 peers[p].selecting,
                 ann_verdict(ours->speed.median / peers[p].speed.median,
@@ -318,6 +338,7 @@ static void job_run(struct job *job, struct peer *peers, int count)
             peers[p].speed = ann_figures_of(speeds[p], rounds_of(job, &peers[p]));
         }
     }
+    peers[0].selecting = ours_anew(job);
     job_say(job, peers, count, effort);
     ann_table_explain(job->table, job->from);
 }
@@ -327,7 +348,7 @@ static void peers_prepare(struct peer *peers, int count)
     for (int p = 1; p < count; p++) {
         const char *labels;
 
-        if (peers[p].sqlite) continue;
+        if (peers[p].sqlite || !peer_wanted(&peers[p])) continue;
         labels = ann_peers_ask("engine %s", peers[p].name);
         peers[p].labels = ann_memory(strlen(labels) + 1);
         strcpy(peers[p].labels, labels);
@@ -357,7 +378,7 @@ void ann_filter(struct ann_set *set)
 {
     static const double percents[] = {1, 50, 10, .1};
     struct peer peers[] = {
-        {.name = "mneme"},
+        {.name = "mneme", .ours = true},
         {.name = "FAISS-flat"},
         {.name = "FAISS-IVF-flat-filtered"},
         {.name = "FAISS-IVF-PQ4-filtered"},
@@ -377,11 +398,13 @@ void ann_filter(struct ann_set *set)
     ann_say("%s %zu x %zu, partitions of %zu rows (the flat regime); %s; sqlite-vec %s\n\n",
             set->title, set->rows, set->dims, set->rows / 100, ann_peers_ask("about"),
             ann_sqlite_version(job.sqlite));
-    ann_say("| rows that pass | mneme | queries/s | peer | queries/s | with a selector made for "
-            "each query | ratio | bar | |\n|---|---|---|---|---|---|---|---|---|\n");
+    ann_say("| rows that pass | mneme | queries/s | with another filter each query | peer | "
+            "queries/s | with a selector made for each query | ratio | bar | |\n"
+            "|---|---|---|---|---|---|---|---|---|---|\n");
     for (int width = 0; width < (ann_run.quick ? 1 : 4); width++) {
         for (enum kind kind = BY_TIME; kind <= CORRELATED; kind++) {
             if (kind == BY_PARTITION && width > 0) continue;
+            if (ann_run.percent > 0 && percents[width] != ann_run.percent) continue;
             job.kind = kind;
             job.percent = percents[width];
             job.table = &tables[kind == BY_PARTITION];

@@ -129,19 +129,19 @@ static const uint8_t *map_of(const struct mn_view *view)
 }
 
 enum mn_status mn_filter_memo_begin(struct mn_filter_memo *memo,
-                                    const struct mn_filter_reads *reads, const struct mn_exec *exec,
-                                    bool *again)
+                                    const struct mn_filter_reads *reads, const struct mn_exec *exec)
 {
     struct mn_buf key = {0};
     uint64_t version = mn_view_version(exec->view);
     bool able;
     enum mn_status status = key_make(reads, exec, &key, &able);
 
-    *again = status == MN_OK && able && memo->noted && memo->version == version &&
-             memo->key.len == key.len &&
-             (key.len == 0 || memcmp(memo->key.data, key.data, key.len) == 0);
-    if (!*again) memo->listed = false;                                  /* (F1) */
-    if (!*again || memo->map != map_of(exec->view)) memo->full = false; /* (F1) (F2) */
+    bool again = status == MN_OK && able && memo->noted && memo->version == version &&
+                 memo->key.len == key.len &&
+                 (key.len == 0 || memcmp(memo->key.data, key.data, key.len) == 0);
+    memo->runs = again ? memo->runs + (memo->runs < UINT32_MAX) : 1;
+    if (!again) memo->listed = false;                                  /* (F1) */
+    if (!again || memo->map != map_of(exec->view)) memo->full = false; /* (F1) (F2) */
     mn_buf_release(&memo->key);
     memo->key = key;
     memo->version = version;

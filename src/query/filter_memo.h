@@ -7,8 +7,8 @@
  *   (F2) addresses lie in the file's map, and are used only while it is where it was.
  *
  * The first run notes the values, and its owner has the rows in a list; a second with the same
- * values takes that list in place of the filter, and keeps where the vectors are and a sketch of
- * them, which are what the third reads. A filter that is asked once costs nothing.
+ * values takes that list in place of the filter, and keeps where the vectors are; a third makes a
+ * sketch of them, which it reads and all that follow. A filter that is asked once costs nothing.
  */
 #ifndef MN_QUERY_FILTER_MEMO_H
 #define MN_QUERY_FILTER_MEMO_H
@@ -32,18 +32,19 @@ struct mn_filter_memo {
     struct mn_buf key;
     const uint8_t *map;
     bool noted;
-    bool listed; /* the owner has the rows that passed in a list, in order */
-    bool full;   /* their vectors are kept */
+    uint32_t runs; /* one behind another with the same version and values, this one too */
+    bool listed;   /* the owner has the rows that passed in a list, in order */
+    bool full;     /* their vectors are kept */
     size_t count, capacity;
     const float **vectors;   /* of the rows, which the owner keeps; NULL: has none */
     struct mn_sketch sketch; /* of the vectors, or empty */
 };
 void mn_filter_memo_release(struct mn_filter_memo *memo);
 
-/* Begins a run. *again: the run before had the same version and values. */
+/* Begins a run. */
 enum mn_status mn_filter_memo_begin(struct mn_filter_memo *memo,
-                                    const struct mn_filter_reads *reads, const struct mn_exec *exec,
-                                    bool *again);
+                                    const struct mn_filter_reads *reads,
+                                    const struct mn_exec *exec);
 
 /* Keeps the vectors' addresses, which were just found in the view; nothing is kept where one lies
  * elsewhere than in the map. */

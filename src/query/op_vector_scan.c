@@ -26,6 +26,10 @@ enum { GATHER_AT_ONCE = 256, LISTED_AT_ONCE = 8192, IDS_AT_ONCE = 1024 };
 /* What is kept from run to run: so many row ids, and this share of the memory limit. */
 enum { ROW_IDS_KEPT = 1 << 16, MAP_SHARE = 8 };
 
+/* Of the runs with the same filter: the first that makes a sketch, and for partitions, whose codes
+ * are quick too, the first that keeps anything. */
+enum { SKETCHED_FROM = 3, KEPT_FROM = 4 };
+
 /* A window of time, and rows that lie side by side, are searched by their vectors up to so many
  * bytes, in stretches of so many rows. */
 enum { WINDOW_BYTES = 32 << 20, STRETCH_ROWS = 16 };
@@ -151,6 +155,21 @@ static uint64_t seeks_of(const struct op_vector_scan *scan, const struct mn_row_
     return scan->spec.window ? set->count / STRETCH_ROWS + 1 : set->count;
 }
 
+/* Where a sketch pays, and is not there yet: made once, it is read in place of the vectors. */
+static enum mn_status memo_sketch(struct op_vector_scan *scan, struct mn_exec *exec)
+{
+    struct mn_sketch_of of = {scan->options.metric, scan->options.dims, scan->memo.vectors,
+                              scan->row_id_count};
+
+    if (scan->memo.sketch.groups || scan->memo.runs < SKETCHED_FROM) return MN_OK;
+    if (of.count < MN_SKETCH_LEAST || of.dims < MN_SKETCH_DIMS_LEAST) return MN_OK;
+    if (scan->k > MN_SKETCH_K_MAX ||
+        mn_sketch_bytes(of.metric, of.dims, of.count) > exec->memory_limit / MAP_SHARE) {
+        return MN_OK;
+    }
+    return mn_sketch_make(&scan->memo.sketch, &of);
+}
+
 /* The rows that passed in an earlier run once more. */
 static enum mn_status memo_show(struct op_vector_scan *scan, struct mn_exec *exec)
 {
@@ -158,6 +177,7 @@ static enum mn_status memo_show(struct op_vector_scan *scan, struct mn_exec *exe
     bool served = false;
     enum mn_status status = mn_exec_tick(exec);
 
+    if (status == MN_OK) status = memo_sketch(scan, exec);
     if (status == MN_OK && scan->memo.sketch.groups) {
         status = mn_sketch_search(&scan->memo.sketch, &rows, &scan->options, scan->search, &served);
     }
@@ -172,20 +192,6 @@ static enum mn_status memo_show(struct op_vector_scan *scan, struct mn_exec *exe
         }
     }
     return status;
-}
-
-/* Where a sketch pays: made once, it is read in place of the vectors. */
-static enum mn_status memo_sketch(struct op_vector_scan *scan, struct mn_exec *exec)
-{
-    struct mn_sketch_of of = {scan->options.metric, scan->options.dims, scan->memo.vectors,
-                              scan->row_id_count};
-
-    if (of.count < MN_SKETCH_LEAST || of.dims < MN_SKETCH_DIMS_LEAST) return MN_OK;
-    if (scan->k > MN_SKETCH_K_MAX ||
-        mn_sketch_bytes(of.metric, of.dims, of.count) > exec->memory_limit / MAP_SHARE) {
-        return MN_OK;
-    }
-    return mn_sketch_make(&scan->memo.sketch, &of);
 }
 
 /*
@@ -209,7 +215,6 @@ static enum mn_status rows_keep(struct op_vector_scan *scan, struct mn_exec *exe
     status = mn_slab_map_gather(&scan->map, slabs, scan->row_ids, count, vectors);
     if (status == MN_OK) status = mn_filter_memo_keep(&scan->memo, exec->view, vectors, count);
     mn_dealloc(vectors);
-    if (status == MN_OK && scan->memo.full) status = memo_sketch(scan, exec);
     *served = scan->memo.full;
     return status == MN_OK && *served ? memo_show(scan, exec) : status;
 }
@@ -333,9 +338,9 @@ static enum mn_status codes_search(struct op_vector_scan *scan, struct mn_exec *
 static enum mn_status filtered_run(struct op_vector_scan *scan, struct mn_exec *exec,
                                    const struct mn_slabs *slabs, uint64_t rows, bool *visited)
 {
-    bool served = false, again = false;
+    bool served = false;
     struct mn_row_set set = {.count = 0};
-    enum mn_status status = mn_filter_memo_begin(&scan->memo, &scan->spec.reads, exec, &again);
+    enum mn_status status = mn_filter_memo_begin(&scan->memo, &scan->spec.reads, exec);
 
     *visited = false;
     if (status == MN_OK && scan->search && scan->memo.full) return memo_show(scan, exec);
@@ -390,18 +395,17 @@ static enum mn_status partition_rows(struct op_vector_scan *scan, struct mn_exec
 static enum mn_status partition_run(struct op_vector_scan *scan, struct mn_exec *exec,
                                     const struct mn_slabs *slabs, uint64_t rows, bool *served)
 {
-    bool again = false;
     enum mn_status status = MN_OK;
 
     if (scan->spec.filtered) {
-        status = mn_filter_memo_begin(&scan->memo, &scan->spec.reads, exec, &again);
+        status = mn_filter_memo_begin(&scan->memo, &scan->spec.reads, exec);
     }
-    if (status == MN_OK && again && !scan->memo.full) {
+    if (status == MN_OK && scan->memo.runs >= KEPT_FROM && !scan->memo.full) {
         status = partition_rows(scan, exec);
         if (status == MN_OK) {
             status = rows_keep(scan, exec, slabs, scan->row_id_count, served);
         }
-    } else if (status == MN_OK && again) {
+    } else if (status == MN_OK && scan->memo.full) {
         *served = true;
         status = memo_show(scan, exec);
     }
