@@ -13,7 +13,7 @@
 #include "index/row.h"
 #include "query/direct.h"
 
-enum { ROWS_BETWEEN_CHECKS = 1024, BLOCK_ROWS = 32, TEXTS_AHEAD = 16 };
+enum { ROWS_BETWEEN_CHECKS = 1024, BLOCK_ROWS = 16, TEXTS_AHEAD = 32 };
 
 struct mn_load {
     struct mn_session *session;
