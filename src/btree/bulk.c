@@ -25,7 +25,7 @@
 #include "btree/draft.h"
 #include "btree/inside.h"
 
-enum { STAGE_PAGES = 4, NUMBER_BYTES = MN_DENSE_KEY_BYTES };
+enum { STAGE_PAGES = 4, NUMBER_BYTES = MN_DENSE_KEY_BYTES, LEAVES_BELOW = 3 };
 
 struct stage {
     uint8_t *bytes;
@@ -172,7 +172,12 @@ static enum mn_status plant(struct mn_bulk *bulk)
     return mn_root_set(bulk->view, &bulk->root);
 }
 
-/* What lies left of the path under the same parents is full: it goes to its place. */
+/*
+ * What lies left of the path under the same parents is full: it goes to its place. Branches above
+ * leaves wait for the one above them, and lie side by side then: a search in a file of gigabytes
+ * reads one of them and a leaf, and what is strewn among the leaves costs it a second page of the
+ * processor's page tables.
+ */
 static enum mn_status left_place(struct mn_bulk *bulk)
 {
     struct mn_path *path = &bulk->path;
@@ -182,7 +187,7 @@ static enum mn_status left_place(struct mn_bulk *bulk)
         const struct mn_step *step = &path->step[level];
         struct mn_ref ref;
 
-        if (step->index == 0) continue;
+        if (step->index == 0 || level + LEAVES_BELOW == path->depth) continue;
         ref = mn_node_child(step->page, step->index - 1);
         if (!mn_ref_is_dirty(ref)) continue;
         status = mn_node_seal(bulk->view, &ref, path->depth - 1 - level);
