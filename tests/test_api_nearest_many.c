@@ -261,52 +261,28 @@ static void what_is_refused(void **state)
 
 /* ---- each allocation fails once ---- */
 
-struct countdown {
-    uint64_t left;
-    bool hit;
-};
-
-static bool allocation_allowed(void *context, size_t size_bytes)
+static int many_call(void *context)
 {
-    struct countdown *countdown = context;
-
-    (void)size_bytes;
-    if (countdown->left == 0 || --countdown->left > 0) return true;
-    countdown->hit = true;
-    return false;
+    return mn_nearest_many(db, NULL, "near", context);
 }
 
-typedef int (*call_fn)(mn_nearest_batch *batch);
-
-static int many_call(mn_nearest_batch *batch)
+static void many_settle(void *context, int code)
 {
-    int status = mn_nearest_many(db, NULL, "near", batch);
+    const mn_nearest_batch *batch = context;
 
-    assert_int_equal(counts[batch->query_count - 1], status == MN_OK ? batch->capacity : 0);
-    return status;
+    assert_int_equal(counts[batch->query_count - 1], code == MN_OK ? batch->capacity : 0);
 }
 
-static int stat_call(mn_nearest_batch *batch)
+static int stat_call(void *context)
 {
-    (void)batch;
+    (void)context;
     return mn_exec(db, "PRAGMA vector_stat", NULL, NULL);
 }
 
-/* Every `step`th; how many there were. */
-static uint64_t call_starve(call_fn call, mn_nearest_batch *batch, uint64_t step)
+static void stat_settle(void *context, int code)
 {
-    struct countdown countdown = {.hit = true};
-    uint64_t nth = 1;
-
-    for (; countdown.hit; nth += step) {
-        countdown = (struct countdown){.left = nth};
-        mn_alloc_set_hook(allocation_allowed, &countdown);
-        int status = call(batch);
-        mn_alloc_set_hook(NULL, NULL);
-        if (status != MN_OK && status != MN_NOMEM) fail_msg("%d: %s", status, mn_errmsg(db));
-        assert_true(status == MN_OK || countdown.hit);
-    }
-    return nth;
+    (void)context;
+    (void)code;
 }
 
 static void every_allocation_may_fail(void **state)
@@ -315,8 +291,8 @@ static void every_allocation_may_fail(void **state)
 
     (void)state;
     tables_open();
-    assert_true(call_starve(many_call, &batch, 1) > 20);
-    assert_true(call_starve(stat_call, &batch, 97) > 100);
+    assert_true(api_starve(many_call, many_settle, &batch) > 20);
+    assert_true(api_starve_some(97, stat_call, stat_settle, NULL) > 1);
     compare("near", NULL, &batch);
     assert_int_equal(mn_close(db), MN_OK);
 }

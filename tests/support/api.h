@@ -20,6 +20,9 @@ void api_expect(mn_db *db, int code, int wanted);
  * MN_OK or MN_NOMEM, and `settle` puts things right after each. Returns how many failed. */
 uint64_t api_starve(int (*work)(void *context), void (*settle)(void *context, int code),
                     void *context);
+/* The same with every `step`th of them, from the first on. */
+uint64_t api_starve_some(uint64_t step, int (*work)(void *context),
+                         void (*settle)(void *context, int code), void *context);
 
 /* Values, for arrays of mn_datum. */
 mn_datum api_null(void);
