@@ -23,7 +23,7 @@ static const char setup[] =
     "CREATE TABLE t (id INT PRIMARY KEY, a TEXT UNIQUE, b FLOAT DEFAULT 1.5 CHECK (b > 0),"
     " v VECTOR(3), at TIMESTAMP, tags TEXT[], j JSON, d DURATION, ok BOOL, x BLOB, u UUID);"
     "CREATE INDEX t_b_at ON t (b, at DESC); CREATE INDEX t_at ON t (at);"
-    "CREATE INDEX t_v ON t (v) USING vector WITH (metric = cosine);"
+    "CREATE INDEX t_v ON t (v) USING vector WITH (metric = cosine, cover = (b, ok), time = at);"
     "CREATE TABLE s (k TEXT, n INT, m INT NOT NULL DEFAULT 3, PRIMARY KEY (k, n));"
     "CREATE RELATION r FROM t TO t (w FLOAT);"
     "CREATE RELATION q FROM t TO t (n INT) WITH (multi);"

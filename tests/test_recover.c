@@ -77,7 +77,7 @@ static void file_make(void)
                      "CREATE TABLE memory (id INT PRIMARY KEY, tag INT UNIQUE, body TEXT,"
                      " v VECTOR(8) NOT NULL);"
                      "CREATE INDEX memory_body ON memory (body);"
-                     "CREATE INDEX memory_v ON memory (v) USING vector;"
+                     "CREATE INDEX memory_v ON memory (v) USING vector WITH (cover = (id, tag));"
                      "CREATE TABLE place (name TEXT PRIMARY KEY, note TEXT DEFAULT 'none');"
                      "CREATE RELATION seen FROM memory TO place WITH (multi);"
                      "PRAGMA user_version = 77",
@@ -125,7 +125,7 @@ static void leaf_note(struct mn_view *view, const struct mn_node *leaf, enum wha
 
     for (uint32_t i = 0; i < mn_node_count(leaf->page); i++) {
         struct mn_cell cell = mn_node_cell(leaf, i);
-        struct mn_slabs slabs = {view, 0, DIMS};
+        struct mn_slabs slabs = {view, 0, DIMS, false};
         struct mn_slab slab;
         struct mn_item item;
         uint8_t key[8];

@@ -8,6 +8,7 @@
 #include "index/build.h"
 #include "index/index.h"
 #include "index/row.h"
+#include "index/vector/cover.h"
 #include "store/store.h"
 #include "support/base.h"
 #include "support/test.h"
@@ -229,6 +230,69 @@ static void trees_without_a_table_are_named(void **state)
     damage_end(savepoint);
 }
 
+/* A value of a covered column that is not the row's, one that is missing, and one too many. */
+static void covered_values_are_compared(void **state)
+{
+    static const struct mn_index_column on_v[] = {{3, 0}};
+    static const uint32_t covers[] = {2, 0};
+    static const struct mn_index_def def = {.name = "item_v",
+                                            .table = "item",
+                                            .kind = MN_INDEX_VECTOR,
+                                            .column_count = 1,
+                                            .columns = on_v,
+                                            .cover_count = 2,
+                                            .covers = covers,
+                                            .timed = true};
+    uint32_t whole = damage_begin(), savepoint;
+    const struct mn_schema *with;
+    const struct mn_index *index = NULL;
+    struct mn_value values[4];
+    struct mn_index_entry entry = {values, 2};
+    struct said said;
+
+    (void)state;
+    assert_int_equal(mn_index_create(view, &def), MN_OK);
+    with = test_schema(view);
+    for (uint32_t i = 0; i < test_table(with, "item")->index_count; i++) {
+        if (test_table(with, "item")->indexes[i].kind != MN_INDEX_VECTOR) continue;
+        index = &test_table(with, "item")->indexes[i];
+    }
+    assert_non_null(index);
+    assert_true(index->timed && index->cover_count == 2);
+    assert_int_equal(problems_now(&said), 0);
+
+    for (int i = 0; i < 3; i++) {
+        savepoint = damage_begin();
+        values[0] = i == 0 ? mn_int(7) : mn_int(2);
+        values[2] = i == 0 ? mn_timestamp(2) : i == 1 ? mn_null() : mn_timestamp(3);
+        assert_int_equal(mn_cover_put(view, index, &entry), MN_OK);
+        assert_int_equal(problems_now(&said), 1);
+        assert_string_equal(said.index, "item_v");
+        assert_string_equal(said.message, "a covered value is not that of the row");
+        assert_true(said.has_row && said.row_id == 2);
+        mn_savepoint_rollback(view, savepoint);
+        mn_savepoint_release(view, savepoint);
+    }
+
+    savepoint = damage_begin();
+    assert_int_equal(mn_cover_delete(view, index, 2), MN_OK);
+    assert_int_equal(problems_now(&said), 2);
+    assert_string_equal(said.message, "the row has a code and no covered values");
+    assert_true(said.has_row && said.row_id == 2);
+    mn_savepoint_rollback(view, savepoint);
+    mn_savepoint_release(view, savepoint);
+
+    savepoint = damage_begin();
+    entry.row_id = 9;
+    assert_int_equal(mn_cover_put(view, index, &entry), MN_OK);
+    assert_int_equal(problems_now(&said), 1);
+    assert_string_equal(said.message, "covered values of 4 rows where 3 have a code");
+    mn_savepoint_rollback(view, savepoint);
+    mn_savepoint_release(view, savepoint);
+    mn_schema_unref(with);
+    damage_end(whole);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +300,7 @@ int main(void)
         cmocka_unit_test(what_is_too_much_is_named),
         cmocka_unit_test(damaged_rows_are_named),
         cmocka_unit_test(trees_without_a_table_are_named),
+        cmocka_unit_test(covered_values_are_compared),
     };
 
     return cmocka_run_group_tests(tests, base_open, base_close);

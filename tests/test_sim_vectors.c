@@ -250,6 +250,7 @@ static void table_make(struct mn_store *store)
                                .column_count = 2,
                                .columns = columns,
                                .primary = {.column_count = 1, .columns = &key}};
+    const uint32_t covers[] = {0};
     struct mn_option metric = {.name = "metric", .value = mn_text("l2", 2)};
     struct mn_index_def index = {.name = "v",
                                  .table = "t",
@@ -257,7 +258,9 @@ static void table_make(struct mn_store *store)
                                  .column_count = 1,
                                  .columns = &on,
                                  .option_count = 1,
-                                 .options = &metric};
+                                 .options = &metric,
+                                 .cover_count = 1,
+                                 .covers = covers};
     struct mn_view *view;
 
     assert_int_equal(mn_write_begin(store, 0, &view), MN_OK);

@@ -428,7 +428,6 @@ static void wrong_input_is_told(void **state)
     refuse("CREATE INDEX w ON t (e) USING vector WITH (partition = (gone))", MN_SCHEMA, "gone");
     refuse("CREATE INDEX w ON t (e) USING vector WITH (partition = (e))", MN_SCHEMA, "twice");
     refuse("CREATE INDEX w ON t (e) USING vector WITH (metric = sine)", MN_RANGE, "metric");
-    refuse("CREATE INDEX w ON t (e) USING vector WITH (cover = (value))", MN_UNSUPPORTED, "later");
     refuse("CREATE TABLE u (id INT PRIMARY KEY) WITH (time = (id))", MN_SCHEMA, "list");
     ask(MN_METRIC_COSINE, true);
     all_check();

@@ -97,7 +97,7 @@ static void model_compare(const struct model *m)
 static void model_open(struct model *m, struct mn_view *view, uint32_t dims)
 {
     memset(m, 0, sizeof *m);
-    m->slabs = (struct mn_slabs){view, 0, dims};
+    m->slabs = (struct mn_slabs){view, 0, dims, false};
     m->spread = 1;
     m->vector = malloc(dims * sizeof(float));
     assert_non_null(m->vector);
@@ -236,7 +236,7 @@ static void readers_keep_their_version(void **state)
 static void numbers_that_are_not_finite_are_refused(void **state)
 {
     struct slab_world *world = *state;
-    struct mn_slabs slabs = {world->view, 0, 3};
+    struct mn_slabs slabs = {world->view, 0, 3, false};
     float vector[3] = {1, 2, NAN};
     const float *back;
 
@@ -256,7 +256,7 @@ static void numbers_that_are_not_finite_are_refused(void **state)
 static void damaged_lists_are_answered(void **state)
 {
     struct slab_world *world = *state;
-    struct mn_slabs slabs = {world->view, 0, 4};
+    struct mn_slabs slabs = {world->view, 0, 4, false};
     int64_t ids[60];
     uint8_t bytes[MN_SLAB_INLINE_BYTES], key[MN_SLAB_KEY_BYTES];
     struct mn_slab *slab = malloc(sizeof *slab);

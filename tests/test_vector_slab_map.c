@@ -21,7 +21,7 @@ static int64_t id_of(size_t i, int64_t spread)
 
 static void rows_put(struct mn_view *view, int64_t spread, uint32_t each)
 {
-    struct mn_slabs slabs = {view, tree, DIMS};
+    struct mn_slabs slabs = {view, tree, DIMS, false};
     float vector[DIMS];
 
     for (size_t i = 0; i < ROWS; i++) {
@@ -33,7 +33,7 @@ static void rows_put(struct mn_view *view, int64_t spread, uint32_t each)
 
 static void rows_delete(struct mn_view *view, int64_t spread, uint32_t each)
 {
-    struct mn_slabs slabs = {view, tree, DIMS};
+    struct mn_slabs slabs = {view, tree, DIMS, false};
 
     for (size_t i = 0; i < ROWS; i += each) {
         assert_int_equal(mn_slab_delete(&slabs, id_of(i, spread), NULL), MN_OK);
@@ -63,7 +63,7 @@ static size_t ids_draw(int64_t *ids, size_t capacity, int64_t spread, uint64_t *
 static void compare(struct mn_slab_map *map, struct mn_view *view, int64_t spread)
 {
     enum { IDS = 1500, TRIES = 40 };
-    struct mn_slabs slabs = {view, tree, DIMS};
+    struct mn_slabs slabs = {view, tree, DIMS, false};
     struct mn_slab_scan *scan;
     const float *want[IDS], *got[IDS];
     int64_t ids[IDS];
@@ -89,7 +89,7 @@ static void compare(struct mn_slab_map *map, struct mn_view *view, int64_t sprea
 
 static bool want(struct mn_slab_map *map, struct mn_view *view, uint64_t seeks, size_t limit)
 {
-    struct mn_slabs slabs = {view, tree, DIMS};
+    struct mn_slabs slabs = {view, tree, DIMS, false};
     bool ready;
 
     assert_int_equal(mn_slab_map_want(map, &slabs, seeks, limit, &ready), MN_OK);

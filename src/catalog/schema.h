@@ -57,6 +57,7 @@ struct mn_check {
 enum mn_index_kind { MN_INDEX_BTREE = 1, MN_INDEX_VECTOR = 2 };
 
 enum { MN_VECTOR_TREES = 3 }; /* of a vector index: index/vector/ann.h */
+enum { MN_COVERS_MAX = 15 };  /* columns that a vector index covers */
 
 struct mn_index_column {
     uint32_t column; /* position in the table */
@@ -75,6 +76,11 @@ struct mn_index {
     const struct mn_index_column *columns;
     uint32_t option_count;
     const struct mn_option *options;
+    /* VECTOR: positions of the columns whose values are kept beside the codes; `timed`: the first
+     * of them is that of its time. */
+    uint32_t cover_count;
+    const uint32_t *covers;
+    bool timed;
     uint64_t tree; /* BTREE: key columns and row id; see index/index.h. VECTOR: the first of its
                     * trees, or 0 in files of the first builds: then it only names the metric. */
 };
@@ -186,7 +192,17 @@ struct mn_index_def {
     const struct mn_index_column *columns;
     uint32_t option_count;
     const struct mn_option *options;
+    uint32_t cover_count; /* as in struct mn_index */
+    const uint32_t *covers;
+    bool timed;
 };
+
+/* Whether a vector index may cover a column of this type. */
+static inline bool mn_type_is_covered(uint8_t type)
+{
+    return type == MN_TYPE_BOOL || type == MN_TYPE_INT || type == MN_TYPE_FLOAT ||
+           type == MN_TYPE_TIMESTAMP || type == MN_TYPE_DURATION;
+}
 
 /* *id is the new object's; it may be NULL. */
 enum mn_status mn_schema_create_table(struct mn_view *view, const struct mn_table_def *def,

@@ -9,7 +9,13 @@
 enum { FORMAT = 1 };
 enum { TABLE_RELATION = 1, TABLE_MULTI = 2 };
 enum { COLUMN_NOT_NULL = 1, COLUMN_PRIMARY = 2, COLUMN_DEFAULT = 4 };
-enum { INDEX_UNIQUE = 1, INDEX_PRIMARY = 2, INDEX_CONSTRAINT = 4 };
+enum {
+    INDEX_UNIQUE = 1,
+    INDEX_PRIMARY = 2,
+    INDEX_CONSTRAINT = 4,
+    INDEX_COVERS = 8,
+    INDEX_TIMED = 16
+};
 
 /* ---- writing: the first failure stays, the rest is passed over ---- */
 
@@ -96,7 +102,9 @@ static void index_write(struct writer *writer, const struct mn_index *index)
     text_write(writer, index->name);
     byte_write(writer, index->kind);
     byte_write(writer, (index->unique ? INDEX_UNIQUE : 0u) | (index->primary ? INDEX_PRIMARY : 0u) |
-                           (index->constraint ? INDEX_CONSTRAINT : 0u));
+                           (index->constraint ? INDEX_CONSTRAINT : 0u) |
+                           (index->cover_count ? INDEX_COVERS : 0u) |
+                           (index->timed ? INDEX_TIMED : 0u));
     number_write(writer, index->tree);
     number_write(writer, index->column_count);
     for (uint32_t i = 0; i < index->column_count; i++) {
@@ -104,6 +112,9 @@ static void index_write(struct writer *writer, const struct mn_index *index)
         byte_write(writer, index->columns[i].order);
     }
     options_write(writer, index->options, index->option_count);
+    if (index->cover_count == 0) return;
+    number_write(writer, index->cover_count);
+    for (uint32_t i = 0; i < index->cover_count; i++) number_write(writer, index->covers[i]);
 }
 
 enum mn_status mn_table_encode(const struct mn_table_code *code, struct mn_buf *out)
@@ -326,6 +337,33 @@ static bool index_is_sound(const struct mn_index *index, const struct mn_table *
     return true;
 }
 
+static bool covers_are_sound(const struct mn_index *index, const struct mn_table *table)
+{
+    if (index->cover_count && index->kind != MN_INDEX_VECTOR) return false;
+    if (index->timed && index->cover_count == 0) return false;
+    for (uint32_t i = 0; i < index->cover_count; i++) {
+        uint8_t type;
+
+        if (index->covers[i] >= table->column_count) return false;
+        type = table->columns[index->covers[i]].kind.type;
+        if (!mn_type_is_covered(type)) return false;
+        if (i == 0 && index->timed && type != MN_TYPE_TIMESTAMP) return false;
+    }
+    return true;
+}
+
+static void covers_read(struct reader *reader, struct mn_index *index)
+{
+    uint32_t *covers;
+
+    index->cover_count = (uint32_t)number_read(reader, MN_COVERS_MAX);
+    covers = room(reader, index->cover_count, sizeof *covers);
+    for (uint32_t i = 0; !reader->bad && i < index->cover_count; i++) {
+        covers[i] = (uint32_t)number_read(reader, MN_COLUMNS_MAX);
+    }
+    index->covers = covers;
+}
+
 static void index_read(struct reader *reader, const struct mn_table *table, struct mn_index *index)
 {
     struct mn_index_column *columns;
@@ -335,7 +373,9 @@ static void index_read(struct reader *reader, const struct mn_table *table, stru
     index->name = name_read(reader);
     index->kind =
         byte_read(reader, MN_INDEX_VECTOR) == MN_INDEX_VECTOR ? MN_INDEX_VECTOR : MN_INDEX_BTREE;
-    flags = byte_read(reader, INDEX_UNIQUE | INDEX_PRIMARY | INDEX_CONSTRAINT);
+    flags = byte_read(reader,
+                      INDEX_UNIQUE | INDEX_PRIMARY | INDEX_CONSTRAINT | INDEX_COVERS | INDEX_TIMED);
+    index->timed = flags & INDEX_TIMED;
     index->unique = flags & INDEX_UNIQUE;
     index->primary = flags & INDEX_PRIMARY;
     index->constraint = flags & INDEX_CONSTRAINT;
@@ -348,7 +388,9 @@ static void index_read(struct reader *reader, const struct mn_table *table, stru
     }
     index->columns = columns;
     index->options = options_read(reader, &index->option_count);
-    if (!reader->bad && !index_is_sound(index, table)) reader->bad = true;
+    if (flags & INDEX_COVERS) covers_read(reader, index);
+    if (reader->bad) return;
+    reader->bad = !index_is_sound(index, table) || !covers_are_sound(index, table);
 }
 
 static void indexes_read(struct reader *reader, struct mn_table *table)

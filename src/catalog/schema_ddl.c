@@ -245,6 +245,25 @@ static enum mn_status index_kinds_check(const struct mn_table *table,
     return MN_OK;
 }
 
+static enum mn_status covers_check(struct mn_view *view, const struct mn_table *table,
+                                   const struct mn_index_def *def)
+{
+    if (def->cover_count == 0) return MN_OK;
+    if (def->cover_count > MN_COVERS_MAX) {
+        return mn_fail(MN_TOOBIG, "a vector index covers at most %d columns", MN_COVERS_MAX);
+    }
+    for (uint32_t i = 0; i < def->cover_count; i++) {
+        const struct mn_column *column = &table->columns[def->covers[i]];
+
+        if (def->kind != MN_INDEX_VECTOR || !mn_type_is_covered(column->kind.type)) {
+            return mn_fail(MN_SCHEMA, "column %s cannot be covered", column->name);
+        }
+    }
+    if (mn_store_finds_codes(mn_view_store(view))) return MN_OK;
+    mn_fail(MN_VERSION, "this file is of a build whose vector indexes cover no columns");
+    return mn_hint("mneme dump FILE, and load it into a new file");
+}
+
 /* ---- building a table ---- */
 
 /* The trees of a vector index have numbers one behind another. */
@@ -287,6 +306,7 @@ static enum mn_status index_add(struct change *change, struct mn_table *table,
     enum mn_status status = index_columns_check(table, def->columns, def->column_count);
 
     if (status == MN_OK) status = index_kinds_check(table, def);
+    if (status == MN_OK) status = covers_check(change->view, table, def);
     if (status == MN_OK) status = options_check(def->options, def->option_count);
     if (status == MN_OK) status = name_check("index", def->name);
     if (status != MN_OK) return status;
@@ -309,7 +329,10 @@ static enum mn_status index_add(struct change *change, struct mn_table *table,
                                .column_count = def->column_count,
                                .columns = def->columns,
                                .option_count = def->option_count,
-                               .options = def->options};
+                               .options = def->options,
+                               .cover_count = def->cover_count,
+                               .covers = def->covers,
+                               .timed = def->timed};
     status = def->kind == MN_INDEX_BTREE ? mn_tree_create(change->view, &index->tree)
                                          : vector_trees_create(change->view, &index->tree);
     table->indexes = indexes;

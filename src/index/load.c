@@ -480,6 +480,10 @@ static enum mn_status coded_values(struct mn_rows *load, const struct mn_index *
         uint32_t column = index->columns[i].column;
         status = mn_row_column(load->view, load->table, &row, column, &values[column]);
     }
+    for (uint32_t i = 0; i < index->cover_count && status == MN_OK; i++) {
+        uint32_t column = index->covers[i];
+        status = mn_row_column(load->view, load->table, &row, column, &values[column]);
+    }
     return status;
 }
 

@@ -10,6 +10,7 @@
 #include "index/relation/edge.h"
 #include "index/row_inside.h"
 #include "index/vector/ann.h"
+#include "index/vector/cover.h"
 
 /* ---- update ---- */
 
@@ -191,6 +192,24 @@ static enum mn_status vector_change(struct update *update, uint32_t i)
     return mn_row_column_note(status, update->table, column);
 }
 
+static bool covers_may_change(const struct update *update, const struct mn_index *index)
+{
+    for (uint32_t i = 0; i < index->cover_count; i++) {
+        if (column_may_change(update, index->covers[i])) return true;
+    }
+    return false;
+}
+
+/* The code stays, and the values beside it change. */
+static enum mn_status covers_change(struct update *update, const struct mn_index *index)
+{
+    struct mn_index_entry new = {update->values, update->new_id};
+
+    if (!mn_index_is_coded(index) || !covers_may_change(update, index)) return MN_OK;
+    if (mn_is_null(&update->values[index->columns[0].column])) return MN_OK;
+    return mn_cover_put(update->view, index, &new);
+}
+
 /* Takes the row's old codes away, or puts the new ones, where they may differ. */
 static enum mn_status codes_change(struct update *update, bool put)
 {
@@ -205,6 +224,7 @@ static enum mn_status codes_change(struct update *update, bool put)
         struct mn_ann ann;
         const float *vector;
 
+        if (put && !columns_may_change(update, index)) status = covers_change(update, index);
         if (!mn_index_is_coded(index) || !columns_may_change(update, index)) continue;
         if (mn_is_null(put ? &update->values[column] : &update->old.values[column])) continue;
         status = mn_ann_init(&ann, update->view, index);

@@ -20,7 +20,7 @@ void mn_old_row_release(struct mn_old_row *old);
 
 static inline struct mn_slabs mn_column_slabs(struct mn_view *view, const struct mn_column *column)
 {
-    return (struct mn_slabs){view, column->slab_tree, column->kind.dims};
+    return (struct mn_slabs){view, column->slab_tree, column->kind.dims, false};
 }
 
 /* MN_CONSTRAINT: a NOT NULL column is NULL, but for the row id's. */

@@ -173,6 +173,44 @@ enum mn_status mn_ddl_table(const struct mn_table *table, struct mn_buf *out)
     return status;
 }
 
+/* `partition = (a, b)` and its like: the columns at those places. */
+static enum mn_status clause_text(const struct mn_index *index, const char *name,
+                                  const uint32_t *columns, uint32_t count, struct mn_buf *out)
+{
+    enum mn_status status = mn_buf_printf(out, ", %s = (", name);
+
+    for (uint32_t i = 0; i < count && !status; i++) {
+        if (i > 0) status = mn_buf_text(out, ", ");
+        if (!status) status = mn_ddl_name(index->table->columns[columns[i]].name, out);
+    }
+    return status ? status : mn_buf_text(out, ")");
+}
+
+/* What WITH says of a vector index beside its options. */
+static enum mn_status vector_clauses(const struct mn_index *index, struct mn_buf *out)
+{
+    uint32_t partition[MN_KEY_COLUMNS_MAX], parts = index->column_count - 1;
+    uint32_t covers = index->cover_count - (index->timed ? 1 : 0);
+    enum mn_status status = MN_OK;
+
+    if (parts == 0 && index->cover_count == 0) return MN_OK;
+    /* the options end in a parenthesis, which comes behind all this */
+    if (index->option_count > 0)
+        out->len--;
+    else
+        status = mn_buf_text(out, " WITH (metric = cosine");
+    for (uint32_t i = 0; i < parts; i++) partition[i] = index->columns[i + 1].column;
+    if (!status && parts) status = clause_text(index, "partition", partition, parts, out);
+    if (!status && covers) {
+        status = clause_text(index, "cover", index->covers + (index->timed ? 1 : 0), covers, out);
+    }
+    if (!status && index->timed) {
+        status = mn_buf_text(out, ", time = ");
+        if (!status) status = mn_ddl_name(index->table->columns[index->covers[0]].name, out);
+    }
+    return status ? status : mn_buf_text(out, ")");
+}
+
 enum mn_status mn_ddl_index(const struct mn_index *index, struct mn_buf *out)
 {
     if (index->primary || index->constraint) return MN_OK;
@@ -186,14 +224,5 @@ enum mn_status mn_ddl_index(const struct mn_index *index, struct mn_buf *out)
     if (!status) status = key_columns(index, out);
     if (!status && index->kind == MN_INDEX_VECTOR) status = mn_buf_text(out, " USING vector");
     if (!status) status = options_text(index->options, index->option_count, false, out);
-    if (status || index->kind != MN_INDEX_VECTOR || index->column_count < 2) return status;
-    if (index->option_count > 0) out->len--; /* before the parenthesis */
-    status = mn_buf_text(out, index->option_count > 0 ? ", partition = (" : " WITH (partition = (");
-    for (uint32_t i = 1; i < index->column_count && !status; i++) {
-        if (i > 1) status = mn_buf_text(out, ", ");
-        if (!status) {
-            status = mn_ddl_name(index->table->columns[index->columns[i].column].name, out);
-        }
-    }
-    return status ? status : mn_buf_text(out, "))");
+    return status || index->kind != MN_INDEX_VECTOR ? status : vector_clauses(index, out);
 }

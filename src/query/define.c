@@ -370,33 +370,128 @@ static bool method_is(const struct mn_ast_create_index *ast, const char *name)
     return ast->method.text && strcmp(ast->method.text, name) == 0;
 }
 
+/* A column that an option names, and where it does. */
+struct named_column {
+    uint32_t column;
+    struct mn_span span;
+};
+
+/* `option = column`, or several in parentheses, each once. */
+static enum mn_status option_columns(const struct definer *definer, const struct mn_table *table,
+                                     const struct mn_ast_option *option, struct named_column **out,
+                                     uint32_t *count)
+{
+    struct named_column *columns =
+        mn_arena_alloc(definer->arena, (option->names.count + 1) * sizeof *columns);
+    struct mn_name word = {option->value.p, option->value.size, false, option->value_span};
+    struct mn_ast_name only = {.name = word};
+    const struct mn_ast_name *of = option->word ? &only : option->names.first;
+
+    *out = columns;
+    *count = 0;
+    if (!columns) return mn_fail_nomem();
+    if (!of) {
+        return mn_fail_at(MN_SCHEMA, option->name.span.offset, option->name.span.length,
+                          "%s takes columns: %s = (a, b)", option->name.text, option->name.text);
+    }
+    for (; of; of = of->next) {
+        struct named_column *next = &columns[(*count)++];
+        enum mn_status status = mn_bind_column_of(table, &of->name, &next->column);
+
+        next->span = of->name.span;
+        for (struct named_column *c = columns; c < next && status == MN_OK; c++) {
+            if (c->column != next->column) continue;
+            status = mn_fail_at(MN_SCHEMA, next->span.offset, next->span.length,
+                                "column \"%s\" is in %s twice", of->name.text, option->name.text);
+        }
+        if (status != MN_OK) return status;
+    }
+    return MN_OK;
+}
+
+static enum mn_status option_twice(const struct mn_ast_option *option)
+{
+    return mn_fail_at(MN_SCHEMA, option->name.span.offset, option->name.span.length,
+                      "%s is there twice", option->name.text);
+}
+
 /* The columns of a partition stand behind the vector among those of the index. */
 static enum mn_status partition_columns(const struct definer *definer, const struct mn_table *table,
                                         const struct mn_ast_option *option,
                                         struct mn_index_def *def)
 {
-    struct mn_index_column *columns =
-        mn_arena_zalloc(definer->arena, (option->names.count + 2) * sizeof *columns);
+    struct mn_index_column *columns;
+    struct named_column *parts;
+    uint32_t count;
+    enum mn_status status = def->column_count > 1
+                                ? option_twice(option)
+                                : option_columns(definer, table, option, &parts, &count);
 
+    if (status != MN_OK) return status;
+    columns = mn_arena_zalloc(definer->arena, (count + 1) * sizeof *columns);
     if (!columns) return mn_fail_nomem();
-    if (def->column_count > 1 || (!option->names.count && !option->word)) {
-        return mn_fail_at(MN_SCHEMA, option->name.span.offset, option->name.span.length,
-                          def->column_count > 1 ? "partition is there twice"
-                                                : "partition takes columns: partition = (a, b)");
-    }
     columns[0] = def->columns[0];
+    for (uint32_t i = 0; i < count; i++) columns[i + 1].column = parts[i].column;
     def->columns = columns;
-    if (option->word) {
-        struct mn_name name = {option->value.p, option->value.size, false, option->value_span};
+    def->column_count = count + 1;
+    return MN_OK;
+}
 
-        return mn_bind_column_of(table, &name, &columns[def->column_count++].column);
-    }
-    for (const struct mn_ast_name *of = option->names.first; of; of = of->next) {
-        enum mn_status status =
-            mn_bind_column_of(table, &of->name, &columns[def->column_count++].column);
+/* A column of cover or of time: of a type that fits, and not in the other. */
+static enum mn_status cover_column(const struct mn_table *table, const struct named_column *named,
+                                   bool time, const struct mn_index_def *def)
+{
+    const struct mn_column *column = &table->columns[named->column];
+    struct mn_span span = named->span;
+    char name[32];
 
-        if (status != MN_OK) return status;
+    for (uint32_t i = 0; i < def->cover_count; i++) {
+        if (def->covers[i] != named->column) continue;
+        return mn_fail_at(MN_SCHEMA, span.offset, span.length,
+                          "column \"%s\" is both in cover and in time", column->name);
     }
+    if (time && column->kind.type != MN_TYPE_TIMESTAMP) {
+        return mn_fail_at(MN_TYPE, span.offset, span.length,
+                          "time takes a TIMESTAMP, and column \"%s\" is %s", column->name,
+                          mn_kind_name(&column->kind, name));
+    }
+    if (mn_type_is_covered(column->kind.type)) return MN_OK;
+    mn_fail_at(MN_TYPE, span.offset, span.length, "column \"%s\" is %s, which cover does not take",
+               column->name, mn_kind_name(&column->kind, name));
+    return mn_hint("BOOL, INT, FLOAT, TIMESTAMP or DURATION");
+}
+
+/* The columns of cover, or the one of time, which stands in front of them. */
+static enum mn_status cover_columns(const struct definer *definer, const struct mn_table *table,
+                                    const struct mn_ast_option *option, bool time,
+                                    struct mn_index_def *def)
+{
+    struct named_column *columns;
+    uint32_t *all, count, had = def->cover_count, timed = def->timed, most = MN_COVERS_MAX - had;
+    bool twice = time ? timed : had > timed;
+    enum mn_status status =
+        twice ? option_twice(option) : option_columns(definer, table, option, &columns, &count);
+
+    if (status != MN_OK) return status;
+    if (time && count > 1) {
+        return mn_fail_at(MN_SCHEMA, columns[1].span.offset, columns[1].span.length,
+                          "time takes one column");
+    }
+    for (uint32_t i = 0; status == MN_OK && i < count; i++) {
+        status = cover_column(table, &columns[i], time, def);
+    }
+    if (status != MN_OK) return status;
+    if (count > most) {
+        return mn_fail_at(MN_TOOBIG, columns[most].span.offset, columns[most].span.length,
+                          "a vector index covers at most %d columns", MN_COVERS_MAX);
+    }
+    all = mn_arena_alloc(definer->arena, (had + count) * sizeof *all);
+    if (!all) return mn_fail_nomem();
+    for (uint32_t i = 0; i < had; i++) all[time ? i + 1 : i] = def->covers[i];
+    for (uint32_t i = 0; i < count; i++) all[time ? i : had + i] = columns[i].column;
+    def->covers = all;
+    def->cover_count += count;
+    def->timed = def->timed || time;
     return MN_OK;
 }
 
@@ -425,14 +520,16 @@ static enum mn_status vector_options(const struct definer *definer, const struct
     for (const struct mn_ast_option *of = ast->options.first; of; of = of->next) {
         enum mn_metric parsed;
 
-        if (strcmp(of->name.text, "partition") == 0) {
-            enum mn_status status = partition_columns(definer, table, of, def);
+        bool time = strcmp(of->name.text, "time") == 0;
+
+        if (strcmp(of->name.text, "partition") == 0 || strcmp(of->name.text, "cover") == 0 ||
+            time) {
+            enum mn_status status = *of->name.text == 'p'
+                                        ? partition_columns(definer, table, of, def)
+                                        : cover_columns(definer, table, of, time, def);
 
             if (status != MN_OK) return status;
             continue;
-        }
-        if (strcmp(of->name.text, "cover") == 0 || strcmp(of->name.text, "time") == 0) {
-            return mn_comes_later(of->name.span, "cover and time of a vector index");
         }
         if (strcmp(of->name.text, "metric") != 0) {
             if (foreign) continue;

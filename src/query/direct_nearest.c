@@ -159,7 +159,7 @@ static enum mn_status round_open(const struct nearest *n, struct round *round)
 static enum mn_status slabs_search(const struct nearest *n, const struct round *round)
 {
     const struct mn_column *column = &n->table->columns[n->column];
-    struct mn_slabs slabs = {n->view, column->slab_tree, column->kind.dims};
+    struct mn_slabs slabs = {n->view, column->slab_tree, column->kind.dims, false};
     struct mn_slab_scan *scan;
     struct mn_slab_block block;
     bool found = true;

@@ -48,6 +48,24 @@ struct mn_vector_scan_spec {
 struct mn_op *mn_op_vector_scan(struct mn_arena *arena, struct mn_op *child,
                                 const struct mn_vector_scan_spec *spec);
 
+/* CoverScan: the row ids of a table whose covered columns pass tests, and whose partition is asked
+ * for, by its vector index. */
+struct mn_cover_condition {
+    uint32_t at; /* among the covered columns */
+    enum mn_ast_op op;
+    struct mn_expr *value; /* of the column's type */
+};
+struct mn_cover_scan_spec {
+    const struct mn_vector_scan_spec *search; /* its index, and what its partition equals */
+    uint32_t count;
+    const struct mn_cover_condition *conditions;
+};
+struct mn_op *mn_op_cover_scan(struct mn_arena *arena, const struct mn_cover_scan_spec *spec);
+
+/* The key of the partitions that WHERE names. *empty: none can be. */
+enum mn_status mn_partition_prefix(const struct mn_vector_scan_spec *search, struct mn_exec *exec,
+                                   struct mn_buf *prefix, bool *empty);
+
 /* Nearest: the rows of any child, each with a vector. Equal distances are ordered by `ties`, then
  * as the rows came. `keep` are the slots that are read above. */
 struct mn_nearest_rows_spec {

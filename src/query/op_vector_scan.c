@@ -14,7 +14,6 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "catalog/key.h"
 #include "index/row.h"
 #include "index/vector/ann_search.h"
 #include "query/fetch.h"
@@ -271,35 +270,6 @@ static bool vectors_pay(const struct op_vector_scan *scan, const struct mn_row_s
     return scan->spec.window || mn_row_set_runs(set) * STRETCH_ROWS <= set->count;
 }
 
-/* The key of the partitions that WHERE names. *empty: none can be. */
-static enum mn_status prefix_make(struct op_vector_scan *scan, struct mn_exec *exec,
-                                  struct mn_buf *prefix, bool *empty)
-{
-    const struct mn_index *index = scan->spec.index;
-    enum mn_status status = MN_OK;
-
-    *empty = false;
-    for (uint32_t i = 0; i < scan->spec.equal_count && status == MN_OK; i++) {
-        const struct mn_index_column *column = &index->columns[i + 1];
-        struct mn_value value, as;
-
-        status = mn_expr_eval(scan->spec.equal[i], &exec->eval, &value);
-        if (status != MN_OK) break;
-        if (mn_is_null(&value)) {
-            *empty = true;
-            return MN_OK;
-        }
-        status = mn_value_assign(&value, &index->table->columns[column->column].kind, true,
-                                 exec->eval.scratch, &as);
-        if (status == MN_OK) status = mn_key_append(prefix, &as, column->order);
-        if (status == MN_TOOBIG) {
-            *empty = true; /* no row has a key that long */
-            return MN_OK;
-        }
-    }
-    return status;
-}
-
 static enum mn_status codes_search(struct op_vector_scan *scan, struct mn_exec *exec,
                                    const struct mn_row_set *set, uint64_t rows, bool *served)
 {
@@ -308,7 +278,7 @@ static enum mn_status codes_search(struct op_vector_scan *scan, struct mn_exec *
     bool empty;
     enum mn_status status = mn_ann_init(&ann, exec->view, scan->spec.index);
 
-    if (status == MN_OK) status = prefix_make(scan, exec, &prefix, &empty);
+    if (status == MN_OK) status = mn_partition_prefix(&scan->spec, exec, &prefix, &empty);
     if (status == MN_OK && !empty) {
         struct mn_ann_query query = {
             .search = scan->options,
@@ -376,7 +346,7 @@ static enum mn_status partition_rows(struct op_vector_scan *scan, struct mn_exec
     enum mn_status status = mn_ann_init(&ann, exec->view, scan->spec.index);
 
     scan->memo.full = scan->memo.listed = false;
-    if (status == MN_OK) status = prefix_make(scan, exec, &prefix, &empty);
+    if (status == MN_OK) status = mn_partition_prefix(&scan->spec, exec, &prefix, &empty);
     if (status == MN_OK && !empty) {
         status = mn_ann_flat_rows(&ann, mn_bytes_of(prefix.data, prefix.len), &rows);
     }
@@ -484,7 +454,7 @@ static enum mn_status vector_scan_open(struct mn_op *op, struct mn_exec *exec)
     struct op_vector_scan *scan = (struct op_vector_scan *)op;
     const struct mn_nearest_spec *spec = &scan->spec.nearest;
     const struct mn_column *column = &scan->spec.table->columns[scan->spec.column];
-    struct mn_slabs slabs = {exec->view, column->slab_tree, column->kind.dims};
+    struct mn_slabs slabs = {exec->view, column->slab_tree, column->kind.dims, false};
     mn_tie_fn tie = mn_row_tie_of(scan->spec.table);
     struct mn_nearest_ask ask;
 

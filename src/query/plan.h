@@ -72,6 +72,11 @@ enum mn_status mn_plan_partition(struct mn_plan *plan, uint32_t source,
                                  const struct mn_index *index, struct mn_vector_scan_spec *spec,
                                  bool *all);
 
+/* Whether partition and covered columns of the index answer all of WHERE; then the conditions on
+ * the covered ones, in the arena. */
+enum mn_status mn_plan_covers(struct mn_plan *plan, uint32_t source, const struct mn_index *index,
+                              struct mn_cover_scan_spec *spec, bool *all);
+
 uint64_t mn_plan_sources(const struct mn_plan *plan, const struct mn_expr *expr);
 /* Slots that hold the columns of a source. */
 enum mn_status mn_plan_source_slots(struct mn_plan *plan, const struct mn_source *source,

@@ -63,9 +63,41 @@ static bool window_is(const struct mn_scan_spec *scan)
     return scan->table->columns[index->columns[at].column].kind.type == MN_TYPE_TIMESTAMP;
 }
 
-/* Plans WHERE anew for a scan that gives row ids and what WHERE itself reads. */
-static enum mn_status filter_plan(struct mn_plan *plan, struct mn_op **op, bool *window)
+/* A row by its covered values costs so much of one that is read from the table. */
+static const double cover_cost = 1.0 / 32;
+
+/* WHERE by what the index covers of the rows, where that is all it reads and pays. Rows without a
+ * vector are not there: ORDER BY wants them. */
+static enum mn_status cover_plan(struct mn_plan *plan, const struct mn_vector_scan_spec *spec,
+                                 double cost, struct mn_op **op, bool *window)
 {
+    struct mn_cover_scan_spec cover = {.search = spec};
+    uint64_t rows;
+    bool all;
+    enum mn_status status = MN_OK;
+
+    if (!spec->index || spec->index->cover_count == 0 || spec->nearest.order_by) return MN_OK;
+    status = mn_tree_count(plan->view, spec->table->tree, &rows);
+    if (status != MN_OK || (double)rows * cover_cost >= cost) return status;
+    status = mn_plan_covers(plan, 0, spec->index, &cover, &all);
+    if (status != MN_OK || !all) return status;
+    *op = mn_op_cover_scan(plan->arena, &cover);
+    if (!*op) return mn_fail_nomem();
+    (*op)->estimate = (double)rows / 3;
+    *window = spec->index->timed && cover.count > 0;
+    for (uint32_t i = 0; i < cover.count; i++) {
+        *window = *window && cover.conditions[i].at == 0 && cover.conditions[i].op != MN_OP_EQ;
+    }
+    for (uint32_t i = 0; i < plan->condition_count; i++) plan->conditions[i].done = true;
+    return MN_OK;
+}
+
+/* Plans WHERE anew for a scan that gives row ids and what WHERE itself reads. */
+static enum mn_status filter_plan(struct mn_plan *plan, const struct mn_vector_scan_spec *spec,
+                                  struct mn_op **op, bool *window)
+{
+    struct mn_op *covered = NULL;
+
     struct mn_source *source = plan->query->sources[0];
     struct mn_access_path *path = mn_arena_alloc(plan->arena, sizeof *path);
     struct mn_source_column *all = source->columns;
@@ -81,9 +113,13 @@ static enum mn_status filter_plan(struct mn_plan *plan, struct mn_op **op, bool 
     for (uint32_t i = 0; i < plan->condition_count; i++) plan->conditions[i].done = false;
     source->columns = few;
     enum mn_status status = mn_plan_access(plan, 0, 0, path);
-    if (status == MN_OK) status = mn_plan_scan(plan, 0, 0, path, op);
+    if (status == MN_OK) status = cover_plan(plan, spec, path->cost, &covered, window);
+    if (status == MN_OK && !covered) {
+        status = mn_plan_scan(plan, 0, 0, path, op);
+        *window = status == MN_OK && window_is(&path->spec);
+    }
     source->columns = all;
-    *window = status == MN_OK && window_is(&path->spec);
+    if (covered) *op = covered;
     return status;
 }
 
@@ -147,7 +183,7 @@ static enum mn_status vector_scan_make(struct mn_plan *plan, const struct mn_nea
     };
     enum mn_status status = index_choose(plan, &spec);
 
-    if (status == MN_OK) status = filter_plan(plan, op, &spec.window);
+    if (status == MN_OK) status = filter_plan(plan, &spec, op, &spec.window);
     if (status == MN_OK) status = fetch_make(plan, nearest->source, &spec.fetch);
     if (status == MN_OK) status = mn_filter_reads_find(plan, &spec.reads);
     if (status != MN_OK) return status;

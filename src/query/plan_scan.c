@@ -494,14 +494,15 @@ static enum mn_status path_try(struct mn_plan *plan, uint32_t source_index, uint
     return MN_OK;
 }
 
-enum mn_status mn_plan_partition(struct mn_plan *plan, uint32_t source_index,
-                                 const struct mn_index *index, struct mn_vector_scan_spec *spec,
-                                 bool *all)
+/* Values for the first columns of the index's partition. */
+static enum mn_status partition_take(struct mn_plan *plan, uint32_t source_index,
+                                     const struct mn_index *index, struct mn_access_path **out)
 {
     struct mn_source *source = plan->query->sources[source_index];
     struct target target = {.source = source_index};
     struct mn_access_path *path = mn_arena_zalloc(plan->arena, sizeof *path);
 
+    *out = path;
     if (!path) return mn_fail_nomem();
     path->spec.equal =
         mn_arena_zalloc(plan->arena, (index->column_count + 1) * sizeof(struct mn_expr *));
@@ -513,10 +514,61 @@ enum mn_status mn_plan_partition(struct mn_plan *plan, uint32_t source_index,
         target.kind = column->kind;
         if (target.slot == MN_NO_SLOT || !take_equal(plan, &target, path)) break;
     }
+    return MN_OK;
+}
+
+enum mn_status mn_plan_partition(struct mn_plan *plan, uint32_t source_index,
+                                 const struct mn_index *index, struct mn_vector_scan_spec *spec,
+                                 bool *all)
+{
+    struct mn_access_path *path;
+    enum mn_status status = partition_take(plan, source_index, index, &path);
+
+    if (status != MN_OK) return status;
     spec->equal = path->spec.equal;
     spec->equal_count = path->spec.equal_count;
     *all = true;
     for (uint32_t i = 0; i < plan->condition_count; i++) *all = *all && used_has(path, i);
+    return MN_OK;
+}
+
+/* A condition on a covered column. */
+static bool cover_take(struct mn_plan *plan, uint32_t source_index, const struct mn_index *index,
+                       const struct mn_expr *expr, struct mn_cover_condition *out)
+{
+    const struct mn_source *source = plan->query->sources[source_index];
+
+    for (uint32_t at = 0; at < index->cover_count; at++) {
+        const struct mn_source_column *column = &source->columns[index->covers[at]];
+        struct target target = {.source = source_index, .slot = column->slot, .kind = column->kind};
+        struct column_test test;
+
+        if (column->slot == MN_NO_SLOT || !condition_test(plan, expr, &target, &test)) continue;
+        *out = (struct mn_cover_condition){at, test.op, test.value};
+        return true;
+    }
+    return false;
+}
+
+enum mn_status mn_plan_covers(struct mn_plan *plan, uint32_t source_index,
+                              const struct mn_index *index, struct mn_cover_scan_spec *spec,
+                              bool *all)
+{
+    struct mn_cover_condition *conditions;
+    struct mn_access_path *path;
+    enum mn_status status = partition_take(plan, source_index, index, &path);
+
+    if (status != MN_OK) return status;
+    conditions = mn_arena_alloc(plan->arena, (plan->condition_count + 1) * sizeof *conditions);
+    if (!conditions) return mn_fail_nomem();
+    *all = true;
+    spec->conditions = conditions;
+    for (uint32_t i = 0; i < plan->condition_count && *all; i++) {
+        if (used_has(path, i)) continue;
+        *all = cover_take(plan, source_index, index, plan->conditions[i].expr,
+                          &conditions[spec->count]);
+        spec->count += *all;
+    }
     return MN_OK;
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "index/vector/ann_inside.h"
+#include "index/vector/cover.h"
 #include "index/vector/kmeans.h"
 
 struct mn_ann_limits mn_ann_limits = {
@@ -54,8 +55,8 @@ enum mn_status mn_ann_init(struct mn_ann *ann, struct mn_view *view, const struc
         .index = index,
         .column = index->columns[0].column,
         .metric = metric,
-        .vectors = {view, column->slab_tree, column->kind.dims},
-        .centroids = {view, index->tree + 1, column->kind.dims},
+        .vectors = {view, column->slab_tree, column->kind.dims, false},
+        .centroids = {view, index->tree + 1, column->kind.dims, false},
         .postings = mn_postings(view, index->tree, &form),
         .places = {view, index->tree + 2},
     };
@@ -397,6 +398,9 @@ enum mn_status mn_ann_insert(const struct mn_ann *ann, const struct mn_index_ent
     if (status == MN_OK) {
         status = row_put(ann, mn_bytes_of(prefix.data, prefix.len), &row, vector);
     }
+    if (status == MN_OK && ann->index->cover_count) {
+        status = mn_cover_put(ann->view, ann->index, entry);
+    }
     mn_buf_release(&prefix);
     return status;
 }
@@ -432,6 +436,9 @@ enum mn_status mn_ann_delete(const struct mn_ann *ann, const struct mn_index_ent
 
     if (status == MN_OK) {
         status = row_delete(ann, mn_bytes_of(prefix.data, prefix.len), row->row_id);
+    }
+    if (status == MN_OK && ann->index->cover_count) {
+        status = mn_cover_delete(ann->view, ann->index, row->row_id);
     }
     mn_buf_release(&prefix);
     return status;

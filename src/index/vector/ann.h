@@ -6,7 +6,8 @@
  *                 from 2 on: one cluster each
  *   centroids   cluster -> centroid, f32                             slab.h
  *   places      row id -> cluster, of rows in clusters               place.h, ann_place.c
- *                 in files of the first builds; else empty
+ *                 in files of the first builds; else empty, or
+ *   covers      row id -> values of the columns that it covers       cover.h
  *
  *   (A1) every row with a vector has one code: in list 1 where its partition has no list 0, else in
  *        one cluster, which its place names where places are kept.

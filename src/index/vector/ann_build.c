@@ -15,6 +15,7 @@
 #include "index/index.h"
 #include "index/row.h"
 #include "index/vector/ann_inside.h"
+#include "index/vector/cover.h"
 #include "index/vector/kmeans.h"
 #include "os/parallel.h"
 
@@ -719,6 +720,9 @@ enum mn_status mn_ann_build(const struct mn_ann *ann, const struct mn_ann_progre
     ended = mn_bulk_end(build.bulk);
     if (status == MN_OK) status = ended;
     if (status == MN_OK && ann->placed) status = places_write(&build);
+    if (status == MN_OK && ann->index->cover_count) {
+        status = mn_cover_build(ann->view, ann->index, progress);
+    }
     build_close(&build);
     return status;
 }

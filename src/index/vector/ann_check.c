@@ -13,11 +13,12 @@
 #include "base/hash.h"
 #include "index/row.h"
 #include "index/vector/ann_inside.h"
+#include "index/vector/cover.h"
 
 struct checker {
     const struct mn_ann *ann;
     const struct mn_ann_check *check;
-    struct mn_slab_scan *vectors, *centroids;
+    struct mn_slab_scan *vectors, *centroids, *covers;
     struct mn_value *values;
     struct mn_buf prefix, last_key; /* the key of the chunk before */
     uint64_t rows, placed, clusters, places;
@@ -57,6 +58,29 @@ static bool code_agrees(const struct mn_ann *ann, const struct mn_chunk *chunk, 
            facts.error == row.facts.error;
 }
 
+/* What is kept of the covered columns of a row is what its record says. */
+static enum mn_status cover_check(struct checker *checker, const struct mn_row *row)
+{
+    const struct mn_index *index = checker->ann->index;
+    size_t bytes = (index->cover_count + 1) * sizeof(uint64_t);
+    struct mn_cover_row want;
+    const float *kept;
+    enum mn_status status = MN_OK;
+
+    for (uint32_t i = 0; i < index->cover_count && status == MN_OK; i++) {
+        uint32_t column = index->covers[i];
+
+        status =
+            mn_row_column(checker->ann->view, index->table, row, column, &checker->values[column]);
+    }
+    if (status == MN_OK) status = mn_slab_scan_gather(checker->covers, &row->id, 1, &kept);
+    if (status != MN_OK) return damage(checker, status, &row->id);
+    if (!kept) return tell(checker, &row->id, "the row has a code and no covered values");
+    mn_cover_row_make(index, checker->values, &want);
+    if (memcmp(kept, &want, bytes) == 0) return MN_OK;
+    return tell(checker, &row->id, "a covered value is not that of the row");
+}
+
 static enum mn_status partition_check(struct checker *checker, const struct mn_chunk *chunk,
                                       int64_t id)
 {
@@ -75,6 +99,8 @@ static enum mn_status partition_check(struct checker *checker, const struct mn_c
     }
     if (status == MN_OK) status = mn_ann_partition(index, checker->values, &checker->prefix);
     if (status != MN_OK) return damage(checker, status, &id);
+    if (index->cover_count) status = cover_check(checker, &row);
+    if (status != MN_OK) return status;
     if (checker->prefix.len == bytes &&
         (bytes == 0 || memcmp(checker->prefix.data, chunk->key.data, bytes) == 0)) {
         return MN_OK;
@@ -204,11 +230,18 @@ static enum mn_status slabs_count(struct mn_slab_scan *scan, uint64_t *vectors, 
 static enum mn_status counts_check(struct checker *checker)
 {
     char message[128];
-    uint64_t vectors, ids, centroids, placed = checker->ann->placed ? checker->placed : 0;
+    uint64_t vectors, ids, centroids, covers = 0;
+    uint64_t placed = checker->ann->placed ? checker->placed : 0;
     enum mn_status status = slabs_count(checker->vectors, &vectors, &ids);
 
     if (status == MN_OK) status = mn_slab_check(&checker->ann->centroids, &centroids);
-    if (status == MN_OK) status = mn_place_each(&checker->ann->places, place_count, checker);
+    if (status == MN_OK && checker->covers) {
+        struct mn_slabs slabs = mn_cover_slabs(checker->ann->view, checker->ann->index);
+
+        status = mn_slab_check(&slabs, &covers);
+    } else if (status == MN_OK) {
+        status = mn_place_each(&checker->ann->places, place_count, checker);
+    }
     if (status != MN_OK) return damage(checker, status, NULL);
     if (vectors != checker->rows) {
         snprintf(message, sizeof message, "%" PRIu64 " codes where %" PRIu64 " rows have a vector",
@@ -220,6 +253,12 @@ static enum mn_status counts_check(struct checker *checker)
     if (status == MN_OK && centroids != checker->clusters) {
         snprintf(message, sizeof message, "%" PRIu64 " clusters and %" PRIu64 " centroids",
                  checker->clusters, centroids);
+        status = tell(checker, NULL, message);
+    }
+    if (status == MN_OK && checker->covers && covers != checker->rows) {
+        snprintf(message, sizeof message,
+                 "covered values of %" PRIu64 " rows where %" PRIu64 " have a code", covers,
+                 checker->rows);
         status = tell(checker, NULL, message);
     }
     if (status == MN_OK && checker->places != placed) {
@@ -237,6 +276,11 @@ enum mn_status mn_ann_check(const struct mn_ann *ann, const struct mn_ann_check 
     enum mn_status status = mn_slab_scan_open(&ann->vectors, &checker.vectors);
 
     if (status == MN_OK) status = mn_slab_scan_open(&ann->centroids, &checker.centroids);
+    if (status == MN_OK && ann->index->cover_count) {
+        struct mn_slabs slabs = mn_cover_slabs(ann->view, ann->index);
+
+        status = mn_slab_scan_open(&slabs, &checker.covers);
+    }
     checker.values = mn_zalloc(ann->index->table->column_count * sizeof *checker.values);
     if (status == MN_OK && !checker.values) status = mn_fail_nomem();
     if (status == MN_OK) status = lists_check(&checker);
@@ -244,6 +288,7 @@ enum mn_status mn_ann_check(const struct mn_ann *ann, const struct mn_ann_check 
     *codes = checker.rows;
     mn_slab_scan_close(checker.vectors);
     mn_slab_scan_close(checker.centroids);
+    mn_slab_scan_close(checker.covers);
     mn_dealloc(checker.values);
     mn_buf_release(&checker.prefix);
     mn_buf_release(&checker.last_key);

@@ -174,7 +174,7 @@ enum mn_status mn_slab_check(const struct mn_slabs *slabs, uint64_t *vectors)
         } else if (!padding_is_zero(slabs, slab)) {
             status = mn_slab_damaged(slab->key, "bytes that belong to no vector are not zero");
         }
-        for (size_t i = 0; i < block.count && status == MN_OK; i++) {
+        for (size_t i = 0; i < block.count && status == MN_OK && !slabs->bits; i++) {
             status = mn_vector_check(block.base + i * block.stride, slabs->dims);
             if (status != MN_OK) status = mn_slab_damaged(slab->key, "a vector is not finite");
         }

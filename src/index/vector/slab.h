@@ -30,6 +30,7 @@ struct mn_slabs {
     struct mn_view *view;
     uint64_t tree;
     uint32_t dims; /* 1 to MN_VECTOR_DIMS_MAX */
+    bool bits;     /* not numbers but any bits: what is not finite is stored as well */
 };
 
 /* Creates an empty slab tree. It is dropped by mn_tree_drop. */

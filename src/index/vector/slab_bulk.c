@@ -92,7 +92,7 @@ enum mn_status mn_slab_bulk_add(struct mn_slab_bulk *bulk, int64_t row_id, const
 {
     size_t stride = mn_slabs_stride_bytes(&bulk->slabs);
     size_t size = bulk->slabs.dims * sizeof(float), list_bytes = 0;
-    enum mn_status status = mn_vector_check(vector, bulk->slabs.dims);
+    enum mn_status status = bulk->slabs.bits ? MN_OK : mn_vector_check(vector, bulk->slabs.dims);
 
     if (status != MN_OK) return status;
     if (bulk->any && row_id <= bulk->last) {

@@ -286,7 +286,7 @@ enum mn_status mn_slab_put(const struct mn_slabs *slabs, int64_t row_id, const f
     bool found;
 
     MN_ASSERT(slabs->dims >= 1 && slabs->dims <= MN_VECTOR_DIMS_MAX);
-    enum mn_status status = mn_vector_check(vector, slabs->dims);
+    enum mn_status status = slabs->bits ? MN_OK : mn_vector_check(vector, slabs->dims);
     if (status == MN_OK) status = workshop_open(slabs, &w);
     if (status != MN_OK) return status;
     status = mn_slab_locate(slabs, w->cursor, row_id, &w->slab, &found);
