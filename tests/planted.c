@@ -87,7 +87,7 @@ static double processor_seconds(void)
 
 /* ---- looking for one ---- */
 
-/* Shapes take turns; the one of large values, whose workloads are long, not in each round. */
+/* Shapes take turns; those of long workloads not in each round. */
 static const struct shape *turn(const struct options *options, uint64_t n, uint64_t *number)
 {
     const struct shape *shape = &shapes[n % shape_count];
@@ -100,6 +100,7 @@ static const struct shape *turn(const struct options *options, uint64_t n, uint6
         }
     }
     if (strcmp(shape->name, "over 1 MiB") == 0 && *number % LARGE_ROUND != 0) return NULL;
+    if (*number % shape->rounds != shape->rounds - 1) return NULL;
     return shape;
 }
 

@@ -66,19 +66,21 @@ static bool workload_run(struct explorer *x, struct report *report, const struct
 
 static const struct shape *shape_of(const struct options *options, uint64_t n, uint32_t *number)
 {
-    uint32_t all = 0;
+    uint64_t all = 0, round;
 
     for (uint32_t i = 0; i < shape_count; i++) {
         all += shapes[i].weight;
         *number = i;
         if (options->shape && strcmp(options->shape, shapes[i].name) == 0) return &shapes[i];
     }
+    round = n / all;
     n %= all;
     for (uint32_t i = 0; i < shape_count; i++) {
         *number = i;
         if (n < shapes[i].weight) break;
         n -= shapes[i].weight;
     }
+    if (round % shapes[*number].rounds != 0) *number = 0;
     return &shapes[*number];
 }
 
@@ -181,6 +183,8 @@ static void tally_add(struct tally *to, const struct tally *from)
     to->distinct += from->distinct;
     to->opened += from->opened;
     to->commits += from->commits;
+    to->moving += from->moving;
+    to->moving_distinct += from->moving_distinct;
     for (int i = 0; i < KINDS; i++) to->kinds[i] += from->kinds[i];
     for (int i = 0; i < OUTCOMES; i++) to->outcomes[i] += from->outcomes[i];
 }
@@ -222,6 +226,8 @@ static void table_print(struct report *reports, const struct options *options, d
            ", refused %" PRIu64 "\n",
            all.outcomes[OUT_A], all.outcomes[OUT_I], all.outcomes[OUT_OLDER],
            all.outcomes[OUT_REFUSED]);
+    printf("clusters of vectors being cut or merged: %" PRIu64 " states, %" PRIu64 " distinct\n",
+           all.moving, all.moving_distinct);
     printf("%" PRIu64 " workloads, %" PRIu64 " of them short sequences; seed %" PRIu64
            ", log hash of the first %d: %016" PRIx64 "; %.1f s of processors in %.1f s\n",
            workloads, sequence_count, options->seed, HASHED, log_hash, processor, seconds);

@@ -87,11 +87,14 @@ struct layer {
     enum mn_status (*read_view)(struct mn_view *view, struct cells *cells);
     /* Faults of I2, I4 and I8 at these indexes, with the first one's text. */
     enum mn_status (*check)(struct handle *handle, uint32_t faults[10], char *text, size_t size);
+    /* Of the open transaction: another number once something large was cut in two or merged; NULL
+     * where there is no such thing. */
+    uint64_t (*form)(struct handle *handle);
     /* Does a page of kind branch hold raw pointers? */
     bool raw;
 };
 
-extern const struct layer layer_raw, layer_trees, layer_sql;
+extern const struct layer layer_raw, layer_trees, layer_sql, layer_vectors;
 
 /* ---- pages of a version, by FORMAT.md alone ---- */
 
@@ -140,6 +143,7 @@ enum record_kind {
 struct record_entry {
     enum record_kind kind;
     uint64_t offset, size, print, mask;
+    bool moves;   /* of a begin: the layer's form is another one than before */
     size_t bytes; /* of a write: place in `arena` */
     size_t slice; /* of a write: place of its first slice in `slices` */
     size_t first; /* of a begin: its changes, `size` of them */
@@ -193,6 +197,8 @@ void record_start(struct record *record, struct mn_os *os, const struct place *p
 void record_stop(struct record *record);
 void record_free(struct record *record);
 void record_note(struct record *record, enum record_kind kind, uint64_t print);
+/* A commit begins. */
+void record_begin(struct record *record, uint64_t print, bool moves);
 /* One change of the transaction whose commit begins next. */
 void record_change(struct record *record, struct change change);
 /* Registers the versions whose slots were written since the last call. */
@@ -229,6 +235,7 @@ struct shape {
     enum mn_sync_mode sync;
     void (*draw)(struct workload *workload, uint64_t *random);
     uint32_t weight; /* how often it is taken, against the others */
+    uint32_t rounds; /* it is taken in every so-many-th round only: its workloads are long */
 };
 enum { SHAPES_MAX = 16 };
 extern const struct shape shapes[];
@@ -259,6 +266,7 @@ enum outcome { OUT_A, OUT_I, OUT_OLDER, OUT_REFUSED, OUTCOMES };
 
 struct tally {
     uint64_t raw, distinct, opened;
+    uint64_t moving, moving_distinct; /* of these, in flight: a cut or a merge */
     uint64_t kinds[KINDS], outcomes[OUTCOMES];
     uint64_t commits; /* made on crash states */
 };
@@ -301,7 +309,8 @@ struct explorer {
     uint32_t depth;
     struct stage *stages; /* STAGES of them, used again and again */
     struct retry retry;
-    bool lean; /* only the enumeration: no kills, damage or second crashes */
+    bool moving; /* the transaction in flight cuts or merges */
+    bool lean;   /* only the enumeration: no kills, damage or second crashes */
 };
 
 enum { STAGE_LEVELS = 2, STAGES = 3 }; /* one a depth, and the late one */

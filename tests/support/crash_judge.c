@@ -21,6 +21,7 @@ enum {
     COMMIT_TORN_ONE_IN = 2,
     AGAIN_ONE_IN = 8,
     SECOND_ONE_IN = 96,
+    SECOND_RARE_ONE_IN = 768, /* where one transaction writes many pages */
     COMMITS = 3
 };
 
@@ -196,6 +197,7 @@ static enum mn_status random_make(struct trial *t)
 
         change.bytes = change.value ? 8 + (chance >> 20) % 600 : 0;
         if (layer->raw && change.cell < 16) change.bytes = 0;
+        if (change.bytes > layer->run_bytes_max) change.bytes = layer->run_bytes_max;
         status = change_make(t, &change);
     }
     return status;
@@ -206,14 +208,20 @@ static bool commit_one(struct trial *t, struct record *record, bool again)
 {
     struct handle *h = &t->handle;
     enum mn_status status = h->layer->begin(h);
+    uint64_t form = 0;
 
     if (status) return false;
+    if (record && h->layer->form) form = h->layer->form(h);
     status = again ? retry_make(t) : random_make(t);
     if (status) {
         h->layer->abort(h);
         return false;
     }
-    if (record) record_note(record, REC_BEGIN, cells_print(&t->cells));
+    if (record) {
+        bool moves = h->layer->form && h->layer->form(h) != form;
+
+        record_begin(record, cells_print(&t->cells), moves);
+    }
     status = h->layer->commit(h);
     t->x->tally->commits++;
     if (record) {
@@ -309,6 +317,15 @@ static uint64_t commit_one_in(const struct trial *t)
     return torn && is_undone(t) ? COMMIT_TORN_ONE_IN : COMMIT_ONE_IN;
 }
 
+/* Is the state one of those that are crashed again while they recover? */
+static bool is_second(struct explorer *x, const struct trial *t)
+{
+    uint64_t one_in = x->workload->layer->form ? SECOND_RARE_ONE_IN : SECOND_ONE_IN;
+
+    return x->depth == 0 && !x->lean && t->kind != KIND_KILL && !t->may_refuse &&
+           crash_random(x) % one_in == 0;
+}
+
 /* Opens what is there now, and looks at it from all sides. The print of what it holds. */
 static uint64_t state_open(struct trial *t, struct record *record)
 {
@@ -361,11 +378,13 @@ static uint64_t state_open_twice(struct trial *t)
     stage_rewind(t->stage);
     if (!x->finding.invariant && print != REFUSED) {
         struct retry retry = x->retry;
+        bool moving = x->moving;
 
         x->depth++;
         states_walk(x, record, bytes, size, print);
         x->depth--;
         x->retry = retry;
+        x->moving = moving;
     }
     record_free(record);
     free(record);
@@ -405,11 +424,13 @@ void judge(struct explorer *x, struct stage *stage, const struct permit *permit,
 
     x->tally->raw++;
     x->tally->kinds[kind]++;
+    x->tally->moving += x->moving;
     stage_hash(stage, &state, &all);
     x->log_hash = mn_hash_mix(x->log_hash, all);
     if (!table_get(&x->seen, state)) {
         table_add(&x->seen, state, 0);
         x->tally->distinct++;
+        x->tally->moving_distinct += x->moving;
     }
     /* What is done with a state depends on it alone, so that a token tells the whole story. */
     x->random = all + (uint64_t)kind;
@@ -419,8 +440,7 @@ void judge(struct explorer *x, struct stage *stage, const struct permit *permit,
         stage_rewind(stage);
     } else {
         t.place.page_size = x->workload->page_size;
-        if (x->depth == 0 && !x->lean && kind != KIND_KILL && !t.may_refuse &&
-            crash_random(x) % SECOND_ONE_IN == 0) {
+        if (is_second(x, &t)) {
             print = state_open_twice(&t);
         } else {
             print = state_open(&t, NULL);
@@ -445,6 +465,7 @@ bool crash_explore(struct explorer *x, const struct workload *workload)
     x->workload = workload;
     x->random = workload->seed * 77 + 5;
     x->retry.count = 0;
+    x->moving = false;
     memset(&x->finding, 0, sizeof x->finding);
     world_run(x, record);
     if (!x->finding.invariant)

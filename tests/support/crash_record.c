@@ -31,7 +31,14 @@ void record_note(struct record *record, enum record_kind kind, uint64_t print)
     struct record_entry *entry = entry_add(record, kind);
 
     entry->print = print;
-    if (kind != REC_BEGIN) return;
+}
+
+void record_begin(struct record *record, uint64_t print, bool moves)
+{
+    struct record_entry *entry = entry_add(record, REC_BEGIN);
+
+    entry->print = print;
+    entry->moves = moves;
     entry->first = record->change_first;
     entry->size = record->change_count - record->change_first;
     record->change_first = record->change_count;

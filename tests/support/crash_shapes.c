@@ -2,7 +2,7 @@
  * crash_shapes: workloads by shape and seed, all short sequences, and their text form.
  *
  *   token:  layer page-size sync seed operations, as in  t512f17:p31c00d30c00
- *           layer r, t or s; sync f, l or o; an operation is a letter and two digits of base 36
+ *           layer r, t, s or v; sync f, l or o; an operation is a letter and two digits of base 36
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -170,6 +170,32 @@ static void statements_draw(struct workload *w, uint64_t *random)
     }
 }
 
+/* Many rows, not explored; then a few cells a commit come, change and go, each some rows: clusters
+ * are cut and given away. */
+static void vectors_draw(struct workload *w, uint64_t *random)
+{
+    add(w, 'q', 6 + below(random, 16), 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        bool fewer = below(random, 3) == 0;
+
+        for (uint32_t n = 1 + below(random, 3); n > 0; n--) add(w, 'p', below(random, 36), 0);
+        for (uint32_t n = fewer ? 4 : below(random, 2); n > 0; n--) {
+            add(w, 'd', below(random, 36), 0);
+        }
+        if (below(random, 4) == 0) {
+            add(w, 's', 0, 0);
+            add(w, 'p', below(random, 36), 0);
+            add(w, 'd', below(random, 36), 0);
+            add(w, below(random, 3) ? 'r' : 'l', 0, 0);
+        }
+        if (below(random, 8) == 0) add(w, 'k', below(random, 8), 0);
+        add(w, below(random, 8) ? 'c' : 'a', 0, 0);
+        if (below(random, 4) == 0) add(w, 'o', 0, 0);
+        if (below(random, 4) == 0) add(w, 'y', 0, 0);
+        if (below(random, 9) == 0) add(w, 'z', 0, 0);
+    }
+}
+
 /* In every third the process dies of it, and another one goes on. */
 static void add_failed_sync(struct workload *w, uint64_t *random)
 {
@@ -231,20 +257,22 @@ static void log_draw(struct workload *w, uint64_t *random)
 }
 
 const struct shape shapes[] = {
-    {"small commits", {&layer_raw, &layer_trees}, MN_STORE_FULL, small_draw, 4},
-    {"over 1 MiB", {&layer_raw, &layer_trees}, MN_STORE_FULL, large_draw, 2},
-    {"savepoint abort", {&layer_raw, &layer_trees}, MN_STORE_FULL, savepoint_draw, 3},
-    {"reader pinned", {&layer_raw, &layer_trees}, MN_STORE_FULL, pinned_draw, 3},
-    {"reuse after deletes", {&layer_raw, &layer_trees}, MN_STORE_FULL, reuse_draw, 3},
-    {"failed syncs", {&layer_raw, &layer_trees}, MN_STORE_FULL, failed_draw, 3},
-    {"killed writers", {&layer_raw, &layer_trees}, MN_STORE_FULL, killed_draw, 3},
-    {"two handles race", {&layer_raw, &layer_trees}, MN_STORE_FULL, raced_draw, 3},
-    {"statements", {&layer_sql, &layer_sql}, MN_STORE_FULL, statements_draw, 1},
-    {"long logs", {&layer_raw, &layer_trees}, MN_STORE_FULL, log_draw, 2},
-    {"lazy", {&layer_raw, &layer_trees}, MN_STORE_LAZY, unsynced_draw, 2},
-    {"lazy logs", {&layer_raw, &layer_trees}, MN_STORE_LAZY, log_draw, 1},
-    {"off", {&layer_raw, &layer_trees}, MN_STORE_OFF, unsynced_draw, 5},
-    {"new file", {&layer_raw, &layer_raw}, MN_STORE_FULL, new_draw, 1},
+    {"small commits", {&layer_raw, &layer_trees}, MN_STORE_FULL, small_draw, 4, 1},
+    {"over 1 MiB", {&layer_raw, &layer_trees}, MN_STORE_FULL, large_draw, 2, 1},
+    {"savepoint abort", {&layer_raw, &layer_trees}, MN_STORE_FULL, savepoint_draw, 3, 1},
+    {"reader pinned", {&layer_raw, &layer_trees}, MN_STORE_FULL, pinned_draw, 3, 1},
+    {"reuse after deletes", {&layer_raw, &layer_trees}, MN_STORE_FULL, reuse_draw, 3, 1},
+    {"failed syncs", {&layer_raw, &layer_trees}, MN_STORE_FULL, failed_draw, 3, 1},
+    {"killed writers", {&layer_raw, &layer_trees}, MN_STORE_FULL, killed_draw, 3, 1},
+    {"two handles race", {&layer_raw, &layer_trees}, MN_STORE_FULL, raced_draw, 3, 1},
+    {"statements", {&layer_sql, &layer_sql}, MN_STORE_FULL, statements_draw, 1, 1},
+    {"long logs", {&layer_raw, &layer_trees}, MN_STORE_FULL, log_draw, 2, 1},
+    {"lazy", {&layer_raw, &layer_trees}, MN_STORE_LAZY, unsynced_draw, 2, 1},
+    {"lazy logs", {&layer_raw, &layer_trees}, MN_STORE_LAZY, log_draw, 1, 1},
+    {"off", {&layer_raw, &layer_trees}, MN_STORE_OFF, unsynced_draw, 5, 1},
+    {"new file", {&layer_raw, &layer_raw}, MN_STORE_FULL, new_draw, 1, 1},
+    {"vectors", {&layer_vectors, &layer_vectors}, MN_STORE_FULL, vectors_draw, 1, 4},
+    {"lazy vectors", {&layer_vectors, &layer_vectors}, MN_STORE_LAZY, vectors_draw, 1, 4},
 };
 const uint32_t shape_count = sizeof shapes / sizeof *shapes;
 
@@ -320,7 +348,8 @@ void workload_print(const struct workload *workload, char token[TOKEN_BYTES])
 
 bool workload_parse(const char *token, struct workload *workload)
 {
-    static const struct layer *const layers[] = {&layer_raw, &layer_trees, &layer_sql};
+    static const struct layer *const layers[] = {&layer_raw, &layer_trees, &layer_sql,
+                                                 &layer_vectors};
     char *end;
 
     memset(workload, 0, sizeof *workload);

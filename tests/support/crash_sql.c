@@ -3,6 +3,8 @@
  *
  *   item  id = the cell, n = its value, name = text of its length made of the value, v = a vector
  *         made of the value; an index over n; an edge of the relation `link` from the row to itself
+ *
+ * What any layer of statements does alike is in crash_sql.h.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,21 +12,24 @@
 
 #include "api/handle.h"
 #include "query/integrity.h"
-#include "support/crash.h"
+#include "support/crash_sql.h"
 
 enum { SQL_CELLS = 12, DIMS = 4, NAME_BYTES_MAX = 3000 };
 
-static enum mn_status sql_open(const struct place *place, struct handle *handle)
+enum mn_status sql_open(const struct place *place, struct handle *handle)
 {
-    mn_options options = {
-        .size = sizeof options, .flags = MN_CREATE, .page_size = place->page_size, .busy_ms = -1};
+    mn_options options = {.size = sizeof options,
+                          .flags = MN_CREATE,
+                          .page_size = place->page_size,
+                          .sync = place->sync,
+                          .busy_ms = -1};
     enum mn_status status = mn_db_open_os("walk", &options, place->os, &handle->db);
 
     handle->store = status ? NULL : handle->db->store;
     return status;
 }
 
-static void sql_close(struct handle *handle)
+void sql_close(struct handle *handle)
 {
     if (mn_in_transaction(handle->db)) (void)mn_rollback(handle->db);
     (void)mn_close(handle->db);
@@ -42,12 +47,12 @@ static enum mn_status sql_make(struct handle *handle)
         NULL, NULL);
 }
 
-static enum mn_status sql_begin(struct handle *handle)
+enum mn_status sql_begin(struct handle *handle)
 {
     return (enum mn_status)mn_begin(handle->db, MN_BEGIN_WRITE);
 }
 
-static enum mn_status sql_savepoint(struct handle *handle)
+enum mn_status sql_savepoint(struct handle *handle)
 {
     char name[16];
 
@@ -55,7 +60,7 @@ static enum mn_status sql_savepoint(struct handle *handle)
     return (enum mn_status)mn_savepoint(handle->db, name);
 }
 
-static void sql_release(struct handle *handle)
+void sql_release(struct handle *handle)
 {
     char name[16];
 
@@ -63,7 +68,7 @@ static void sql_release(struct handle *handle)
     (void)mn_release(handle->db, name);
 }
 
-static void sql_rollback(struct handle *handle)
+void sql_rollback(struct handle *handle)
 {
     char name[16];
 
@@ -72,7 +77,7 @@ static void sql_rollback(struct handle *handle)
     sql_release(handle);
 }
 
-static enum mn_status sql_commit(struct handle *handle)
+enum mn_status sql_commit(struct handle *handle)
 {
     enum mn_status status = (enum mn_status)mn_commit(handle->db);
 
@@ -81,7 +86,7 @@ static enum mn_status sql_commit(struct handle *handle)
     return status;
 }
 
-static void sql_abort(struct handle *handle)
+void sql_abort(struct handle *handle)
 {
     handle->savepoint = 0;
     (void)mn_rollback(handle->db);
@@ -219,7 +224,7 @@ static enum mn_status finding(void *context, const char *text)
     return MN_OK;
 }
 
-static enum mn_status sql_check(struct handle *handle, uint32_t count[10], char *text, size_t size)
+enum mn_status sql_check(struct handle *handle, uint32_t count[10], char *text, size_t size)
 {
     struct findings findings = {count, text, size};
     uint64_t found;

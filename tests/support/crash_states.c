@@ -431,6 +431,7 @@ static void entry_walk(struct walk *w, const struct record_entry *entry)
     case REC_BEGIN:
         w->x->retry = (struct retry){w->record->changes + entry->first, (size_t)entry->size,
                                      w->killed.prints[0]};
+        w->x->moving = entry->moves;
         w->permit_before = w->permit;
         w->killed_before = w->killed;
         permit_add(&w->permit, entry->print);
@@ -445,6 +446,7 @@ static void entry_walk(struct walk *w, const struct record_entry *entry)
     case REC_ACK:
     case REC_SETTLE:
         w->x->retry.count = 0;
+        w->x->moving = false;
         if (!w->started) break;
         if (w->x->workload->sync == MN_STORE_FULL) {
             permit_set(w, entry->print);
@@ -465,6 +467,7 @@ static void entry_walk(struct walk *w, const struct record_entry *entry)
         break;
     case REC_REFUSE:
         w->x->retry.count = 0;
+        w->x->moving = false;
         w->permit = w->permit_before;
         w->killed = w->killed_before;
         break;
@@ -481,6 +484,7 @@ void states_walk(struct explorer *x, const struct record *record, const uint8_t 
     w->stage = &x->stages[x->depth];
     w->late = &x->stages[STAGE_LEVELS];
     if (!stage_begin(w->stage, record, bytes, size)) abort();
+    x->moving = false;
     w->x = x;
     w->record = record;
     w->kind = x->depth ? KIND_RECOVERY : KIND_SUBSET;

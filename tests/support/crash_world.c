@@ -108,6 +108,7 @@ static bool txn_need(struct world *w)
     w->flying = w->acked;
     w->in_txn = true;
     w->saves = 0;
+    w->form = h->layer->form ? h->layer->form(h) : 0;
     return true;
 }
 
@@ -183,7 +184,8 @@ static void txn_commit(struct world *w)
     if (!w->in_txn) return;
     w->last_first = w->record->change_first;
     w->last_count = w->record->change_count - w->last_first;
-    record_note(w->record, REC_BEGIN, cells_print(&w->flying));
+    record_begin(w->record, cells_print(&w->flying),
+                 h->layer->form && h->layer->form(h) != w->form);
     w->uncertain = true; /* a reader in between may see either */
     fault_arm(w);
     status = h->layer->commit(h);
@@ -280,7 +282,7 @@ static void other_commit(struct world *w)
         world_broken(w, 7, "the other handle cannot change a cell");
         return;
     }
-    record_note(w->record, REC_BEGIN, cells_print(&next));
+    record_begin(w->record, cells_print(&next), false);
     if (other->layer->commit(other)) {
         world_broken(w, 7, "the other handle cannot commit");
         return;

@@ -34,6 +34,7 @@ struct world {
     struct pin pins[PINS_MAX];
     uint32_t pin_count;
     uint64_t random;
+    uint64_t form;      /* of the layer, when the transaction began */
     uint64_t published; /* the newest version that was acknowledged or settled on */
     uint32_t act;       /* what the other handle does in between */
 };
