@@ -218,6 +218,44 @@ static void untrusted_reads_by_copies(void **state)
     mn_machine_free(os);
 }
 
+/* What is newer than the version asked for is told at once; else the time passes, and the same
+ * version is told. */
+static void waits_are_bounded(struct mn_store *store)
+{
+    enum { SHORT_US = 30000, LONG_US = 60000000 };
+    struct mn_view *view;
+    uint64_t version, now;
+
+    ok(mn_view_begin_read(store, &view));
+    version = mn_view_version(view);
+    mn_view_end(view);
+    ok(mn_store_wait(store, version - 1, LONG_US, &now));
+    assert_int_equal(now, version);
+    ok(mn_store_wait(store, version, 0, &now));
+    assert_int_equal(now, version);
+    ok(mn_store_wait(store, version, SHORT_US, &now));
+    assert_int_equal(now, version);
+}
+
+static void a_wait_ends_mapped_or_not_and_alone(void **state)
+{
+    struct raw_model model;
+    struct mn_os *os = disk_new(&model);
+    struct mn_store *store = disk_open(os, MN_STORE_UNTRUSTED);
+
+    (void)state;
+    waits_are_bounded(store);
+    ok(mn_store_close(store));
+    store = disk_open(os, 0);
+    waits_are_bounded(store);
+    ok(mn_store_close(store));
+    store = disk_open(os, MN_STORE_READONLY);
+    assert_false(store->present); /* nobody writes: it looks at the slots itself */
+    waits_are_bounded(store);
+    ok(mn_store_close(store));
+    mn_machine_free(os);
+}
+
 /* ---- damage ---- */
 
 /* A right answer or a clean error; with *told, whether anything was said. */
@@ -571,6 +609,7 @@ int main(void)
         cmocka_unit_test(an_exclusive_handle_is_alone),
         cmocka_unit_test(readonly_reads_with_and_without_a_writer),
         cmocka_unit_test(untrusted_reads_by_copies),
+        cmocka_unit_test(a_wait_ends_mapped_or_not_and_alone),
         cmocka_unit_test(no_damaged_byte_gives_a_wrong_answer),
         cmocka_unit_test(damage_of_the_newest_commit_is_no_rollback),
         cmocka_unit_test(no_truncation_gives_a_wrong_answer),

@@ -270,7 +270,7 @@ static void a_forked_child_must_open_its_own(void **state)
         struct mn_view *view;
         bool refused = mn_view_begin_read(store, &view) == MN_MISUSE &&
                        mn_write_begin(store, 0, &view) == MN_MISUSE &&
-                       mn_store_close(store) == MN_OK;
+                       mn_store_sync(store) == MN_MISUSE && mn_store_close(store) == MN_OK;
 
         _exit(refused ? write_once(path) : 98);
     }

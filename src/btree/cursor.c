@@ -417,10 +417,10 @@ enum mn_status mn_cursor_item(struct mn_cursor *cursor, struct mn_item *item)
 
 enum mn_status mn_cursor_key(struct mn_cursor *cursor, struct mn_bytes *key)
 {
-    struct mn_step *step = &cursor->path.step[cursor->path.depth - 1];
     struct mn_item item;
 
     if (cursor->placed && !cursor->writable && !cursor->key_known) {
+        struct mn_step *step = &cursor->path.step[cursor->path.depth - 1];
         struct mn_node leaf = {step->page, cursor->page_size, cursor->view};
         struct mn_bytes suffix;
 
@@ -500,6 +500,9 @@ static size_t wide_dense(const struct mn_node *leaf, uint32_t index, uint64_t hi
 void mn_cursor_wide(struct mn_cursor *cursor, struct mn_wide *entries, size_t capacity,
                     size_t *count)
 {
+    *count = 0;
+    if (!cursor->placed || cursor->writable) return; /* nowhere there is no leaf to look at */
+
     struct mn_step *step = &cursor->path.step[cursor->path.depth - 1];
     struct mn_node leaf = {step->page, cursor->page_size, cursor->view};
     size_t prefix = mn_node_prefix_len(leaf.page), want = WIDE_KEY_BYTES - prefix, n = 0;
@@ -508,8 +511,6 @@ void mn_cursor_wide(struct mn_cursor *cursor, struct mn_wide *entries, size_t ca
     bool dense = mn_node_is_dense(leaf.page);
     uint64_t high;
 
-    *count = 0;
-    if (!cursor->placed || cursor->writable) return;
     if (prefix >= WIDE_KEY_BYTES && !dense) return;
     high = wide_prefix(&leaf, prefix);
     if (dense) n = wide_dense(&leaf, index, high, entries, capacity);
@@ -556,15 +557,16 @@ static bool end_read(const struct mn_node *leaf, uint32_t index, bool of_values,
 
 enum mn_status mn_cursor_ends(struct mn_cursor *cursor, struct mn_key_ends *out)
 {
+    out->count = 0;
+    out->ended = false;
+    if (!cursor->placed || cursor->writable) return MN_OK;
+
     struct mn_step *step = &cursor->path.step[cursor->path.depth - 1];
     struct mn_node leaf = {step->page, cursor->page_size, cursor->view};
     uint32_t count, bound, left, n = 0;
     enum mn_status status = MN_OK;
     bool exact;
 
-    out->count = 0;
-    out->ended = false;
-    if (!cursor->placed || cursor->writable) return MN_OK;
     count = mn_node_count(leaf.page);
     bound = out->backward ? 0 : count;
     if (out->bound.data) status = mn_node_search(&leaf, out->bound, &bound, &exact);
