@@ -5,9 +5,10 @@
  * INVARIANT] [UNIT-TEST...]
  *
  * For each bug: what found it (shape, seed of the workload, state, invariant), how long that took,
- * and the first of the unit tests, given as programs, that fails with it. Asked last is the one
- * that holds, made small, what the explorer found before. Then, for each invariant, a bug that is
- * missed as soon as that one check is off. It ends with 0 when every bug was found.
+ * and the first of the unit tests, given as programs, that fails with it. A test that does not come
+ * to the bug when none is on is not asked, unless it has processes or threads. Asked last is the
+ * one that holds, made small, what the explorer found before. Then, for each invariant, a bug that
+ * is missed as soon as that one check is off. It ends with 0 when every bug was found.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,8 +31,9 @@ enum {
     JOBS = 4,
     LARGE_ROUND = 4,
     FULL_ROUND = 4,
-    UNIT_SECONDS = 30, /* of processor time; most take less than 1 */
-    UNIT_WAIT = 120,
+    UNIT_SECONDS = 10, /* of processor time, and five times what it takes without a bug */
+    UNIT_WAIT = 60,    /* the same of the clock */
+    UNITS_MAX = 64,
     INVARIANTS = 10,
     TRIES_OFF = 20
 };
@@ -75,6 +77,15 @@ struct options {
     uint32_t checks;
     char **units;
     int unit_count;
+};
+
+/* A unit test as it is without a bug. */
+struct unit {
+    const char *program, *name;
+    double seconds, processor;
+    unsigned char *met; /* MN_PLANT_END bytes: which bugs it comes to */
+    bool wild;          /* it has processes or threads, which come to more at times */
+    int seen;           /* bugs that it saw; shared by all processes */
 };
 
 static double processor_seconds(void)
@@ -132,6 +143,18 @@ static bool look_at_list(struct explorer *x, const char *list, struct hit *found
     return hit;
 }
 
+/* What is found without the bug too says nothing about it. */
+static bool is_real(const struct explorer *x, const struct hit *found)
+{
+    struct tally tally = {0};
+    struct explorer clean = {
+        .checks = x->checks, .effort = x->effort, .lean = x->lean, .tally = &tally};
+    struct workload workload;
+
+    mn_planted = MN_PLANT_NONE;
+    return workload_parse(found->token, &workload) && crash_explore(&clean, &workload);
+}
+
 static void look(const struct options *options, int plant, uint32_t checks, struct hit *found)
 {
     struct tally tally = {0};
@@ -149,21 +172,25 @@ static void look(const struct options *options, int plant, uint32_t checks, stru
     }
     for (uint64_t n = 0; !hit && !options->replay && processor_seconds() < options->seconds; n++) {
         struct workload workload;
-        const struct shape *shape = turn(options, n, &found->n);
+        const struct shape *shape;
 
+        if (n == shape_count) { /* behind the first round */
+            x.effort = 4;
+            x.lean = false;
+            hit = look_at_list(&x, "tests/data/planted_workloads.txt", found) ||
+                  look_at_list(&x, "tests/data/crash_regressions.txt", found);
+            if (hit) break;
+        }
+        shape = turn(options, n, &found->n);
         if (!shape) continue;
         found->shape = shape->name;
         shape_workload(shape, options->seed, found->n, &workload);
         x.effort = found->n % FULL_ROUND == FULL_ROUND - 1 ? 4 : 1;
         x.lean = n < shape_count; /* the first round is a quick one */
         hit = look_at(&x, &workload, found);
-        if (hit || n + 1 != shape_count) continue;
-        x.effort = 4;
-        x.lean = false;
-        hit = look_at_list(&x, "tests/data/planted_workloads.txt", found) ||
-              look_at_list(&x, "tests/data/crash_regressions.txt", found);
     }
     found->seconds = processor_seconds();
+    if (found->finding.invariant && !is_real(&x, found)) found->finding.invariant = 0;
     found->over = true;
     _exit(0);
 }
@@ -193,12 +220,9 @@ static pid_t look_start(const struct options *options, int plant, uint32_t check
 }
 
 /* How the child ended; a process that dies or never ends is found as well. */
-static bool look_end(pid_t pid, const struct hit *found, char how[16])
+static bool look_judge(int status, const struct hit *found, char how[16])
 {
-    int status = 0;
-
     how[0] = 0;
-    if (waitpid(pid, &status, 0) != pid) abort();
     if (found->finding.invariant) {
         snprintf(how, 16, "I%d", found->finding.invariant);
     } else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU) {
@@ -211,29 +235,6 @@ static bool look_end(pid_t pid, const struct hit *found, char how[16])
 
 /* ---- unit tests ---- */
 
-static bool unit_fails(const char *program, int plant)
-{
-    int status = 0;
-    pid_t pid;
-
-    fflush(NULL);
-    pid = fork();
-    if (pid == 0) {
-        struct rlimit limit = {UNIT_SECONDS, UNIT_SECONDS + 5};
-        char number[16];
-
-        setrlimit(RLIMIT_CPU, &limit);
-        snprintf(number, sizeof number, "%d", plant);
-        setenv("MNEME_PLANT", number, 1);
-        quiet();
-        alarm(UNIT_WAIT);
-        execl(program, program, (char *)NULL);
-        _exit(0);
-    }
-    if (pid < 0 || waitpid(pid, &status, 0) != pid) abort();
-    return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
-}
-
 static double now_seconds(void)
 {
     struct timespec t;
@@ -242,58 +243,134 @@ static double now_seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static const char *unit_name(const char *program)
+static double children_seconds(void)
 {
-    const char *name = strrchr(program, '/');
+    struct rusage usage;
 
-    return name ? name + 1 : program;
+    getrusage(RUSAGE_CHILDREN, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-/* The quickest first, for most bugs that unit tests see are seen by several; what the explorer
- * found before at the end. False: one fails as it is. */
-static bool units_sort(const struct options *options)
+/* met: a file for the bugs that it comes to; -1: nobody asks. */
+static bool unit_fails(const struct unit *unit, int plant, int met)
 {
-    double *seconds = calloc((size_t)options->unit_count + 1, sizeof *seconds);
-    bool good = seconds != NULL;
+    int status = 0;
+    pid_t pid;
 
-    for (int i = 0; good && i < options->unit_count; i++) {
-        char *unit = options->units[i];
-        double start = now_seconds(), took;
-        int at = i;
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0) {
+        rlim_t seconds = UNIT_SECONDS + (rlim_t)(5 * unit->processor);
+        struct rlimit limit = {seconds, seconds + 5};
+        char number[16];
 
-        good = !unit_fails(unit, MN_PLANT_NONE);
-        if (!good) printf("%s fails without a bug\n", unit);
-        took = now_seconds() - start;
-        if (strcmp(unit_name(unit), explored) == 0) took += (double)UNIT_WAIT;
-        for (; at > 0 && seconds[at - 1] > took; at--) {
-            seconds[at] = seconds[at - 1];
-            options->units[at] = options->units[at - 1];
-        }
-        seconds[at] = took;
-        options->units[at] = unit;
+        setrlimit(RLIMIT_CPU, &limit);
+        snprintf(number, sizeof number, "%d", plant);
+        setenv("MNEME_PLANT", number, 1);
+        snprintf(number, sizeof number, "%d", met);
+        if (met >= 0) setenv("MNEME_PLANTS_MET", number, 1);
+        quiet();
+        alarm(UNIT_WAIT + (unsigned)(5 * unit->seconds));
+        execl(unit->program, unit->program, (char *)NULL);
+        _exit(0);
     }
-    free(seconds);
+    if (pid < 0 || waitpid(pid, &status, 0) != pid) abort();
+    return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+}
+
+/* Runs it without a bug: what it takes, and which bugs it comes to. */
+static bool unit_measure(struct unit *unit)
+{
+    FILE *file = tmpfile();
+    double start = now_seconds(), before = children_seconds();
+    void *met = MAP_FAILED;
+    bool good;
+
+    if (file && ftruncate(fileno(file), MN_PLANT_END) == 0) {
+        met = mmap(NULL, MN_PLANT_END, PROT_READ | PROT_WRITE, MAP_SHARED, fileno(file), 0);
+    }
+    if (met == MAP_FAILED) abort();
+    unit->met = met;
+    unit->processor = UNIT_WAIT; /* no limit but a wide one */
+    unit->seconds = UNIT_WAIT;
+    good = !unit_fails(unit, MN_PLANT_NONE, fileno(file));
+    unit->processor = children_seconds() - before;
+    unit->seconds = now_seconds() - start;
+    fclose(file);
+    if (!good) printf("%s fails without a bug\n", unit->program);
     return good;
 }
 
-static pid_t units_start(const struct options *options, int plant, struct hit *found)
+static bool unit_may_see(const struct unit *unit, int plant)
+{
+    return unit->wild || unit->met[plant];
+}
+
+/* False: one fails as it is. */
+static bool units_measure(const struct options *options, struct unit *units)
+{
+    double seconds = 0;
+    int pairs = 0;
+
+    if (options->unit_count > UNITS_MAX) abort();
+    for (int i = 0; i < options->unit_count; i++) {
+        struct unit *unit = &units[i];
+        const char *name = strrchr(options->units[i], '/');
+
+        unit->program = options->units[i];
+        unit->name = name ? name + 1 : unit->program;
+        unit->wild = strstr(unit->name, "process") || strstr(unit->name, "threads");
+        if (!unit_measure(unit)) return false;
+        seconds += unit->processor;
+        for (int plant = 1; plant < MN_PLANT_END; plant++) pairs += unit_may_see(unit, plant);
+    }
+    if (options->unit_count == 0) return true;
+    printf("%d unit tests of %.0f s of processors; %d of %d times one of them comes to a bug\n",
+           options->unit_count, seconds, pairs, options->unit_count * (MN_PLANT_END - 1));
+    return true;
+}
+
+/* Those first that saw most bugs for their time; what the explorer found before at the end. */
+static double unit_worth(const struct unit *unit)
+{
+    double seen = (double)__atomic_load_n(&unit->seen, __ATOMIC_RELAXED);
+
+    if (strcmp(unit->name, explored) == 0) return 0;
+    return (seen + 0.5) / (unit->processor + 0.05);
+}
+
+/* The first that fails, 0: none does. */
+static int units_ask(struct unit *units, int count, int plant)
+{
+    bool asked[UNITS_MAX] = {false};
+
+    for (;;) {
+        int best = -1;
+
+        for (int i = 0; i < count; i++) {
+            if (asked[i] || !unit_may_see(&units[i], plant)) continue;
+            if (best < 0 || unit_worth(&units[i]) > unit_worth(&units[best])) best = i;
+        }
+        if (best < 0) return 0;
+        asked[best] = true;
+        if (!unit_fails(&units[best], plant, -1)) continue;
+        __atomic_fetch_add(&units[best].seen, 1, __ATOMIC_RELAXED);
+        return best + 1;
+    }
+}
+
+static pid_t units_start(const struct options *options, struct unit *units, int plant,
+                         struct hit *found)
 {
     pid_t pid;
 
     fflush(NULL);
     pid = fork();
     if (pid != 0) return pid;
-    for (int i = 0; i < options->unit_count && !found->unit; i++) {
-        if (unit_fails(options->units[i], plant)) found->unit = i + 1;
-    }
+    found->unit = units_ask(units, options->unit_count, plant);
+    found->over = true;
     _exit(0);
-}
-
-static const char *units_end(const struct options *options, pid_t pid, const struct hit *found)
-{
-    if (pid < 0 || waitpid(pid, NULL, 0) != pid) abort();
-    if (!found->unit) return NULL;
-    return unit_name(options->units[found->unit - 1]);
 }
 
 /* ---- the table ---- */
@@ -319,33 +396,63 @@ static void row_print(const struct row *row, bool units)
     fflush(stdout);
 }
 
-static int rows_run(const struct options *options, struct row *rows, struct hit *shared)
+struct run {
+    const struct options *options;
+    struct row *rows;
+    struct hit *shared; /* one a bug */
+    struct unit *units;
+    bool asking; /* the unit tests */
+};
+
+static void one_end(struct run *run, int plant, int status)
 {
-    int missed = 0, first = options->only > 0 ? options->only : 1;
-    int end = options->only > 0 ? options->only + 1 : MN_PLANT_END;
+    struct row *row = &run->rows[plant];
+    bool units = run->options->unit_count > 0;
 
-    for (int at = first; at < end; at += JOBS) {
-        pid_t pids[JOBS];
+    if (run->asking) {
+        int unit = run->shared[plant].unit;
 
-        for (int j = 0; j < JOBS && at + j < end; j++) {
-            pids[j] = look_start(options, at + j, options->checks, &shared[j]);
+        if (!run->shared[plant].over) abort();
+        if (unit) row->unit = run->units[unit - 1].name;
+        row->explored = row->unit && strcmp(row->unit, explored) == 0;
+    } else {
+        row->plant = plant;
+        row->caught = look_judge(status, &run->shared[plant], row->how);
+        row->found = run->shared[plant];
+        run->shared[plant].over = false;
+    }
+    if (run->asking == units) row_print(row, units);
+}
+
+/* All bugs, JOBS of them at once. */
+static void rows_run(struct run *run, int first, int end)
+{
+    const struct options *options = run->options;
+    pid_t pids[MN_PLANT_END] = {0};
+    int next = first, running = 0;
+
+    while (next < end || running > 0) {
+        int status = 0;
+        pid_t pid;
+
+        if (next < end && running < JOBS) {
+            struct hit *found = &run->shared[next];
+
+            pids[next] = run->asking ? units_start(options, run->units, next, found)
+                                     : look_start(options, next, options->checks, found);
+            next++;
+            running++;
+            continue;
         }
-        for (int j = 0; j < JOBS && at + j < end; j++) {
-            struct row *row = &rows[at + j];
-
-            row->plant = at + j;
-            row->caught = look_end(pids[j], &shared[j], row->how);
-            row->found = shared[j];
-            missed += !row->caught;
-            pids[j] = options->unit_count ? units_start(options, at + j, &shared[j]) : 0;
-        }
-        for (int j = 0; j < JOBS && at + j < end; j++) {
-            if (pids[j]) rows[at + j].unit = units_end(options, pids[j], &shared[j]);
-            rows[at + j].explored = rows[at + j].unit && !strcmp(rows[at + j].unit, explored);
-            row_print(&rows[at + j], options->unit_count > 0);
+        pid = waitpid(-1, &status, 0);
+        if (pid < 0) abort();
+        for (int plant = first; plant < next; plant++) {
+            if (pids[plant] != pid) continue;
+            pids[plant] = 0;
+            running--;
+            one_end(run, plant, status);
         }
     }
-    return missed;
 }
 
 /* A bug that this check alone sees. */
@@ -356,12 +463,14 @@ static bool check_off(const struct options *options, const struct row *rows, int
     int tries = 0;
 
     for (int plant = 1; plant < MN_PLANT_END && tries < TRIES_OFF; plant++) {
+        int status = 0;
         pid_t pid;
 
         if (!rows[plant].caught || rows[plant].found.finding.invariant != invariant) continue;
         tries++;
         pid = look_start(options, plant, CHECKS_ALL & ~(1u << invariant), shared);
-        if (look_end(pid, shared, how)) continue;
+        if (waitpid(pid, &status, 0) != pid) abort();
+        if (look_judge(status, shared, how)) continue;
         printf("without the check of I%d: %d %s is missed in %.1f s\n", invariant, plant,
                plants[plant].name, shared->seconds);
         return true;
@@ -398,33 +507,55 @@ static void options_read(int argc, char **argv, struct options *options)
     options->unit_count = argc - i;
 }
 
+static void sums_print(const struct options *options, const struct row *rows, int shown)
+{
+    int caught = 0, invisible = 0, known = 0;
+
+    for (int i = 1; i < MN_PLANT_END; i++) {
+        caught += rows[i].caught;
+        invisible += rows[i].caught && !rows[i].unit;
+        known += rows[i].caught && rows[i].explored;
+    }
+    printf("%d of %d planted bugs found", caught, MN_PLANT_END - 1);
+    if (options->unit_count) {
+        printf(", %d of them invisible to all unit tests, %d more but for %s", invisible, known,
+               explored);
+    }
+    printf("; %d of %d checks are needed\n", shown, INVARIANTS - 1);
+}
+
+static void *shared_memory(size_t size_bytes)
+{
+    void *memory =
+        mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (memory == MAP_FAILED) abort();
+    return memory;
+}
+
 int main(int argc, char **argv)
 {
     struct options options = {.seconds = 10, .seed = 1, .checks = CHECKS_ALL};
-    struct row *rows = calloc(MN_PLANT_END, sizeof *rows);
-    struct hit *shared = mmap(NULL, JOBS * sizeof *shared, PROT_READ | PROT_WRITE,
-                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    int missed, invisible = 0, known = 0, shown = 0;
+    struct run run = {.options = &options,
+                      .rows = calloc(MN_PLANT_END, sizeof *run.rows),
+                      .shared = shared_memory(MN_PLANT_END * sizeof *run.shared),
+                      .units = shared_memory(UNITS_MAX * sizeof *run.units)};
+    int first = 1, end = MN_PLANT_END, shown = 0, missed = 0;
 
-    if (!rows || shared == MAP_FAILED) return 2;
+    if (!run.rows) return 2;
     options_read(argc, argv, &options);
     if (options.only == 0) {
         fprintf(stderr, "there is no such planted bug\n");
         return 2;
     }
-    if (!units_sort(&options)) return 2;
-    missed = rows_run(&options, rows, shared);
+    if (options.only > 0) first = options.only, end = first + 1;
+    if (!units_measure(&options, run.units)) return 2;
+    rows_run(&run, first, end);
+    run.asking = true;
+    if (options.unit_count) rows_run(&run, first, end);
+    for (int i = first; i < end; i++) missed += !run.rows[i].caught;
     if (options.only > 0) return missed != 0;
-    for (int i = 1; i < MN_PLANT_END; i++) {
-        invisible += rows[i].caught && !rows[i].unit;
-        known += rows[i].caught && rows[i].explored;
-    }
-    for (int n = 1; n < INVARIANTS; n++) shown += check_off(&options, rows, n, shared);
-    printf("%d of %d planted bugs found", MN_PLANT_END - 1 - missed, MN_PLANT_END - 1);
-    if (options.unit_count) {
-        printf(", %d of them invisible to all unit tests, %d more but for %s", invisible, known,
-               explored);
-    }
-    printf("; %d of %d checks are needed\n", shown, INVARIANTS - 1);
+    for (int n = 1; n < INVARIANTS; n++) shown += check_off(&options, run.rows, n, run.shared);
+    sums_print(&options, run.rows, shown);
     return missed != 0;
 }

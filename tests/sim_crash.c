@@ -306,7 +306,8 @@ static int list_replay(const char *name, uint32_t effort, struct report *report)
 static int regressions(uint32_t effort, struct report *report)
 {
     return list_replay("tests/data/crash_regressions.txt", effort, report) +
-           list_replay("tests/data/planted_workloads.txt", effort, report);
+           list_replay("tests/data/planted_workloads.txt", effort, report) +
+           list_replay("tests/data/vector_workloads.txt", effort, report);
 }
 
 static bool options_read(int argc, char **argv, struct options *options)

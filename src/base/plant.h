@@ -121,7 +121,9 @@
     X(SETTLE_PAGES_CACHED, "and of the pages that they name") \
     X(UNSYNCED_STALE, "what a slot answers for has the commits of others in it") \
     X(DIGEST_UNDONE, "a digest is void when a page was placed in what was rolled back") \
-    X(PINS_FIRST_ANSWER, "below a pin there may be others, whatever the system answers first")
+    X(PINS_FIRST_ANSWER, "below a pin there may be others, whatever the system answers first") \
+    X(SETTLE_NOT_DROPPED, "the cache shows of the chosen version what the device has") \
+    X(READ_BACK_COMMIT, "a full commit over versions of others is read back too (Z3)")
 
 enum mn_plant {
     MN_PLANT_NONE,
@@ -132,7 +134,16 @@ enum mn_plant {
 };
 
 extern int mn_planted; /* the one that is on; the test program defines it */
-#define MN_PLANT(name) (mn_planted == MN_PLANT_##name)
+/* Which of them the program came to, on or not: a byte each. What does not come to a bug cannot see
+ * it. */
+extern unsigned char *mn_plants_met;
+
+static inline int mn_plant_is(enum mn_plant plant)
+{
+    mn_plants_met[plant] = 1;
+    return mn_planted == (int)plant;
+}
+#define MN_PLANT(name) mn_plant_is(MN_PLANT_##name)
 
 #else
 #define MN_PLANT(name) 0

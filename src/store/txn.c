@@ -476,7 +476,7 @@ static enum mn_status make_durable(struct mn_view *view, enum mn_sync_mode mode)
     /* What a large commit wrote is verified by nobody, so it must not be used anew before the
      * version is durable: that is now (Z4). */
     if (large && mode == MN_STORE_LAZY && !MN_PLANT(LAZY_LARGE_STAYS)) mode = MN_STORE_FULL;
-    others = writer->durable != writer->base.version;
+    others = writer->durable != writer->base.version && !MN_PLANT(READ_BACK_COMMIT);
     /* Even without syncs no slot may name more pages than the file has after a power loss. */
     if (large && (mode != MN_STORE_OFF || is_longer(view))) {
         if (!MN_PLANT(LARGE_NO_SYNC)) status = store->file->ops->sync(store->file);

@@ -237,7 +237,7 @@ struct shape {
     uint32_t weight; /* how often it is taken, against the others */
     uint32_t rounds; /* it is taken in every so-many-th round only: its workloads are long */
 };
-enum { SHAPES_MAX = 16 };
+enum { SHAPES_MAX = 20 };
 extern const struct shape shapes[];
 extern const uint32_t shape_count;
 /* The n-th workload of a shape under a seed. */

@@ -117,7 +117,8 @@ static bool names_place(void)
     const char *text = mn_error_last()->message;
 
     return strstr(text, "page") || strstr(text, "slot") || strstr(text, "version") ||
-           strstr(text, "the file is not") || strstr(text, "byte");
+           strstr(text, "the file is not") || strstr(text, "the file is empty") ||
+           strstr(text, "byte");
 }
 
 static uint64_t refused(struct trial *t, enum mn_status status, const char *what)

@@ -229,6 +229,20 @@ static void unsynced_draw(struct workload *w, uint64_t *random)
     }
 }
 
+/* The same with full commits among them: of one handle, or of the other. */
+static void mixed_draw(struct workload *w, uint64_t *random)
+{
+    if (below(random, 2)) add(w, 'v', 1, 0);
+    for (uint32_t i = 0; i < 7; i++) {
+        if (below(random, 8) == 0) add(w, 'k', below(random, 8), 0);
+        add_changes(w, random, 2);
+        if (below(random, 5) == 0) add_failed_sync(w, random);
+        add(w, below(random, 3) ? 'c' : 'j', 0, 0);
+        if (below(random, 4) == 0) add(w, 'w', 0, 0);
+        if (below(random, 6) == 0) add_failed_sync(w, random);
+    }
+}
+
 /* The first commits of a file, and what power loss leaves of it when it has just got its name. */
 static void new_draw(struct workload *w, uint64_t *random)
 {
@@ -271,6 +285,7 @@ const struct shape shapes[] = {
     {"lazy logs", {&layer_raw, &layer_trees}, MN_STORE_LAZY, log_draw, 1, 1},
     {"off", {&layer_raw, &layer_trees}, MN_STORE_OFF, unsynced_draw, 5, 1},
     {"new file", {&layer_raw, &layer_raw}, MN_STORE_FULL, new_draw, 1, 1},
+    {"full among lazy", {&layer_raw, &layer_trees}, MN_STORE_LAZY, mixed_draw, 1, 1},
     {"vectors", {&layer_vectors, &layer_vectors}, MN_STORE_FULL, vectors_draw, 1, 4},
     {"lazy vectors", {&layer_vectors, &layer_vectors}, MN_STORE_LAZY, vectors_draw, 1, 4},
 };

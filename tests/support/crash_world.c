@@ -14,6 +14,7 @@
  *   g the armed fault meets a commit that makes the file longer: unexplored ones until then
  *   x in the midst of the next operation the other handle commits, reads, or opens again
  *   n a handle reads the newest version   y what was committed is made durable
+ *   j commit with a sync, where commits are without
  *   i the file's first commits are explored too, from when it gets its name (of raw pages only)
  */
 #include <inttypes.h>
@@ -380,6 +381,21 @@ static void promise(struct world *w)
     if (!w->x->finding.invariant) world_guards_set(w);
 }
 
+/* Handles of one file may use different modes: a full commit makes all before it durable. */
+static void full_commit(struct world *w)
+{
+    struct mn_store *store = world_writer(w)->store;
+    uint64_t before = w->published;
+
+    if (!w->in_txn) return;
+    mn_store_set_sync(store, MN_STORE_FULL);
+    txn_commit(w);
+    store = world_writer(w)->store;
+    if (store) mn_store_set_sync(store, w->place.sync);
+    if (!world_is_unsynced(w) || w->x->finding.invariant || w->uncertain || w->lost) return;
+    if (w->published != before && !w->record->died) world_promised(w);
+}
+
 /* Manifests fill the slot's tail, log pages and, where it is short, the log. */
 static void many_commits(struct world *w, uint32_t count)
 {
@@ -487,6 +503,7 @@ static void op_run(struct world *w, const struct op *op)
     case 'b': big_put(w, op); break;
     case 'm': last_again(w); break;
     case 'c': txn_commit(w); break;
+    case 'j': full_commit(w); break;
     case 'a': txn_abort(w); break;
     case 's': savepoint_begin(w); break;
     case 'r': savepoint_back(w); break;
