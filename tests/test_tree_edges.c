@@ -10,7 +10,7 @@
 #include "support/status.h"
 #include "support/test.h"
 
-enum { KEYS = 240, LONGEST = 2400, SMALL = 512 };
+enum { KEYS = 240, LONGEST = 3000, SMALL = 512 };
 
 static struct mn_store *store_open(uint32_t page_size)
 {
