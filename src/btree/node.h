@@ -150,6 +150,12 @@ static inline const uint8_t *mn_node_child_at(const uint8_t *page, uint32_t inde
     return page + MN_PAGE_HEADER + 8 * mn_node_count(page) + (size_t)MN_CHILD_BYTES * index;
 }
 
+/* The first bytes of a key behind the node's prefix, as a number. */
+static inline uint32_t mn_node_head(const uint8_t *page, uint32_t index)
+{
+    return mn_get_u32(page + MN_PAGE_HEADER + 4 * (size_t)index);
+}
+
 static inline struct mn_ref mn_node_child(const uint8_t *page, uint32_t index)
 {
     return mn_get_ref(mn_node_child_at(page, index));
