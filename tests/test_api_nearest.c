@@ -14,11 +14,6 @@ enum { DIMS = 9, ROWS = 3000, MOST = 50 };
 static mn_db *db;
 static uint64_t seed;
 
-static void run(const char *sql)
-{
-    if (mn_exec(db, sql, NULL, NULL) != MN_OK) fail_msg("%s: %s", sql, mn_errmsg(db));
-}
-
 /* Whole numbers, so that many rows are equally near. */
 static void vector_draw(float *vector)
 {
@@ -34,7 +29,7 @@ static void rows_put(const char *table, bool text_keys)
                           {.type = MN_TYPE_VECTOR, .length = DIMS, .as.p = vector}};
     mn_fields row = {sizeof row, 2, names, values};
 
-    run("BEGIN WRITE");
+    api_exec(db, "BEGIN WRITE");
     for (int i = 0; i < ROWS; i++) {
         vector_draw(vector);
         values[0].as.i = i * 7 % ROWS;
@@ -44,7 +39,7 @@ static void rows_put(const char *table, bool text_keys)
         }
         api_expect(db, mn_put(db, table, &row, NULL), MN_OK);
     }
-    run("COMMIT");
+    api_exec(db, "COMMIT");
 }
 
 static mn_nearest_list list_of(const float *query, size_t k, mn_datum *keys, double *distances)
@@ -116,11 +111,11 @@ static void tables_open(void)
 {
     seed = test_seed();
     assert_int_equal(mn_open(NULL, MN_MEMORY, &db), MN_OK);
-    run("CREATE TABLE plain (id INT PRIMARY KEY, v VECTOR(9));"
-        "CREATE TABLE coded (id INT PRIMARY KEY, v VECTOR(9));"
-        "CREATE TABLE named (id TEXT PRIMARY KEY, v VECTOR(9));"
-        "CREATE INDEX i ON coded (v) USING vector WITH (metric = l2);"
-        "CREATE INDEX j ON named (v) USING vector WITH (metric = cosine)");
+    api_exec(db, "CREATE TABLE plain (id INT PRIMARY KEY, v VECTOR(9));"
+                 "CREATE TABLE coded (id INT PRIMARY KEY, v VECTOR(9));"
+                 "CREATE TABLE named (id TEXT PRIMARY KEY, v VECTOR(9));"
+                 "CREATE INDEX i ON coded (v) USING vector WITH (metric = l2);"
+                 "CREATE INDEX j ON named (v) USING vector WITH (metric = cosine)");
     rows_put("plain", false);
     rows_put("coded", false);
     rows_put("named", true);
@@ -160,14 +155,14 @@ static void snapshots_and_transactions_see_their_rows(void **state)
     vector_draw(query);
     mn_nearest_list list = list_of(query, 5, keys, distances);
     api_expect(db, mn_snapshot(db, 0, &snap), MN_OK);
-    run("BEGIN WRITE; DELETE FROM coded WHERE id < 2900");
+    api_exec(db, "BEGIN WRITE; DELETE FROM coded WHERE id < 2900");
     compare("coded", NULL, &list);
     compare("coded", snap, &list);
     assert_int_equal(list.count, 5);
-    run("DELETE FROM coded WHERE id < 2998");
+    api_exec(db, "DELETE FROM coded WHERE id < 2998");
     compare("coded", NULL, &list);
     assert_int_equal(list.count, 2);
-    run("ROLLBACK");
+    api_exec(db, "ROLLBACK");
     compare("coded", NULL, &list);
     compare("coded", snap, &list);
     mn_snapshot_end(snap);
@@ -182,8 +177,8 @@ static void mistakes_are_told(void **state)
 
     (void)state;
     tables_open();
-    run("CREATE TABLE two (id INT PRIMARY KEY, v VECTOR(9), w VECTOR(9));"
-        "CREATE TABLE none (id INT PRIMARY KEY)");
+    api_exec(db, "CREATE TABLE two (id INT PRIMARY KEY, v VECTOR(9), w VECTOR(9));"
+                 "CREATE TABLE none (id INT PRIMARY KEY)");
     api_expect(db, mn_nearest(db, NULL, "plain", &list), MN_OK);
     assert_int_equal(list.count, 3);
     api_expect(db, mn_nearest(db, NULL, "gone", &list), MN_SCHEMA);
@@ -217,8 +212,8 @@ static void mistakes_are_told(void **state)
     api_expect(db, mn_nearest(db, NULL, "plain", &list), MN_MISUSE);
     api_expect(db, mn_nearest(db, NULL, "plain", NULL), MN_MISUSE);
     assert_int_equal(mn_nearest(NULL, NULL, "plain", &other), MN_MISUSE);
-    run("CREATE INDEX a ON plain (v) USING vector WITH (metric = l2);"
-        "CREATE INDEX b ON plain (v) USING vector WITH (metric = cosine)");
+    api_exec(db, "CREATE INDEX a ON plain (v) USING vector WITH (metric = l2);"
+                 "CREATE INDEX b ON plain (v) USING vector WITH (metric = cosine)");
     query[3] = 1;
     other = list_of(query, 3, keys, NULL);
     api_expect(db, mn_nearest(db, NULL, "plain", &other), MN_SCHEMA);

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "index/vector/ann_many.h"
 #include "support/api.h"
+#include "support/near.h"
 #include "support/test.h"
 
 enum { DIMS = 12, ROWS = 5000, QUERIES = 600, MOST = 220, STRIDE = DIMS + 3 };
@@ -19,18 +20,6 @@ static float queries[QUERIES * STRIDE];
 static mn_datum keys[QUERIES * MOST];
 static double distances[QUERIES * MOST];
 static size_t counts[QUERIES];
-
-static const struct mn_ann_limits small = {.flat_max = 300,
-                                           .cluster_max = 48,
-                                           .cluster_min = 8,
-                                           .cluster_rows = 30,
-                                           .few_vectors = 100,
-                                           .few_passing = 50};
-
-static void run(const char *sql)
-{
-    if (mn_exec(db, sql, NULL, NULL) != MN_OK) fail_msg("%s: %s", sql, mn_errmsg(db));
-}
 
 /* Few different values, so that some distances are equal. */
 static void vector_draw(float *vector)
@@ -48,7 +37,7 @@ static void rows_put(const char *table, bool text_keys)
                           {.type = MN_TYPE_VECTOR, .length = DIMS, .as.p = vector}};
     mn_fields row = {sizeof row, 3, names, values};
 
-    run("BEGIN WRITE");
+    api_exec(db, "BEGIN WRITE");
     for (int i = 0; i < ROWS; i++) {
         vector_draw(vector);
         values[0].as.i = i * 7 % ROWS;
@@ -59,21 +48,22 @@ static void rows_put(const char *table, bool text_keys)
         }
         api_expect(db, mn_put(db, table, &row, NULL), MN_OK);
     }
-    run("COMMIT");
+    api_exec(db, "COMMIT");
 }
 
 static void tables_open(void)
 {
     seed = test_seed();
-    mn_ann_limits = small;
+    mn_ann_limits = near_limits_small;
     assert_int_equal(mn_open(NULL, MN_MEMORY, &db), MN_OK);
-    run("CREATE TABLE plain (id INT PRIMARY KEY, part INT, v VECTOR(12));"
-        "CREATE TABLE near (id INT PRIMARY KEY, part INT, v VECTOR(12));"
-        "CREATE TABLE named (id TEXT PRIMARY KEY, part INT, v VECTOR(12));"
-        "CREATE TABLE parted (id INT PRIMARY KEY, part INT, v VECTOR(12));"
-        "CREATE INDEX i ON near (v) USING vector WITH (metric = l2);"
-        "CREATE INDEX j ON named (v) USING vector WITH (metric = cosine);"
-        "CREATE INDEX k ON parted (v) USING vector WITH (metric = dot, partition = (part))");
+    api_exec(db,
+             "CREATE TABLE plain (id INT PRIMARY KEY, part INT, v VECTOR(12));"
+             "CREATE TABLE near (id INT PRIMARY KEY, part INT, v VECTOR(12));"
+             "CREATE TABLE named (id TEXT PRIMARY KEY, part INT, v VECTOR(12));"
+             "CREATE TABLE parted (id INT PRIMARY KEY, part INT, v VECTOR(12));"
+             "CREATE INDEX i ON near (v) USING vector WITH (metric = l2);"
+             "CREATE INDEX j ON named (v) USING vector WITH (metric = cosine);"
+             "CREATE INDEX k ON parted (v) USING vector WITH (metric = dot, partition = (part))");
     rows_put("plain", false);
     rows_put("near", false);
     rows_put("named", true);
@@ -183,11 +173,11 @@ static void rounds_and_searches_alone(void **state)
     batch.effort = 100000;
     compare("near", snap, &batch);
     mn_snapshot_end(snap);
-    run("PRAGMA memory_limit = 65536");
+    api_exec(db, "PRAGMA memory_limit = 65536");
     batch = batch_of(40, 5);
     compare("near", NULL, &batch);
-    run("PRAGMA memory_limit = 268435456");
-    run("DELETE FROM near WHERE id % 3 <> 1");
+    api_exec(db, "PRAGMA memory_limit = 268435456");
+    api_exec(db, "DELETE FROM near WHERE id % 3 <> 1");
     compare("near", NULL, &batch);
     batch.effort = 200;
     compare("near", NULL, &batch);
@@ -200,11 +190,13 @@ static void a_transaction_sees_its_own_rows(void **state)
 
     (void)state;
     tables_open();
-    run("BEGIN WRITE; DELETE FROM near WHERE id % 2 = 0; UPDATE near SET v = [1,2,3,4,5,6,7,8,9,"
+    api_exec(
+        db,
+        "BEGIN WRITE; DELETE FROM near WHERE id % 2 = 0; UPDATE near SET v = [1,2,3,4,5,6,7,8,9,"
         "10,11,12] WHERE id < 40");
     compare("near", NULL, &batch);
     assert_int_equal(counts[7], 8);
-    run("ROLLBACK");
+    api_exec(db, "ROLLBACK");
     compare("near", NULL, &batch);
     assert_int_equal(mn_close(db), MN_OK);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "mneme.h"
+#include "support/api.h"
 #include "support/test.h"
 
 enum { ROWS = 2000, DIMS = 5 };
@@ -21,11 +22,6 @@ static const float query[DIMS] = {0.3f, -1, 0.5f, 2, 0.1f};
 static int key_of(int i)
 {
     return i * 7919 % 10007;
-}
-
-static void run(const char *sql)
-{
-    if (mn_exec(db, sql, NULL, NULL) != MN_OK) fail_msg("%s: %s", sql, mn_errmsg(db));
 }
 
 /* Every 10th row has no vector, every 13th a zero one, every 7th that of the row before it; part of
@@ -51,7 +47,7 @@ static int rows_open(void **state)
     (void)state;
     vectors_make(&seed);
     if (mn_open(NULL, MN_MEMORY, &db) != MN_OK) return -1;
-    run("CREATE TABLE t (key TEXT PRIMARY KEY, n INT NOT NULL, v VECTOR(5)); BEGIN");
+    api_exec(db, "CREATE TABLE t (key TEXT PRIMARY KEY, n INT NOT NULL, v VECTOR(5)); BEGIN");
     if (mn_prepare(db, "INSERT INTO t VALUES ($key, $n, $v)", MN_ALL, &stmt, NULL) != MN_OK) {
         return -1;
     }
@@ -67,7 +63,7 @@ static int rows_open(void **state)
         mn_reset(stmt);
     }
     mn_finalize(stmt);
-    run("COMMIT");
+    api_exec(db, "COMMIT");
     return 0;
 }
 
@@ -248,14 +244,14 @@ static void within_caps_the_distance(void **state)
 static void the_index_names_the_metric(void **state)
 {
     (void)state;
-    run("CREATE INDEX t_v ON t (v) USING vector WITH (metric = l2)");
+    api_exec(db, "CREATE INDEX t_v ON t (v) USING vector WITH (metric = l2)");
     model_make(1, 1, 0, false);
     compare("SELECT n, distance FROM t NEAREST 10 TO $q", 0, 10);
-    run("CREATE INDEX t_w ON t (v) USING vector WITH (metric = dot)");
+    api_exec(db, "CREATE INDEX t_w ON t (v) USING vector WITH (metric = dot)");
     mn_stmt *stmt;
     assert_int_equal(mn_prepare(db, "SELECT n FROM t NEAREST 1 TO $q", MN_ALL, &stmt, NULL),
                      MN_SCHEMA);
-    run("DROP INDEX t_v; DROP INDEX t_w");
+    api_exec(db, "DROP INDEX t_v; DROP INDEX t_w");
 }
 
 /* What a statement answers, with the vector bound if it has a parameter. */
@@ -293,7 +289,8 @@ static void bad_questions_are_refused(void **state)
 static void a_writer_finds_what_it_wrote(void **state)
 {
     (void)state;
-    run("BEGIN; UPDATE t SET v = [9, 9, 9, 9, 9] WHERE n = 50; DELETE FROM t WHERE n = 51;");
+    api_exec(db,
+             "BEGIN; UPDATE t SET v = [9, 9, 9, 9, 9] WHERE n = 50; DELETE FROM t WHERE n = 51;");
     mn_stmt *stmt;
     assert_int_equal(mn_prepare(db,
                                 "SELECT n, distance, rank FROM t NEAREST 1 TO [8, 9, 9, 9, 9] "
@@ -305,7 +302,7 @@ static void a_writer_finds_what_it_wrote(void **state)
     assert_true(mn_col_float(stmt, 1) == 1 && mn_col_int(stmt, 2) == 1);
     assert_int_equal(mn_step(stmt), MN_DONE);
     mn_finalize(stmt);
-    run("ROLLBACK");
+    api_exec(db, "ROLLBACK");
     model_make(1, 1, 0, false);
     compare("SELECT n, distance FROM t NEAREST 2000 TO $q METRIC l2", 0, 2000);
 }

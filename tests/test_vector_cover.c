@@ -29,11 +29,6 @@ static mn_db *db;
 static uint64_t seed;
 static struct row now[ROWS], before[ROWS];
 
-static void run(const char *sql)
-{
-    if (mn_exec(db, sql, NULL, NULL) != MN_OK) fail_msg("%s: %s", sql, mn_errmsg(db));
-}
-
 static uint64_t chance(uint64_t n)
 {
     return test_random(&seed) % n;
@@ -357,7 +352,7 @@ static void index_make(const char *table, bool partition, bool covers)
     snprintf(sql, sizeof sql, "CREATE INDEX %s_v ON %s (v) USING vector WITH (metric = l2%s%s)",
              table, table, partition ? ", partition = (part)" : "",
              covers ? ", cover = (a, f, b, d), time = ts" : "");
-    run(sql);
+    api_exec(db, sql);
 }
 
 static void walk(bool partition)
@@ -372,7 +367,7 @@ static void walk(bool partition)
     assert_int_equal(mn_open(NULL, MN_MEMORY, &db), MN_OK);
     for (int t = 0; t < 2; t++) {
         snprintf(sql, sizeof sql, "CREATE TABLE %s %s", t ? "u" : "t", kinds);
-        run(sql);
+        api_exec(db, sql);
     }
     for (int i = 0; i < ROWS; i++) row_change(); /* half of them before there is an index */
     index_make("t", partition, true);
@@ -381,13 +376,13 @@ static void walk(bool partition)
     for (int i = 0; i < ROWS; i++) row_change();
     questions(partition, 250);
     memcpy(before, now, sizeof now);
-    run("BEGIN WRITE");
+    api_exec(db, "BEGIN WRITE");
     for (int i = 0; i < ROWS / 2; i++) row_change();
     questions(partition, 150);
-    run("ROLLBACK");
+    api_exec(db, "ROLLBACK");
     memcpy(now, before, sizeof now);
     questions(partition, 100);
-    run("PRAGMA maintain");
+    api_exec(db, "PRAGMA maintain");
     questions(partition, 50);
     assert_int_equal(mn_close(db), MN_OK);
 }
@@ -440,15 +435,17 @@ static void numbers_at_the_edge(void **state)
 {
     (void)state;
     assert_int_equal(mn_open(NULL, MN_MEMORY, &db), MN_OK);
-    run("CREATE TABLE e (id INT PRIMARY KEY, i INT, f FLOAT, v VECTOR(2)); CREATE INDEX ON e (v) "
+    api_exec(
+        db,
+        "CREATE TABLE e (id INT PRIMARY KEY, i INT, f FLOAT, v VECTOR(2)); CREATE INDEX ON e (v) "
         "USING vector WITH (cover = (i, f))");
     for (int i = 0; i < 40; i++) numbers_run("INSERT INTO e (id, v) VALUES ($1, [1, 2])", i, 0);
-    run("UPDATE e SET i = 9223372036854775807, f = 0.0 WHERE id = 0;"
-        "UPDATE e SET i = -9223372036854775808, f = -0.0 WHERE id = 1;"
-        "UPDATE e SET i = 0, f = -1e308 WHERE id = 3;"
-        "UPDATE e SET i = -1, f = 5e-324 WHERE id = 4;"
-        "UPDATE e SET f = 9007199254740992.0 WHERE id = 5;"
-        "UPDATE e SET f = 9007199254740996.0 WHERE id = 6");
+    api_exec(db, "UPDATE e SET i = 9223372036854775807, f = 0.0 WHERE id = 0;"
+                 "UPDATE e SET i = -9223372036854775808, f = -0.0 WHERE id = 1;"
+                 "UPDATE e SET i = 0, f = -1e308 WHERE id = 3;"
+                 "UPDATE e SET i = -1, f = 5e-324 WHERE id = 4;"
+                 "UPDATE e SET f = 9007199254740992.0 WHERE id = 5;"
+                 "UPDATE e SET f = 9007199254740996.0 WHERE id = 6");
     assert_int_equal(count_of("i > 9223372036854775807"), 0);
     assert_int_equal(count_of("i >= 9223372036854775807"), 1);
     assert_int_equal(count_of("i < -9223372036854775808"), 0);
@@ -499,7 +496,7 @@ static void mistakes_are_told_with_their_place(void **state)
         sprintf(cover + strlen(cover), "%sc%d", i ? ", " : "", i);
     }
     snprintf(sql, sizeof sql, "CREATE TABLE c (%s ts TIMESTAMP, s TEXT, v VECTOR(2))", columns);
-    run(sql);
+    api_exec(db, sql);
     refuses("cover = (c1, nosuch)", MN_SCHEMA, "nosuch)", "nosuch");
     refuses("cover = (c1, s)", MN_TYPE, "s))", "\"s\" is TEXT");
     refuses("cover = v", MN_TYPE, "v)", "\"v\" is VECTOR(2)");
@@ -518,8 +515,8 @@ static void mistakes_are_told_with_their_place(void **state)
     snprintf(sql, sizeof sql, "cover = (%s), time = ts", cover);
     refuses(sql, MN_TOOBIG, "ts)", "at most 15");
     snprintf(sql, sizeof sql, "CREATE INDEX ON c (v) USING vector WITH (cover = (%s))", cover);
-    run(sql);
-    run("INSERT INTO c (c0, c14, v) VALUES (1, 2, [1, 2]), (3, 4, [1, 3])");
+    api_exec(db, sql);
+    api_exec(db, "INSERT INTO c (c0, c14, v) VALUES (1, 2, [1, 2]), (3, 4, [1, 3])");
     check();
     assert_int_equal(mn_close(db), MN_OK);
 }
@@ -535,17 +532,17 @@ static void definitions_come_back(void **state)
         char sql[300], first[400];
 
         assert_int_equal(mn_open(NULL, MN_MEMORY, &db), MN_OK);
-        run("CREATE TABLE d (p TEXT, a INT, \"select\" BOOL, ts TIMESTAMP, v VECTOR(2))");
+        api_exec(db, "CREATE TABLE d (p TEXT, a INT, \"select\" BOOL, ts TIMESTAMP, v VECTOR(2))");
         snprintf(sql, sizeof sql, "CREATE INDEX i ON d (v) USING vector WITH (metric = l2, %s)",
                  ways[i]);
-        run(sql);
+        api_exec(db, sql);
         mn_stmt *stmt = prepare("SELECT sql FROM indexes() WHERE name = 'i'");
         assert_int_equal(mn_step(stmt), MN_ROW);
         snprintf(first, sizeof first, "%s", mn_col_text(stmt, 0, NULL));
         mn_finalize(stmt);
         assert_non_null(strstr(first, ways[i]));
-        run("DROP INDEX i");
-        run(first);
+        api_exec(db, "DROP INDEX i");
+        api_exec(db, first);
         stmt = prepare("SELECT sql FROM indexes() WHERE name = 'i'");
         assert_int_equal(mn_step(stmt), MN_ROW);
         assert_string_equal(mn_col_text(stmt, 0, NULL), first);
@@ -567,22 +564,24 @@ static void copies(void **state)
                  "CREATE TABLE %s (id INT PRIMARY KEY, i INT, f FLOAT, v VECTOR(2)); CREATE INDEX "
                  "ON %s (v) USING vector WITH (cover = (i, f))",
                  t ? "e" : "source", t ? "e" : "source");
-        run(sql);
+        api_exec(db, sql);
     }
-    run("INSERT INTO source SELECT g, g % 5, CASE WHEN g % 3 = 0 THEN NULL ELSE g / 2.0 END, "
-        "CASE WHEN g % 7 = 0 THEN NULL ELSE [g, 1] END FROM generate_series(1, 60) g");
+    api_exec(db,
+             "INSERT INTO source SELECT g, g % 5, CASE WHEN g % 3 = 0 THEN NULL ELSE g / 2.0 END, "
+             "CASE WHEN g % 7 = 0 THEN NULL ELSE [g, 1] END FROM generate_series(1, 60) g");
     check();
     snprintf(sql, sizeof sql, "COPY source TO '%s/rows.csv'", folder);
-    run(sql);
+    api_exec(db, sql);
     for (int t = 0; t < 2; t++) {
-        run(t ? "INSERT INTO e SELECT g + 100, 9, 9.0, [g, 2] FROM generate_series(1, 300) g"
-              : "SELECT 1");
+        api_exec(db,
+                 t ? "INSERT INTO e SELECT g + 100, 9, 9.0, [g, 2] FROM generate_series(1, 300) g"
+                   : "SELECT 1");
         snprintf(sql, sizeof sql, "COPY e FROM '%s/rows.csv'", folder);
-        run(sql);
+        api_exec(db, sql);
         check();
         assert_int_equal(count_of("i = 2"), 10);
         assert_int_equal(count_of("i < 3 AND f > 10.0"), 13);
-        run("DELETE FROM e WHERE id <= 60");
+        api_exec(db, "DELETE FROM e WHERE id <= 60");
         check();
         assert_int_equal(count_of("i = 2"), 0);
     }

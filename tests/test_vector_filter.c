@@ -12,6 +12,7 @@
 #include "index/vector/ann.h"
 #include "index/vector/distance.h"
 #include "mneme.h"
+#include "support/api.h"
 #include "support/near.h"
 #include "support/test.h"
 
@@ -38,11 +39,6 @@ static mn_db *db;
 static uint64_t seed;
 static struct row now[IDS + 1], before[IDS + 1];
 static float heaps[HEAPS][DIMS];
-
-static void run(const char *sql)
-{
-    if (mn_exec(db, sql, NULL, NULL) != MN_OK) fail_msg("%s: %s", sql, mn_errmsg(db));
-}
 
 static uint64_t chance(uint64_t n)
 {
@@ -120,15 +116,17 @@ static void rows_make(const char *index)
         for (int i = 0; i < DIMS; i++) heaps[h][i] = 2 * unit();
     }
     assert_int_equal(mn_open(NULL, MN_MEMORY, &db), MN_OK);
-    run("CREATE TABLE t (id INT PRIMARY KEY, ts TIMESTAMP, part INT, rnd INT, bare INT, lab INT, "
+    api_exec(
+        db,
+        "CREATE TABLE t (id INT PRIMARY KEY, ts TIMESTAMP, part INT, rnd INT, bare INT, lab INT, "
         "v VECTOR(16)); CREATE INDEX ON t (ts); CREATE INDEX ON t (rnd); CREATE INDEX ON t (lab); "
         "BEGIN WRITE");
     insert = prepare("UPSERT INTO t (id, ts, part, rnd, bare, lab, v) VALUES ($1, $2, $3, $4, $5, "
                      "$6, $7)");
     for (int64_t id = 0; id < ROWS / 2; id++) row_write(insert, id);
-    run(index);
+    api_exec(db, index);
     for (int64_t id = ROWS / 2; id < ROWS; id++) row_write(insert, id);
-    run("COMMIT");
+    api_exec(db, "COMMIT");
     mn_finalize(insert);
 }
 
@@ -308,11 +306,11 @@ static void walk(const char *index, const struct mn_ann_limits *limits, bool exa
     questions(40);
     tallies_judge(exact_partitions);
     memcpy(before, now, sizeof now);
-    run("BEGIN WRITE");
+    api_exec(db, "BEGIN WRITE");
     rows_change();
     questions(40);
     tallies_judge(exact_partitions);
-    run("ROLLBACK");
+    api_exec(db, "ROLLBACK");
     memcpy(now, before, sizeof now);
     questions(5);
     memset(tallies, 0, sizeof tallies);
@@ -352,9 +350,9 @@ static void follow_commits(enum kind kind, const char *index)
         assert_non_null(plan);
         assert_non_null(strstr(plan, "rows that pass kept from run to run"));
         mn_free(plan);
-        run("BEGIN WRITE");
+        api_exec(db, "BEGIN WRITE");
         rows_change();
-        run("COMMIT");
+        api_exec(db, "COMMIT");
     }
     mn_finalize(stmt);
     for (enum kind k = 0; k < KINDS; k++) wrong += tallies[k].wanted - tallies[k].hits;

@@ -11,6 +11,7 @@
 #include "index/vector/ann.h"
 #include "index/vector/distance.h"
 #include "mneme.h"
+#include "support/api.h"
 #include "support/near.h"
 #include "support/test.h"
 
@@ -27,11 +28,6 @@ struct row {
 
 /* The model: what the transaction sees, and what it goes back to. */
 static struct row now[IDS + 1], saved[IDS + 1], begun[IDS + 1];
-
-static void run(const char *sql)
-{
-    if (mn_exec(db, sql, NULL, NULL) != MN_OK) fail_msg("%s: %s", sql, mn_errmsg(db));
-}
 
 static uint64_t chance(uint64_t n)
 {
@@ -84,7 +80,7 @@ static void row_write(bool update)
     snprintf(sql, sizeof sql, "UPSERT INTO t (id, part, value, e) VALUES (%lld, %lld, %lld, %s)",
              (long long)id, (long long)row->part, (long long)row->value,
              row->has_vector ? vector_text(row->vector) : "NULL");
-    run(sql);
+    api_exec(db, sql);
 }
 
 static void row_delete(void)
@@ -93,7 +89,7 @@ static void row_delete(void)
     char sql[100];
 
     snprintf(sql, sizeof sql, "DELETE FROM t WHERE id = %lld", (long long)id);
-    run(sql);
+    api_exec(db, sql);
     now[id].there = false;
 }
 
@@ -122,7 +118,7 @@ static void id_move(void)
     if (!now[from].there || now[to].there) return;
     snprintf(sql, sizeof sql, "UPDATE t SET id = %lld WHERE id = %lld", (long long)to,
              (long long)from);
-    run(sql);
+    api_exec(db, sql);
     now[to] = now[from];
     now[from].there = false;
 }
@@ -226,7 +222,7 @@ static void transaction_run(void)
     bool savepoint = false;
 
     memcpy(begun, now, sizeof now);
-    run("BEGIN WRITE");
+    api_exec(db, "BEGIN WRITE");
     for (int i = 0; i < steps; i++) {
         switch (chance(12)) {
         case 0: statement_fail(); break;
@@ -234,13 +230,13 @@ static void transaction_run(void)
         case 2:
         case 3: row_delete(); break;
         case 4:
-            run("SAVEPOINT s");
+            api_exec(db, "SAVEPOINT s");
             memcpy(saved, now, sizeof now);
             savepoint = true;
             break;
         case 5:
             if (!savepoint) break;
-            run("ROLLBACK TO s");
+            api_exec(db, "ROLLBACK TO s");
             memcpy(now, saved, sizeof now);
             break;
         case 6: ask((enum mn_metric)chance(3), chance(2) != 0); break;
@@ -248,10 +244,10 @@ static void transaction_run(void)
         }
     }
     if (chance(5) == 0) {
-        run("ROLLBACK");
+        api_exec(db, "ROLLBACK");
         memcpy(now, begun, sizeof now);
     } else {
-        run("COMMIT");
+        api_exec(db, "COMMIT");
     }
 }
 
@@ -260,15 +256,10 @@ static void begin(const char *index)
     memset(now, 0, sizeof now);
     seed = test_seed();
     asked = found_hits = found_wanted = 0;
-    mn_ann_limits = (struct mn_ann_limits){.flat_max = 120,
-                                           .cluster_max = 32,
-                                           .cluster_min = 6,
-                                           .cluster_rows = 20,
-                                           .few_vectors = 4,
-                                           .few_passing = 4};
+    mn_ann_limits = near_limits_tiny;
     assert_int_equal(mn_open(NULL, MN_MEMORY, &db), MN_OK);
-    run("CREATE TABLE t (id INT PRIMARY KEY, part INT, value INT, e VECTOR(12))");
-    run(index);
+    api_exec(db, "CREATE TABLE t (id INT PRIMARY KEY, part INT, value INT, e VECTOR(12))");
+    api_exec(db, index);
 }
 
 static void walk(const char *index, enum mn_metric metric)
@@ -281,16 +272,16 @@ static void walk(const char *index, enum mn_metric metric)
         if (round % 20 == 19) all_check();
     }
     for (int i = 0; i < 1000; i++) ask(metric, false);
-    run("DROP INDEX v");
+    api_exec(db, "DROP INDEX v");
     all_check();
-    run(index); /* built over rows */
+    api_exec(db, index); /* built over rows */
     all_check();
     for (int i = 0; i < 100; i++) ask(metric, i % 2 == 0);
-    run("DELETE FROM t WHERE value < 60");
+    api_exec(db, "DELETE FROM t WHERE value < 60");
     for (int64_t id = 1; id <= IDS; id++) now[id].there = now[id].there && now[id].value >= 60;
     all_check();
     for (int i = 0; i < 100; i++) ask(metric, i % 2 == 0);
-    run("DELETE FROM t");
+    api_exec(db, "DELETE FROM t");
     memset(now, 0, sizeof now);
     all_check();
     ask(metric, true);
@@ -343,17 +334,17 @@ static void churn_keeps_recall(void **state)
     begin(index);
     effort = 6;
     for (int i = 0; i < IDS; i++) row_write(false);
-    run("BEGIN WRITE");
+    api_exec(db, "BEGIN WRITE");
     for (int i = 0; i < 5 * IDS; i++) {
-        if (i % 200 == 199) run("COMMIT; BEGIN WRITE");
+        if (i % 200 == 199) api_exec(db, "COMMIT; BEGIN WRITE");
         row_delete();
         row_write(false);
     }
-    run("COMMIT");
+    api_exec(db, "COMMIT");
     all_check();
     double churned = recall_now(MN_METRIC_L2);
-    run("DROP INDEX v");
-    run(index);
+    api_exec(db, "DROP INDEX v");
+    api_exec(db, index);
     double fresh = recall_now(MN_METRIC_L2);
     print_message("recall with 6 lists: %.3f after churn, %.3f built anew\n", churned, fresh);
     assert_true(churned >= fresh - 0.03);
@@ -379,7 +370,7 @@ static void any_dimension(void **state)
                  "CREATE TABLE d%d (id INT PRIMARY KEY, e VECTOR(%d));"
                  "CREATE INDEX ON d%d (e) USING vector WITH (metric = %s)",
                  dims[d], dims[d], dims[d], mn_metric_name((enum mn_metric)(d % 3)));
-        run(sql);
+        api_exec(db, sql);
         snprintf(sql, sizeof sql, "INSERT INTO d%d (id, e) VALUES ($1, $2)", dims[d]);
         assert_int_equal(mn_prepare(db, sql, strlen(sql), &insert, NULL), MN_OK);
         for (int i = 0; i < rows; i++) {

@@ -8,6 +8,7 @@
 
 #include "index/vector/kernel.h"
 #include "mneme.h"
+#include "support/api.h"
 #include "support/process.h"
 #include "support/test.h"
 
@@ -15,11 +16,6 @@ enum { DIMS = 37, ROWS = 17000, FEW = 3000, QUESTIONS = 24, SCRIPT_BYTES = 32 <<
 
 static mn_db *db;
 static uint64_t seed;
-
-static void run(const char *sql)
-{
-    if (mn_exec(db, sql, NULL, NULL) != MN_OK) fail_msg("%s: %s", sql, mn_errmsg(db));
-}
 
 /* Heaps of vectors, some of them equal. */
 static void rows_put(const char *sql, int count)
@@ -50,14 +46,14 @@ static void file_make(const char *folder)
     (void)snprintf(path, sizeof path, "%s/levels.mneme", folder);
     seed = test_seed();
     assert_int_equal(mn_open(path, MN_CREATE, &db), MN_OK);
-    run("PRAGMA sync = off; BEGIN; CREATE TABLE many (id INT PRIMARY KEY, v VECTOR(37));"
-        "CREATE TABLE few (id INT PRIMARY KEY, v VECTOR(37));"
-        "CREATE TABLE plain (id INT PRIMARY KEY, v VECTOR(37))");
+    api_exec(db, "PRAGMA sync = off; BEGIN; CREATE TABLE many (id INT PRIMARY KEY, v VECTOR(37));"
+                 "CREATE TABLE few (id INT PRIMARY KEY, v VECTOR(37));"
+                 "CREATE TABLE plain (id INT PRIMARY KEY, v VECTOR(37))");
     rows_put("INSERT INTO many VALUES ($1, $2)", ROWS);
     rows_put("INSERT INTO few VALUES ($1, $2)", FEW);
     rows_put("INSERT INTO plain VALUES ($1, $2)", FEW);
-    run("CREATE INDEX a ON many (v) USING vector WITH (metric = cosine);"
-        "CREATE INDEX b ON few (v) USING vector WITH (metric = l2); COMMIT");
+    api_exec(db, "CREATE INDEX a ON many (v) USING vector WITH (metric = cosine);"
+                 "CREATE INDEX b ON few (v) USING vector WITH (metric = l2); COMMIT");
     assert_int_equal(mn_close(db), MN_OK);
 }
 

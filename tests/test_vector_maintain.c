@@ -8,6 +8,7 @@
 
 #include "index/vector/ann.h"
 #include "mneme.h"
+#include "support/api.h"
 #include "support/test.h"
 
 enum { DIMS = 12, ROWS = 6000, K = 10, QUESTIONS = 30 };
@@ -15,11 +16,6 @@ enum { DIMS = 12, ROWS = 6000, K = 10, QUESTIONS = 30 };
 static mn_db *db;
 static uint64_t seed;
 static int64_t answers[QUESTIONS][K];
-
-static void run(const char *sql)
-{
-    if (mn_exec(db, sql, NULL, NULL) != MN_OK) fail_msg("%s: %s", sql, mn_errmsg(db));
-}
 
 static mn_stmt *prepare(const char *sql)
 {
@@ -63,9 +59,9 @@ static void rows_churn(void)
 {
     mn_stmt *insert = prepare("INSERT INTO t VALUES ($1, $2, $3)");
 
-    run("BEGIN");
+    api_exec(db, "BEGIN");
     for (int64_t id = 0; id < ROWS; id++) row_put(insert, id);
-    run("COMMIT; DELETE FROM t WHERE id % 3 > 0");
+    api_exec(db, "COMMIT; DELETE FROM t WHERE id % 3 > 0");
     mn_finalize(insert);
 }
 
@@ -118,18 +114,18 @@ static void walk(const char *index, bool loose)
 
     seed = test_seed();
     assert_int_equal(mn_open(NULL, MN_MEMORY, &db), MN_OK);
-    run("CREATE TABLE t (id INT PRIMARY KEY, part INT, v VECTOR(12))");
+    api_exec(db, "CREATE TABLE t (id INT PRIMARY KEY, part INT, v VECTOR(12))");
     assert_int_equal(maintain(), 0); /* no index */
-    run(index);
+    api_exec(db, index);
     assert_int_equal(maintain(), 0); /* no rows */
     rows_churn();
     questions(false);
     before = used_pages();
-    run("BEGIN WRITE");
+    api_exec(db, "BEGIN WRITE");
     packed = maintain();
     assert_true(packed > 0 || !loose);
     questions(true);
-    run("ROLLBACK");
+    api_exec(db, "ROLLBACK");
     questions(true);
     check();
     assert_int_equal(maintain(), packed);
@@ -172,9 +168,9 @@ static void a_handle_that_reads_is_refused(void **state)
 {
     (void)state;
     assert_int_equal(mn_open(NULL, MN_MEMORY, &db), MN_OK);
-    run("CREATE TABLE t (id INT PRIMARY KEY); BEGIN READ");
+    api_exec(db, "CREATE TABLE t (id INT PRIMARY KEY); BEGIN READ");
     assert_int_equal(mn_exec(db, "PRAGMA maintain", NULL, NULL), MN_READONLY_DB);
-    run("COMMIT");
+    api_exec(db, "COMMIT");
     assert_int_equal(mn_exec(db, "PRAGMA maintain = 3", NULL, NULL), MN_ERROR);
     assert_int_equal(mn_close(db), MN_OK);
 }

@@ -11,17 +11,14 @@
 #include "index/vector/ann.h"
 #include "mneme.h"
 #include "store/inside.h"
+#include "support/api.h"
+#include "support/near.h"
 #include "support/test.h"
 
 enum { DIMS = 12, WIDE_DIMS = 100, ROWS = 1500 };
 
 static mn_db *db;
 static uint64_t seed;
-
-static void run(const char *sql)
-{
-    if (mn_exec(db, sql, NULL, NULL) != MN_OK) fail_msg("%s: %s", sql, mn_errmsg(db));
-}
 
 static void report(void *context, const char *message)
 {
@@ -52,19 +49,14 @@ static void begin(bool places, int dims, const char *with)
     char sql[200];
 
     seed = test_seed();
-    mn_ann_limits = (struct mn_ann_limits){.flat_max = 120,
-                                           .cluster_max = 32,
-                                           .cluster_min = 6,
-                                           .cluster_rows = 20,
-                                           .few_vectors = 4,
-                                           .few_passing = 4};
+    mn_ann_limits = near_limits_tiny;
     assert_int_equal(mn_open(NULL, MN_MEMORY, &db), MN_OK);
     if (places) db->store->superblock.ro_compatible &= ~(uint64_t)MN_FEATURE_UNPLACED;
     snprintf(sql, sizeof sql,
              "CREATE TABLE t (id INT PRIMARY KEY, part INT, v VECTOR(%d));"
              "CREATE INDEX i ON t (v) USING vector WITH (metric = l2%s)",
              dims, with);
-    run(sql);
+    api_exec(db, sql);
 }
 
 /* A row; one of `kinds` vectors, 0: any. */
@@ -93,17 +85,17 @@ static void walk(bool places, uint64_t kinds, const char *with)
     char sql[100];
 
     begin(places, DIMS, with);
-    run("BEGIN");
+    api_exec(db, "BEGIN");
     for (int64_t id = 0; id < ROWS; id++) row_put(id, kinds, DIMS);
     for (int i = 0; i < ROWS / 3; i++) {
         row_put((int64_t)(test_random(&seed) % ROWS), kinds, DIMS);
     }
-    run("COMMIT");
+    api_exec(db, "COMMIT");
     check();
     assert_int_equal(number("SELECT count(*) FROM t"), ROWS);
     for (int64_t i = 0; i < ROWS; i++) {
         snprintf(sql, sizeof sql, "DELETE FROM t WHERE id = %lld", (long long)(i * 7 % ROWS));
-        run(sql);
+        api_exec(db, sql);
         assert_int_equal(mn_changes(db), 1);
         if (i % 300 == 299) check();
     }
@@ -158,9 +150,9 @@ static void a_commit_of_one_row_takes_few_pages(void **state)
     (void)state;
     begin(false, WIDE_DIMS, "");
     mn_ann_limits.flat_max = 16384;
-    run("BEGIN");
+    api_exec(db, "BEGIN");
     for (int64_t id = 0; id < BEFORE; id++) row_put(id, 0, WIDE_DIMS);
-    run("COMMIT");
+    api_exec(db, "COMMIT");
     used = used_pages();
     for (int i = 0; i < COMMITS; i++) {
         row_put(BEFORE + i, 0, WIDE_DIMS);

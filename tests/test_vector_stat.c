@@ -9,6 +9,8 @@
 
 #include "index/vector/ann_stat.h"
 #include "mneme.h"
+#include "support/api.h"
+#include "support/near.h"
 #include "support/test.h"
 
 enum { DIMS = 16, ROWS = 6000, K = 10 };
@@ -34,18 +36,6 @@ enum {
 static mn_db *db;
 static uint64_t seed;
 
-static const struct mn_ann_limits small = {.flat_max = 300,
-                                           .cluster_max = 48,
-                                           .cluster_min = 8,
-                                           .cluster_rows = 30,
-                                           .few_vectors = 100,
-                                           .few_passing = 50};
-
-static void run(const char *sql)
-{
-    if (mn_exec(db, sql, NULL, NULL) != MN_OK) fail_msg("%s: %s", sql, mn_errmsg(db));
-}
-
 static mn_stmt *prepare(const char *sql)
 {
     mn_stmt *stmt;
@@ -57,10 +47,10 @@ static mn_stmt *prepare(const char *sql)
 static void begin(const char *index)
 {
     seed = test_seed();
-    mn_ann_limits = small;
+    mn_ann_limits = near_limits_small;
     assert_int_equal(mn_open(NULL, MN_MEMORY, &db), MN_OK);
-    run("CREATE TABLE t (id INT PRIMARY KEY, part INT, v VECTOR(16))");
-    run(index);
+    api_exec(db, "CREATE TABLE t (id INT PRIMARY KEY, part INT, v VECTOR(16))");
+    api_exec(db, index);
 }
 
 static void vector_draw(float *vector)
@@ -73,7 +63,7 @@ static void rows_put(int64_t first, int64_t count)
     mn_stmt *insert = prepare("INSERT INTO t VALUES ($1, $2, $3)");
     bool alone = !mn_in_transaction(db);
 
-    if (alone) run("BEGIN");
+    if (alone) api_exec(db, "BEGIN");
     for (int64_t id = first; id < first + count; id++) {
         float vector[DIMS];
 
@@ -85,7 +75,7 @@ static void rows_put(int64_t first, int64_t count)
         mn_reset(insert);
     }
     mn_finalize(insert);
-    if (alone) run("COMMIT");
+    if (alone) api_exec(db, "COMMIT");
 }
 
 /* The first row of the answer, which stands until the statement is finalized. */
@@ -165,7 +155,7 @@ static void clusters_are_counted_and_recall_is_that_of_statements(void **state)
     assert_true(fabs(mn_col_float(stmt, MEAN) - (double)ROWS / (double)lists) < 1e-9);
     assert_true((double)mn_col_int(stmt, LEAST) <= mn_col_float(stmt, MEAN));
     assert_true((double)mn_col_int(stmt, MOST) >= mn_col_float(stmt, MEAN));
-    assert_true(mn_col_int(stmt, MOST) <= 2 * (int64_t)small.cluster_max);
+    assert_true(mn_col_int(stmt, MOST) <= 2 * (int64_t)near_limits_small.cluster_max);
     assert_int_equal(mn_col_int(stmt, VECTOR_BYTES), ROWS * DIMS * 4);
     assert_true(mn_col_int(stmt, CODE_BYTES) >= ROWS * DIMS / 2);
     assert_int_equal(mn_col_int(stmt, CODE_BYTES) % 4096, 0);
@@ -204,7 +194,7 @@ static void partitions_are_counted(void **state)
     (void)state;
     begin("CREATE INDEX i ON t (v) USING vector WITH (partition = (part))");
     rows_put(0, 600);
-    run("DELETE FROM t WHERE part = 1 AND id > 30");
+    api_exec(db, "DELETE FROM t WHERE part = 1 AND id > 30");
     stmt = stat_read();
     assert_int_equal(mn_col_int(stmt, PARTITIONS), 3);
     assert_int_equal(mn_col_int(stmt, CLUSTERS), 0);
@@ -229,13 +219,13 @@ static void rows_that_cannot_be_asked_for(void **state)
     assert_true(mn_col_float(stmt, MEAN) == 0);
     assert_true(mn_col_is_null(stmt, RECALL));
     stat_end(stmt);
-    run("INSERT INTO t VALUES (1, 1, [1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]), (2, 1, NULL)");
+    api_exec(db, "INSERT INTO t VALUES (1, 1, [1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]), (2, 1, NULL)");
     stmt = stat_read();
     assert_int_equal(mn_col_int(stmt, COUNT), 1);
     assert_true(mn_col_is_null(stmt, RECALL));
     assert_int_equal(mn_col_int(stmt, QUERIES), 0);
     stat_end(stmt);
-    run("INSERT INTO t VALUES (3, 1, [0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0])");
+    api_exec(db, "INSERT INTO t VALUES (3, 1, [0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0])");
     stmt = stat_read();
     assert_int_equal(mn_col_int(stmt, COUNT), 2);
     assert_int_equal(mn_col_int(stmt, QUERIES), 1);
@@ -251,20 +241,20 @@ static void a_transaction_sees_its_own_rows(void **state)
     (void)state;
     begin("CREATE INDEX i ON t (v) USING vector");
     rows_put(0, 100);
-    run("BEGIN");
+    api_exec(db, "BEGIN");
     rows_put(100, 900);
     stmt = stat_read();
     assert_int_equal(mn_col_int(stmt, COUNT), 1000);
     assert_true(mn_col_int(stmt, CLUSTERS) > 0);
     stat_end(stmt);
-    run("ROLLBACK; CREATE INDEX e ON t (v) USING vector WITH (metric = l2)");
+    api_exec(db, "ROLLBACK; CREATE INDEX e ON t (v) USING vector WITH (metric = l2)");
     stmt = stat_read(); /* in the order of the names */
     assert_string_equal(mn_col_text(stmt, INDEX, NULL), "e");
     assert_int_equal(mn_step(stmt), MN_ROW);
     assert_string_equal(mn_col_text(stmt, INDEX, NULL), "i");
     assert_int_equal(mn_col_int(stmt, COUNT), 100);
     stat_end(stmt);
-    run("DROP INDEX e; DROP INDEX i");
+    api_exec(db, "DROP INDEX e; DROP INDEX i");
     stmt = prepare("PRAGMA vector_stat");
     stat_end(stmt);
     assert_int_equal(mn_exec(db, "PRAGMA vector_stat = 3", NULL, NULL), MN_ERROR);

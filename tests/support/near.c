@@ -5,6 +5,19 @@
 
 #include <stdlib.h>
 
+const struct mn_ann_limits near_limits_tiny = {.flat_max = 120,
+                                               .cluster_max = 32,
+                                               .cluster_min = 6,
+                                               .cluster_rows = 20,
+                                               .few_vectors = 4,
+                                               .few_passing = 4};
+const struct mn_ann_limits near_limits_small = {.flat_max = 300,
+                                                .cluster_max = 48,
+                                                .cluster_min = 8,
+                                                .cluster_rows = 30,
+                                                .few_vectors = 100,
+                                                .few_passing = 50};
+
 static int near_order(const void *a, const void *b)
 {
     const struct near *x = a, *y = b;

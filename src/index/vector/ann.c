@@ -444,22 +444,39 @@ enum mn_status mn_ann_delete(const struct mn_ann *ann, const struct mn_index_ent
     return status;
 }
 
-enum mn_status mn_ann_count(const struct mn_ann *ann, uint64_t *codes)
+/* ---- all chunks ---- */
+
+enum mn_status mn_ann_walk(const struct mn_ann *ann, const struct mn_ann_progress *progress,
+                           mn_chunk_visit visit, void *context)
 {
     struct mn_posting_scan scan;
     struct mn_chunk chunk;
     bool found = true;
     enum mn_status status = mn_posting_scan_open(&ann->postings, &scan);
 
-    *codes = 0;
     if (status == MN_OK) status = mn_posting_scan_seek(&scan, mn_bytes_of("", 0), NULL);
     while (status == MN_OK) {
-        status = mn_posting_scan_next(&scan, &chunk, &found);
+        if (progress && progress->tick) status = progress->tick(progress->context);
+        if (status == MN_OK) status = mn_posting_scan_next(&scan, &chunk, &found);
         if (status != MN_OK || !found) break;
-        if (chunk.list != MN_LIST_CENTROIDS) *codes += chunk.count;
+        status = visit(context, &chunk);
     }
     mn_posting_scan_close(&scan);
     return status;
+}
+
+static enum mn_status rows_count(void *context, const struct mn_chunk *chunk)
+{
+    uint64_t *codes = context;
+
+    if (chunk->list != MN_LIST_CENTROIDS) *codes += chunk->count;
+    return MN_OK;
+}
+
+enum mn_status mn_ann_count(const struct mn_ann *ann, uint64_t *codes)
+{
+    *codes = 0;
+    return mn_ann_walk(ann, NULL, rows_count, codes);
 }
 
 /* ---- nothing left ---- */

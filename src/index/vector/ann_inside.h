@@ -40,6 +40,11 @@ void mn_list_rows_release(struct mn_list_rows *rows);
 struct mn_posting mn_list_rows_get(const struct mn_ann *ann, const struct mn_list_rows *rows,
                                    size_t i);
 
+/* Shows all chunks of all lists, in the order of their keys; the visitor may write. */
+typedef enum mn_status (*mn_chunk_visit)(void *context, const struct mn_chunk *chunk);
+enum mn_status mn_ann_walk(const struct mn_ann *ann, const struct mn_ann_progress *progress,
+                           mn_chunk_visit visit, void *context);
+
 /* The centroid and its code come or are replaced. */
 enum mn_status mn_ann_centroid_put(const struct mn_ann *ann, struct mn_bytes prefix,
                                    uint32_t cluster, const float *centroid, bool replace);

@@ -17,6 +17,7 @@ struct walk {
     struct mn_buf prefix;
     uint32_t number;
     uint64_t chunks, rows, pages;
+    uint64_t packed; /* lists, so far */
 };
 
 static enum mn_status list_write(const struct mn_ann *ann, const struct mn_list *list,
@@ -84,8 +85,9 @@ static bool walk_is_in(const struct walk *walk, struct mn_bytes prefix,
 }
 
 /* Adds a chunk; the first of another list packs the one before, whose keys all lie below it. */
-static enum mn_status walk_add(struct walk *walk, const struct mn_chunk *chunk, uint64_t *packed)
+static enum mn_status walk_add(void *context, const struct mn_chunk *chunk)
 {
+    struct walk *walk = context;
     size_t behind = sizeof chunk->list + MN_ROW_ID_BYTES;
     struct mn_bytes prefix = mn_bytes_of(chunk->key.data, chunk->key.len - behind);
     uint32_t count = chunk->count;
@@ -97,7 +99,7 @@ static enum mn_status walk_add(struct walk *walk, const struct mn_chunk *chunk, 
         walk->prefix = (struct mn_buf){0};
         status = walk_turn(walk, prefix, chunk);
         if (status == MN_OK && before.chunks > 0 && before.number != MN_LIST_CENTROIDS) {
-            status = list_pack(&before, packed);
+            status = list_pack(&before, &walk->packed);
         }
         mn_buf_release(&before.prefix);
     }
@@ -111,23 +113,12 @@ enum mn_status mn_ann_maintain(const struct mn_ann *ann, const struct mn_ann_pro
                                uint64_t *packed)
 {
     struct walk walk = {.ann = ann};
-    struct mn_posting_scan scan;
-    struct mn_chunk chunk;
-    bool found = true;
-    enum mn_status status = mn_posting_scan_open(&ann->postings, &scan);
+    enum mn_status status = mn_ann_walk(ann, progress, walk_add, &walk);
 
-    *packed = 0;
-    if (status == MN_OK) status = mn_posting_scan_seek(&scan, mn_bytes_of("", 0), NULL);
-    while (status == MN_OK) {
-        if (progress->tick) status = progress->tick(progress->context);
-        if (status == MN_OK) status = mn_posting_scan_next(&scan, &chunk, &found);
-        if (status != MN_OK || !found) break;
-        status = walk_add(&walk, &chunk, packed);
-    }
     if (status == MN_OK && walk.chunks > 0 && walk.number != MN_LIST_CENTROIDS) {
-        status = list_pack(&walk, packed);
+        status = list_pack(&walk, &walk.packed);
     }
+    *packed = walk.packed;
     mn_buf_release(&walk.prefix);
-    mn_posting_scan_close(&scan);
     return status;
 }

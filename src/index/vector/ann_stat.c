@@ -60,8 +60,9 @@ static enum mn_status list_begin(struct walk *walk, struct mn_bytes list, uint32
     return mn_buf_append(&walk->list, list.data, list.len);
 }
 
-static enum mn_status chunk_add(struct walk *walk, const struct mn_chunk *chunk)
+static enum mn_status chunk_add(void *context, const struct mn_chunk *chunk)
 {
+    struct walk *walk = context;
     struct mn_bytes list = {chunk->key.data, chunk->key.len - MN_ROW_ID_BYTES};
     size_t bytes = chunk->groups.count * chunk->groups.stride, page = chunk->postings->page_bytes;
     enum mn_status status = MN_OK;
@@ -80,23 +81,12 @@ static enum mn_status lists_walk(const struct mn_ann *ann, const struct mn_ann_p
                                  struct mn_ann_stat *stat)
 {
     struct walk walk = {.stat = stat};
-    struct mn_posting_scan scan;
-    struct mn_chunk chunk;
-    bool found = true;
-    enum mn_status status = mn_posting_scan_open(&ann->postings, &scan);
+    enum mn_status status = mn_ann_walk(ann, progress, chunk_add, &walk);
 
-    if (status == MN_OK) status = mn_posting_scan_seek(&scan, mn_bytes_of("", 0), NULL);
-    while (status == MN_OK) {
-        status = tick(progress);
-        if (status == MN_OK) status = mn_posting_scan_next(&scan, &chunk, &found);
-        if (status != MN_OK || !found) break;
-        status = chunk_add(&walk, &chunk);
-    }
     list_end(&walk);
     stat->lists += stat->clusters;
     if (walk.full < stat->lists) stat->least = 0; /* a cluster may be empty */
     mn_buf_release(&walk.list);
-    mn_posting_scan_close(&scan);
     return status;
 }
 
