@@ -201,6 +201,43 @@ static void a_transaction_sees_its_own_rows(void **state)
     assert_int_equal(mn_close(db), MN_OK);
 }
 
+/* Where lists and slabs lie is kept from call to call: commits, and a snapshot from before them in
+ * between, see their own. The table without an index has the same rows. */
+static void what_is_kept_follows_commits(void **state)
+{
+    static double first[40 * 8], now[40 * 8];
+    mn_nearest_batch batch = batch_of(40, 8);
+    mn_snap *snap;
+
+    (void)state;
+    tables_open();
+    batch.metric = "l2";
+    batch.exact = 1;
+    for (int i = 0; i < 6; i++) compare("near", NULL, &batch);
+    memcpy(first, distances, sizeof first);
+    api_expect(db, mn_snapshot(db, 0, &snap), MN_OK);
+    for (int round = 0; round < 6; round++) {
+        char sql[400];
+
+        snprintf(sql, sizeof sql,
+                 "BEGIN WRITE; DELETE FROM near WHERE id %% 7 = %d; UPDATE near SET v = [%d,2,3,4,"
+                 "5,4,3,2,1,0,1,2] WHERE id %% 11 = %d; DELETE FROM plain; INSERT INTO plain (id, "
+                 "part, v) SELECT id, part, v FROM near; COMMIT",
+                 round, round, round);
+        run(sql);
+        for (int i = 0; i < 3; i++) {
+            api_expect(db, mn_nearest_many(db, NULL, "plain", &batch), MN_OK);
+            memcpy(now, distances, sizeof now);
+            compare("near", NULL, &batch);
+            assert_memory_equal(now, distances, sizeof now);
+            compare("near", snap, &batch);
+            assert_memory_equal(first, distances, sizeof first);
+        }
+    }
+    mn_snapshot_end(snap);
+    assert_int_equal(mn_close(db), MN_OK);
+}
+
 static void what_is_refused(void **state)
 {
     mn_nearest_batch batch = batch_of(20, 4);
@@ -295,6 +332,7 @@ int main(void)
         cmocka_unit_test(as_one_by_one),
         cmocka_unit_test(rounds_and_searches_alone),
         cmocka_unit_test(a_transaction_sees_its_own_rows),
+        cmocka_unit_test(what_is_kept_follows_commits),
         cmocka_unit_test(what_is_refused),
         cmocka_unit_test(every_allocation_may_fail),
     };

@@ -4,6 +4,7 @@
  *   session --> mn_direct --> targets: a table and columns by name, resolved once a definition
  *                         --> scratch: what a call makes, until the thread's next call
  *                         --> rules:   DEFAULTs and CHECKs of the targets
+ *                         --> maps:    where lists of codes and slabs of vectors lie
  *
  *   (W1) a target fits a view when the catalogue of both has the same stamp; as long as the root of
  *        the catalogue's tree is the same clean page, its stamp is not read.
@@ -12,6 +13,8 @@
 #ifndef MN_QUERY_DIRECT_H
 #define MN_QUERY_DIRECT_H
 
+#include "index/vector/list_map.h"
+#include "index/vector/slab_map.h"
 #include "query/datum.h"
 #include "query/rules.h"
 #include "query/txn.h"
@@ -109,6 +112,14 @@ enum mn_status mn_direct_neighbors(struct mn_session *session, const struct mn_s
                                    mn_neighbor_list *list);
 
 /* ---- vectors: direct_nearest.c ---- */
+
+/* Of the column and index that were searched last. They stay the session's, and are there behind
+ * mn_direct_begin. */
+struct mn_direct_maps {
+    struct mn_slab_map slabs;
+    struct mn_list_map lists;
+};
+struct mn_direct_maps *mn_direct_maps(struct mn_session *session);
 
 enum mn_status mn_direct_nearest(struct mn_session *session, const struct mn_snap *snap,
                                  const char *table, mn_nearest_list *list);

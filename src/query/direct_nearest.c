@@ -4,7 +4,7 @@
  * The same searches as VectorScan's without a filter: codes where there is an index of the metric
  * and enough rows, else all vectors. Questions of one call share what is read: lists of codes
  * (ann_many), and blocks of vectors where those are compared; as many at a time as the memory of a
- * statement has room for.
+ * statement has room for. Where lists and slabs lie is kept by the session from call to call.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -27,7 +27,7 @@ struct nearest {
     const mn_nearest_batch *asked;
     struct mn_search_options options; /* of all questions, but for the query */
     struct mn_row_tie tie;
-    struct mn_slab_map map;
+    struct mn_direct_maps *maps;
     uint64_t rows, memory_bytes;
     uint64_t interrupts;
     bool copy; /* what is read is gone when the call ends */
@@ -186,7 +186,8 @@ static enum mn_status codes_search(struct nearest *n, struct round *round)
         .rows = n->rows,
         .effort = asked->effort,
         .exact = asked->exact != 0,
-        .map = asked->query_count > 1 ? &n->map : NULL,
+        .map = &n->maps->slabs,
+        .lists = &n->maps->lists,
         .map_bytes = n->memory_bytes,
         .tick = tick,
         .context = n,
@@ -274,7 +275,6 @@ static enum mn_status search_run(struct nearest *n)
         round->count = left < most ? left : most;
         status = round_run(n, round);
     }
-    mn_slab_map_release(&n->map);
     mn_dealloc(round);
     return status;
 }
@@ -287,6 +287,7 @@ static enum mn_status nearest_read(struct nearest *n, const char *table)
 
     if (status == MN_OK) status = mn_target_get(n->session, n->view, &names, &target);
     if (status != MN_OK) return status;
+    n->maps = mn_direct_maps(n->session);
     n->table = target->table;
     status = column_find(n);
     if (status == MN_OK) status = index_find(n);

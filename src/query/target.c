@@ -15,6 +15,7 @@ struct mn_direct {
     uint32_t last, turn; /* found last; given up next */
     struct mn_arena scratch;
     struct mn_arena_mark mark;
+    struct mn_direct_maps maps;
 };
 
 /* ---- begin and end ---- */
@@ -31,7 +32,14 @@ void mn_direct_free(struct mn_direct *direct)
     if (!direct) return;
     for (uint32_t i = 0; i < TARGETS; i++) target_forget(&direct->targets[i]);
     mn_arena_release(&direct->scratch);
+    mn_slab_map_release(&direct->maps.slabs);
+    mn_list_map_release(&direct->maps.lists);
     mn_dealloc(direct);
+}
+
+struct mn_direct_maps *mn_direct_maps(struct mn_session *session)
+{
+    return &session->direct->maps;
 }
 
 struct mn_arena *mn_direct_begin(struct mn_session *session)

@@ -76,6 +76,17 @@ enum mn_status mn_hunt_score_exact(struct mn_hunt *hunt);
 /* Begins the exact way behind a quick one. */
 enum mn_status mn_hunt_begin_exact(struct mn_hunt *hunt);
 
+/* Asks for the begin of each page of a chunk that is read soon. */
+static inline void mn_hunt_chunk_ask(const struct mn_chunk *chunk)
+{
+    enum { PAGE_BYTES = 4096, LINE_BYTES = 64, LINES = 8 };
+    const uint8_t *at = chunk->groups.base, *end = at + chunk->groups.count * chunk->groups.stride;
+
+    for (; at < end; at += PAGE_BYTES) {
+        for (size_t i = 0; i < LINES; i++) __builtin_prefetch(at + i * LINE_BYTES, 0, 2);
+    }
+}
+
 static inline unsigned mn_hunt_group_full(const struct mn_chunk *chunk, uint32_t first)
 {
     uint32_t left = chunk->count - first;

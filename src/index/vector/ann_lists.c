@@ -244,16 +244,6 @@ static enum mn_status walk_next(struct mn_hunt *hunt, struct walk *walk, bool cr
     return status;
 }
 
-static void chunk_ask(const struct mn_chunk *chunk)
-{
-    enum { PAGE_BYTES = 4096, LINE_BYTES = 64, LINES = 8 };
-    const uint8_t *at = chunk->groups.base, *end = at + chunk->groups.count * chunk->groups.stride;
-
-    for (; at < end; at += PAGE_BYTES) {
-        for (size_t i = 0; i < LINES; i++) __builtin_prefetch(at + i * LINE_BYTES, 0, 2);
-    }
-}
-
 static enum mn_status lists_read(struct mn_hunt *hunt)
 {
     struct mn_hunt_plan plan = mn_hunt_plan_make(hunt);
@@ -268,7 +258,7 @@ static enum mn_status lists_read(struct mn_hunt *hunt)
         bool cross = read + 1 < plan.lists || hunt->passed < plan.passed;
 
         status = walk_next(hunt, &walk, cross, &ahead, &more);
-        if (status == MN_OK && more) chunk_ask(&ahead);
+        if (status == MN_OK && more) mn_hunt_chunk_ask(&ahead);
         if (status == MN_OK) status = mn_hunt_chunk(hunt, &chunk);
         if (status == MN_OK) status = mn_hunt_tick(hunt);
         if (status == MN_OK && walk.at != at) {

@@ -145,40 +145,87 @@ static enum mn_status wishes_sort(struct many *many)
 
 /* ---- reading them ---- */
 
-/* One list, for the `count` queries that wish for it. */
-static enum mn_status list_read(struct many *many, const struct wish *wishes, size_t count)
+/* A chunk, for the `count` queries that wish for its list. */
+static enum mn_status chunk_read(struct many *many, const struct wish *wishes, size_t count,
+                                 const struct mn_chunk *chunk)
+{
+    enum mn_status status = MN_OK;
+
+    for (size_t i = 0; i < count && status == MN_OK; i++) {
+        status = mn_hunt_chunk(&many->hunts[wishes[i].query], chunk);
+    }
+    return status;
+}
+
+/* One list, by its keys. */
+static enum mn_status list_read(struct many *many, const struct wish *wishes, size_t count,
+                                bool *any)
 {
     struct mn_bytes none = {NULL, 0};
     struct mn_chunk chunk;
-    bool found = true, any = false;
+    bool found = true;
     enum mn_status status = mn_posting_scan_seek(&many->postings, none, &wishes->list);
 
     while (status == MN_OK) {
         status = mn_posting_scan_next(&many->postings, &chunk, &found);
         if (status != MN_OK || !found) break;
-        any = true;
-        for (size_t i = 0; i < count && status == MN_OK; i++) {
-            status = mn_hunt_chunk(&many->hunts[wishes[i].query], &chunk);
-        }
+        *any = true;
+        status = chunk_read(many, wishes, count, &chunk);
     }
-    for (size_t i = 0; i < count; i++) many->read[wishes[i].query] += any;
-    many->counts->lists += count;
+    return status;
+}
+
+/* One list, by the map of lists. While a chunk is scanned the next one, at last of the next list
+ * that is wished for, is on its way. */
+static enum mn_status list_read_mapped(struct many *many, const struct wish *wishes, size_t count,
+                                       bool *any)
+{
+    const struct mn_postings *postings = &many->ann->postings;
+    struct mn_list_map *map = many->asked->query->lists;
+    bool last = wishes + count == many->wishes + many->wish_count;
+    struct mn_chunk chunk, ahead;
+    size_t at, next, left = mn_list_map_find(map, wishes->list, &at);
+    enum mn_status status = MN_OK;
+
+    *any = left > 0;
+    if (left > 0) status = mn_list_map_chunk(map, postings, at, &chunk);
+    for (; left > 0 && status == MN_OK; left--) {
+        bool more = left > 1;
+
+        next = at + 1;
+        if (!more && !last) more = mn_list_map_find(map, wishes[count].list, &next) > 0;
+        if (more) status = mn_list_map_chunk(map, postings, next, &ahead);
+        if (status == MN_OK && more) mn_hunt_chunk_ask(&ahead);
+        if (status == MN_OK) status = chunk_read(many, wishes, count, &chunk);
+        at = next;
+        if (more) chunk = ahead;
+    }
     return status;
 }
 
 static enum mn_status lists_read(struct many *many)
 {
+    const struct mn_ann_query *query = many->asked->query;
+    bool mapped = false;
     size_t end;
     enum mn_status status = MN_OK;
 
+    if (query->lists) {
+        status = mn_list_map_want(query->lists, &many->ann->postings, many->wish_count,
+                                  query->map_bytes, &mapped);
+    }
     for (size_t at = 0; at < many->wish_count && status == MN_OK; at = end) {
+        const struct wish *wishes = many->wishes + at;
+        bool any = false;
+
         for (end = at + 1; end < many->wish_count; end++) {
-            if (many->wishes[end].list != many->wishes[at].list) break;
+            if (many->wishes[end].list != wishes->list) break;
         }
-        status = list_read(many, many->wishes + at, end - at);
-        if (status == MN_OK && many->asked->query->tick) {
-            status = many->asked->query->tick(many->asked->query->context);
-        }
+        status = mapped ? list_read_mapped(many, wishes, end - at, &any)
+                        : list_read(many, wishes, end - at, &any);
+        for (size_t i = 0; i < end - at; i++) many->read[wishes[i].query] += any;
+        many->counts->lists += end - at;
+        if (status == MN_OK && query->tick) status = query->tick(query->context);
     }
     return status;
 }
