@@ -163,6 +163,108 @@ static void every_level_agrees_with_sums_in_double(void **state)
     assert_null(mn_kernels_named("none"));
 }
 
+/* ---- exact sums ---- */
+
+enum { CHAINS = 8 };
+
+/* Eight chains, one element at a time, and how they are folded: nothing else gives these bits. */
+static double chains_fold(const volatile double chain[CHAINS])
+{
+    return ((chain[0] + chain[4]) + (chain[2] + chain[6])) +
+           ((chain[1] + chain[5]) + (chain[3] + chain[7]));
+}
+
+static double dot_by_hand(const float *a, const float *b, size_t dims)
+{
+    volatile double chain[CHAINS] = {0}, product;
+
+    for (size_t i = 0; i < dims; i++) {
+        product = (double)a[i] * (double)b[i];
+        chain[i % CHAINS] += product;
+    }
+    return chains_fold(chain);
+}
+
+static double l2sq_by_hand(const float *a, const float *b, size_t dims)
+{
+    volatile double chain[CHAINS] = {0}, left;
+
+    for (size_t i = 0; i < dims; i++) {
+        left = (double)a[i] - (double)b[i];
+        left = left * left;
+        chain[i % CHAINS] += left;
+    }
+    return chains_fold(chain);
+}
+
+static double bytes_by_hand(const double *scaled, size_t dims, double step, int8_t *bytes)
+{
+    volatile double chain[CHAINS] = {0}, part, inverse = step > 0 ? 1 / step : 0;
+
+    for (size_t i = 0; i < dims; i++) {
+        part = scaled[i] * inverse;
+        part = part + 128.5;
+        bytes[i] = (int8_t)((int32_t)part - 128);
+        part = step * bytes[i];
+        part = scaled[i] - part;
+        part = part * part;
+        chain[i % CHAINS] += part;
+    }
+    return chains_fold(chain);
+}
+
+static void same_bits(double got, double want)
+{
+    if (memcmp(&got, &want, sizeof got) != 0) fail_msg("got %.17g, want %.17g", got, want);
+}
+
+static void exact_compare(const struct mn_kernels *k, const float *a, const float *b, size_t dims)
+{
+    static double scaled[DIMS_MAX];
+    static int8_t bytes[DIMS_MAX + 1], want[DIMS_MAX];
+    double sums[3], most = 0, greatest, unit = 1 / 3.0, step;
+
+    same_bits(k->exact_dot(a, b, dims), dot_by_hand(a, b, dims));
+    same_bits(k->exact_l2sq(a, b, dims), l2sq_by_hand(a, b, dims));
+    k->exact_cosine(a, b, dims, sums);
+    same_bits(sums[0], dot_by_hand(a, b, dims));
+    same_bits(sums[1], dot_by_hand(a, a, dims));
+    same_bits(sums[2], dot_by_hand(b, b, dims));
+    greatest = k->exact_scale(a, dims, unit, scaled);
+    for (size_t i = 0; i < dims; i++) {
+        same_bits(scaled[i], (double)a[i] * unit);
+        most = fmax(most, fabs(scaled[i]));
+    }
+    same_bits(greatest, most);
+    bytes[dims] = 77;
+    step = most / 127;
+    same_bits(k->exact_bytes(scaled, dims, step, bytes), bytes_by_hand(scaled, dims, step, want));
+    assert_true(memcmp(bytes, want, dims) == 0);
+    assert_true(bytes[dims] == 77);
+}
+
+static void exact_sums_are_the_same_on_every_level(void **state)
+{
+    static float a[DIMS_MAX + 1], b[DIMS_MAX + 1];
+    uint64_t seed = test_seed() + 1;
+
+    (void)state;
+    for (enum fill fill = FILL_ORDINARY; fill < FILL_KINDS; fill++) {
+        for (size_t i = 0; i <= DIMS_MAX; i++) {
+            a[i] = number_draw(fill, &seed);
+            b[i] = number_draw(fill, &seed);
+        }
+        for (size_t level = 0; level < sizeof level_names / sizeof *level_names; level++) {
+            const struct mn_kernels *k = mn_kernels_named(level_names[level]);
+
+            for (size_t dims = 0; k && dims <= DIMS_MAX; dims += dims < 160 ? 1 : 1 + dims / 3) {
+                exact_compare(k, a + dims % 2, b, dims);
+            }
+            if (k) exact_compare(k, a, b, DIMS_MAX);
+        }
+    }
+}
+
 /* The value of a half by its definition. */
 static double half_value(uint16_t half)
 {
@@ -229,6 +331,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_level_agrees_with_sums_in_double),
+        cmocka_unit_test(exact_sums_are_the_same_on_every_level),
         cmocka_unit_test(every_half_is_widened_exactly),
         cmocka_unit_test(sum_past_the_greatest_float_is_not_finite),
         cmocka_unit_test(environment_pins_a_level),

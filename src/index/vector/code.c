@@ -222,62 +222,14 @@ void mn_code_make(const struct mn_code_form *form, const float *vector, uint8_t 
 
 /* ---- queries ---- */
 
-/* The query at the length it is scored at, and its greatest element. */
-static double query_scale(const float *query, size_t dims, double unit, double *scaled)
+/* The bytes of the query, spaced for levels that multiply words (see kernel_code.h). */
+static void bytes_space(const int8_t *bytes, size_t padded, int16_t *spaced)
 {
-    double most[CHAINS] = {0}, all = 0;
-    size_t i = 0;
-
-    for (; i + CHAINS <= dims; i += CHAINS) {
-        for (size_t j = 0; j < CHAINS; j++) {
-            double at = fabs(scaled[i + j] = (double)query[i + j] * unit);
-            most[j] = at > most[j] ? at : most[j];
-        }
-    }
-    for (; i < dims; i++) {
-        double at = fabs(scaled[i] = (double)query[i] * unit);
-        most[0] = at > most[0] ? at : most[0];
-    }
-    for (size_t j = 0; j < CHAINS; j++) all = most[j] > all ? most[j] : all;
-    return all;
-}
-
-/* Bytes of the query: as given, and spaced for levels that multiply words (see kernel_code.h). */
-static void query_bytes(const double *query, const struct mn_code_form *form, double step,
-                        int8_t *bytes, int16_t *spaced)
-{
-    size_t padded = (size_t)form->steps * MN_CODE_STEP_DIMS;
-
-    double inverse = step > 0 ? 1 / step : 0;
-
-    memset(bytes + form->dims, 0, padded - form->dims);
-    for (size_t i = 0; i < form->dims; i++) {
-        bytes[i] = (int8_t)((int32_t)(query[i] * inverse + 128.5) - 128);
-    }
     for (size_t i = 0; i < padded; i += MN_CODE_STEP_DIMS) {
         static const uint8_t order[MN_CODE_STEP_DIMS] = {0, 2, 1, 3, 4, 6, 5, 7};
 
         for (size_t j = 0; j < MN_CODE_STEP_DIMS; j++) spaced[i + j] = bytes[i + order[j]];
     }
-}
-
-/* The square of what the bytes leave of the query. */
-static double query_rest2(const double *query, const int8_t *bytes, size_t dims, double step)
-{
-    double chain[CHAINS] = {0};
-    size_t i = 0;
-
-    for (; i + CHAINS <= dims; i += CHAINS) {
-        for (size_t j = 0; j < CHAINS; j++) {
-            double left = query[i + j] - step * bytes[i + j];
-            chain[j] += left * left;
-        }
-    }
-    for (size_t j = 0; i + j < dims; j++) {
-        double left = query[i + j] - step * bytes[i + j];
-        chain[j] += left * left;
-    }
-    return chains_sum(chain);
 }
 
 static int32_t bytes_sum(const int8_t *bytes, size_t dims)
@@ -308,10 +260,12 @@ enum mn_status mn_code_ask_open(const struct mn_code_form *form, const float *qu
     double *scaled = ask->memory;
     int16_t *spaced = (int16_t *)(void *)(scaled + padded);
     int8_t *bytes = (int8_t *)(spaced + padded);
-    double most = query_scale(query, form->dims, unit, scaled);
+    double most = mn_kernels()->exact_scale(query, form->dims, unit, scaled);
     float step = (float)(most / (double)BYTE_MAX);
     if ((double)step * (double)BYTE_MAX < most) step = nextafterf(step, INFINITY);
-    query_bytes(scaled, form, (double)step, bytes, spaced);
+    memset(bytes + form->dims, 0, padded - form->dims);
+    double rest = mn_kernels()->exact_bytes(scaled, form->dims, (double)step, bytes);
+    bytes_space(bytes, padded, spaced);
     ask->scan = (struct mn_code_query){.bytes = bytes,
                                        .spaced = spaced,
                                        .steps = form->steps,
@@ -319,7 +273,6 @@ enum mn_status mn_code_ask_open(const struct mn_code_form *form, const float *qu
                                        .scale = step,
                                        .square = form->metric == MN_METRIC_L2 ? -1 : 0};
     ask->scan.bias = LEVEL_MAX * bytes_sum(bytes, form->dims);
-    double rest = query_rest2(scaled, bytes, form->dims, (double)step);
     ask->spread = sqrt(rest) + ROUNDING * ask->norm;
     return MN_OK;
 }

@@ -8,58 +8,26 @@
 #include <strings.h>
 
 #include "base/bytes.h"
-
-#pragma STDC FP_CONTRACT OFF
-
-enum { CHAINS = 8 };
-
-/* Eight chains of additions, folded by halves: the compiler may use SIMD, but not another order. */
-static double chains_sum(const double chain[CHAINS])
-{
-    return ((chain[0] + chain[4]) + (chain[2] + chain[6])) +
-           ((chain[1] + chain[5]) + (chain[3] + chain[7]));
-}
+#include "index/vector/kernel.h"
 
 double mn_vector_dot(const float *a, const float *b, size_t dims)
 {
-    double chain[CHAINS] = {0};
-    size_t i = 0;
-
-    for (; i + CHAINS <= dims; i += CHAINS) {
-        for (size_t j = 0; j < CHAINS; j++) chain[j] += (double)a[i + j] * (double)b[i + j];
-    }
-    for (size_t j = 0; i + j < dims; j++) chain[j] += (double)a[i + j] * (double)b[i + j];
-    return chains_sum(chain);
+    return mn_kernels()->exact_dot(a, b, dims);
 }
 
 double mn_vector_norm2(const float *a, size_t dims)
 {
-    return mn_vector_dot(a, a, dims);
-}
-
-static double vector_l2sq(const float *a, const float *b, size_t dims)
-{
-    double chain[CHAINS] = {0};
-    size_t i = 0;
-
-    for (; i + CHAINS <= dims; i += CHAINS) {
-        for (size_t j = 0; j < CHAINS; j++) {
-            double difference = (double)a[i + j] - (double)b[i + j];
-            chain[j] += difference * difference;
-        }
-    }
-    for (size_t j = 0; i + j < dims; j++) {
-        double difference = (double)a[i + j] - (double)b[i + j];
-        chain[j] += difference * difference;
-    }
-    return chains_sum(chain);
+    return mn_kernels()->exact_dot(a, a, dims);
 }
 
 /* The root of the product of both squares makes the distance of equal vectors exactly 0. */
 static double vector_cosine(const float *a, const float *b, size_t dims)
 {
-    double scale = sqrt(mn_vector_norm2(a, dims) * mn_vector_norm2(b, dims));
-    double distance = scale > 0 ? 1 - mn_vector_dot(a, b, dims) / scale : 1;
+    double sums[3];
+
+    mn_kernels()->exact_cosine(a, b, dims, sums);
+    double scale = sqrt(sums[1] * sums[2]);
+    double distance = scale > 0 ? 1 - sums[0] / scale : 1;
 
     if (distance < 0) return 0;
     return distance > 2 ? 2 : distance;
@@ -68,7 +36,7 @@ static double vector_cosine(const float *a, const float *b, size_t dims)
 double mn_distance(enum mn_metric metric, const float *a, const float *b, size_t dims)
 {
     switch (metric) {
-    case MN_METRIC_L2: return sqrt(vector_l2sq(a, b, dims));
+    case MN_METRIC_L2: return sqrt(mn_kernels()->exact_l2sq(a, b, dims));
     case MN_METRIC_DOT: return 0 - mn_vector_dot(a, b, dims);
     case MN_METRIC_COSINE: break;
     }

@@ -6,7 +6,7 @@
  * and the system support; the environment variable MNEME_KERNEL names a level to pin it in tests.
  *
  * Kernels work in f32 and add in their own order, so their last bits differ between levels. What a
- * user sees comes from distance.h, which adds in double and in one order.
+ * user sees comes from those whose name begins with exact, which add in double and in one order.
  */
 #ifndef MN_INDEX_VECTOR_KERNEL_H
 #define MN_INDEX_VECTOR_KERNEL_H
@@ -99,6 +99,15 @@ struct mn_kernels {
     /* Makes the bytes of a group; NULL among the rows: norm2 -1, and nothing is written. */
     void (*byte_make)(const float *const rows[MN_CODE_GROUP], size_t dims, uint8_t *group,
                       struct mn_byte_facts facts[MN_CODE_GROUP]);
+
+    /* Sums in double, the same to the last bit on every level: a.b; (a - b)^2; a.b, a.a and b.b. */
+    double (*exact_dot)(const float *a, const float *b, size_t dims);
+    double (*exact_l2sq)(const float *a, const float *b, size_t dims);
+    void (*exact_cosine)(const float *a, const float *b, size_t dims, double sums[3]);
+    /* A query times `unit`, and its greatest element; then its bytes, of this step, and the square
+     * of what they leave of it. */
+    double (*exact_scale)(const float *query, size_t dims, double unit, double *scaled);
+    double (*exact_bytes)(const double *scaled, size_t dims, double step, int8_t *bytes);
 
     /* IEEE half floats to f32; denormals, infinities and NaN are kept. For .npy files. */
     void (*from_half)(const uint16_t *halves, size_t count, float *out);

@@ -361,6 +361,7 @@ static void kernel_from_half(const uint16_t *halves, size_t count, float *out)
 }
 
 #include "index/vector/kernel_byte.h"
+#include "index/vector/kernel_exact.h"
 
 #define TEXT_OF(word) #word
 #define TEXT(word) TEXT_OF(word)
@@ -382,5 +383,10 @@ const struct mn_kernels JOIN(mn_kernels_, MN_KERNEL_LEVEL) = {
     .code_scan = kernel_code_scan,
     .byte_scan = kernel_byte_scan,
     .byte_make = kernel_byte_make,
+    .exact_dot = kernel_exact_dot,
+    .exact_l2sq = kernel_exact_l2sq,
+    .exact_cosine = kernel_exact_cosine,
+    .exact_scale = kernel_exact_scale,
+    .exact_bytes = kernel_exact_bytes,
     .from_half = kernel_from_half,
 };
