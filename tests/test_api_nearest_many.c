@@ -224,7 +224,7 @@ static void what_is_kept_follows_commits(void **state)
                  "5,4,3,2,1,0,1,2] WHERE id %% 11 = %d; DELETE FROM plain; INSERT INTO plain (id, "
                  "part, v) SELECT id, part, v FROM near; COMMIT",
                  round, round, round);
-        run(sql);
+        api_exec(db, sql);
         for (int i = 0; i < 3; i++) {
             api_expect(db, mn_nearest_many(db, NULL, "plain", &batch), MN_OK);
             memcpy(now, distances, sizeof now);
