@@ -10,7 +10,8 @@
  * word takes those whose names begin with it. Tables and pictures go to FOLDER, else to
  * CACHE/results. quick takes smaller sets, fewer points and one round: to develop with, not to
  * tell. Rounds are five where nothing else is said at the head of a section. percent and peer
- * leave filters of other widths and other peers out, as in `percent=1 peer=FAISS-flat filter`.
+ * leave filters of other widths and other peers out, as in `percent=1 peer=FAISS-flat filter` or
+ * `peer=FAISS-IVF-PQ4 knn`.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -24,7 +24,7 @@ struct ann_run {
     bool quick;          /* smaller sets, fewer points, one round: to develop with */
     int rounds;
     double percent;   /* filters: of this width alone; 0: of all */
-    const char *peer; /* filters: beside this one alone; NULL: beside all */
+    const char *peer; /* filters and knn: beside this one alone; NULL: beside all */
 };
 extern struct ann_run ann_run;
 

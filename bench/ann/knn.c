@@ -374,11 +374,15 @@ static void engines_prepare(struct engine *engines, const struct ann_set *set, i
 {
     for (int e = 0; e < ENGINES_MAX; e++) {
         struct engine *engine = &engines[e];
-        const char *labels = engine->peer ? ann_peers_ask("engine %s", engine->peer) : "";
+        bool left_out = ann_run.peer && engine->peer && strcmp(engine->peer, ann_run.peer) != 0;
+        const char *labels =
+            engine->peer && !left_out ? ann_peers_ask("engine %s", engine->peer) : "";
 
         engine->labels = ann_memory(strlen(labels) + 1);
         strcpy(engine->labels, labels);
         for (const char *c = labels; *c; c++) engine->settings += *c == '\t';
+        engine->chosen.name = engine->name;
+        if (left_out) continue;
         if (engine->peer) engine->settings++;
         if (engine->each) {
             engine->chosen = engines[e - 1].chosen;
