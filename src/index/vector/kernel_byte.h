@@ -32,10 +32,10 @@ static inline void byte_sum(const struct mn_code_query *query, const uint8_t *gr
                 simde_mm512_set1_epi32(code_query4(query, s + c)));
         }
     }
-    for (size_t c = 0; s < fours; s++, c++) {
-        chain[c] =
-            _mm512_dpbusd_epi32(chain[c], simde_mm512_loadu_si512(group + s * MN_CODE_STEP_BYTES),
-                                simde_mm512_set1_epi32(code_query4(query, s)));
+    for (size_t c = 0; s < fours && c < 2; c++) { /* fours are even */
+        chain[c] = _mm512_dpbusd_epi32(
+            chain[c], simde_mm512_loadu_si512(group + (s + c) * MN_CODE_STEP_BYTES),
+            simde_mm512_set1_epi32(code_query4(query, s + c)));
     }
     sums[0] = simde_mm512_add_epi32(simde_mm512_add_epi32(chain[0], chain[1]),
                                     simde_mm512_add_epi32(chain[2], chain[3]));

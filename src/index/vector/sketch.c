@@ -6,13 +6,16 @@
 #include <math.h>
 #include <string.h>
 
+#include <simde/x86/sse2.h>
+
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "index/vector/candidate.h"
 #include "index/vector/code.h"
 
-/* MORE_THAN_K: that are scored first. GROUPS: scanned before the highest are looked for. */
-enum { LEVEL_MAX = 127, CODE_LEVEL_MAX = 15, MORE_THAN_K = 6, GROUPS = 16, SHOWN_AT_ONCE = 256 };
+/* MORE_THAN_K: that are scored first. HIGH_MOST: as many are looked at for them. */
+enum { LEVEL_MAX = 127, CODE_LEVEL_MAX = 15, MORE_THAN_K = 6, SHOWN_AT_ONCE = 256 };
+enum { HIGH_MOST = 512 };
 
 /* Of what stands behind the levels: no row is there, or its bound is of no use. */
 enum { ERROR_NONE = 0xff80, ERROR_WILD = 0x7f80 };
@@ -37,14 +40,15 @@ uint64_t mn_sketch_bytes(enum mn_metric metric, uint32_t dims, size_t count)
 {
     struct mn_code_form form = mn_code_form(metric, dims);
 
-    return groups_of(count) *
-           ((uint64_t)group_bytes(&form) + MN_CODE_GROUP * (uint64_t)sizeof(float));
+    return groups_of(count) * ((uint64_t)group_bytes(&form) +
+                               MN_CODE_GROUP * (uint64_t)sizeof(float) + sizeof(uint16_t));
 }
 
 void mn_sketch_release(struct mn_sketch *sketch)
 {
     mn_release_aligned(sketch->groups);
     mn_dealloc(sketch->uppers);
+    mn_dealloc(sketch->hits);
     *sketch = (struct mn_sketch){.groups = NULL};
 }
 
@@ -142,7 +146,8 @@ enum mn_status mn_sketch_make(struct mn_sketch *sketch, const struct mn_sketch_o
                                  .stride = group_bytes(&form)};
     sketch->groups = mn_alloc_aligned(groups * sketch->stride);
     sketch->uppers = mn_alloc(groups * MN_CODE_GROUP * sizeof *sketch->uppers);
-    if (!sketch->groups || !sketch->uppers) {
+    sketch->hits = mn_alloc(groups * sizeof *sketch->hits);
+    if (!sketch->groups || !sketch->uppers || !sketch->hits) {
         mn_sketch_release(sketch);
         return mn_fail_nomem();
     }
@@ -187,6 +192,11 @@ struct look {
     int64_t ids[SHOWN_AT_ONCE];
     const float *vectors[SHOWN_AT_ONCE];
     size_t count;
+    /* rows whose bound is at `mark` or above, or no number; the id is a place */
+    struct mn_candidate high[HIGH_MOST + 1];
+    size_t high_count;
+    float mark;
+    bool spilled; /* they are more than had room */
 };
 
 static enum mn_status look_show(struct look *look)
@@ -204,56 +214,107 @@ static enum mn_status look_take(struct look *look, size_t at)
     return look->count == SHOWN_AT_ONCE ? look_show(look) : MN_OK;
 }
 
-/* Bounds all rows and shows those with the highest; their bounds fall to nothing, so that nobody
- * takes them again. */
-static enum mn_status likeliest_show(struct look *look, const struct mn_code_query *scan,
-                                     uint64_t k)
+/*
+ * A bound that at least `want` rows reach: the least of as many rows that are the highest of some.
+ * Each lane of a stretch of groups has a highest row, which is found without a branch.
+ */
+static float mark_find(const struct mn_sketch *sketch, size_t want)
 {
-    const struct mn_sketch *sketch = look->sketch;
-    struct mn_highest high;
-    uint16_t hits[GROUPS];
-    enum mn_status status = MN_OK;
+    size_t groups = groups_of(sketch->count), parts = groups_of(want), from = 0;
+    float mark = INFINITY;
 
-    _Static_assert(MN_SKETCH_K_MAX + MORE_THAN_K <= MN_HIGHEST_MAX, "all of them have room");
-    mn_highest_begin(&high, (size_t)k + MORE_THAN_K);
-    for (size_t first = 0; first < sketch->count; first += GROUPS * MN_CODE_GROUP) {
-        size_t left = sketch->count - first, groups = groups_of(left);
-        struct mn_code_groups some = {sketch->groups + first / MN_CODE_GROUP * sketch->stride,
-                                      sketch->stride, groups < GROUPS ? groups : GROUPS};
+    for (size_t part = 1; part <= parts; part++) {
+        size_t to = groups * part / parts;
+        float most[MN_CODE_GROUP];
 
-        mn_kernels()->byte_scan(scan, &some, high.least, sketch->uppers + first, hits);
-        for (size_t g = 0; g < some.count; g++) {
-            for (unsigned over = hits[g]; over; over &= over - 1) {
-                size_t at = first + g * MN_CODE_GROUP + (unsigned)__builtin_ctz(over);
-                float upper = sketch->uppers[at];
+        for (size_t i = 0; i < MN_CODE_GROUP; i++) most[i] = -INFINITY;
+        for (; from < to; from++) {
+            const float *uppers = sketch->uppers + from * MN_CODE_GROUP;
 
-                if (at < sketch->count && upper > high.least) {
-                    mn_highest_offer(&high, upper, (int64_t)at);
-                }
+            for (size_t i = 0; i < MN_CODE_GROUP; i++) {
+                most[i] = uppers[i] > most[i] ? uppers[i] : most[i];
             }
         }
+        for (size_t i = 0; i < MN_CODE_GROUP; i++) mark = most[i] < mark ? most[i] : mark;
     }
-    for (size_t i = 0; i < high.count && status == MN_OK; i++) {
-        sketch->uppers[high.rows[i].id] = -INFINITY;
-        status = look_take(look, (size_t)high.rows[i].id);
+    return mark;
+}
+
+/* Which rows of a group have bounds that are not below `least`: a NaN is one. */
+static inline unsigned group_reaching(const float *uppers, float least)
+{
+    simde__m128 all = simde_mm_set1_ps(least);
+    unsigned below = 0;
+
+    for (unsigned i = 0; i < MN_CODE_GROUP; i += 4) {
+        simde__m128 less = simde_mm_cmplt_ps(simde_mm_loadu_ps(uppers + i), all);
+
+        below |= (unsigned)simde_mm_movemask_ps(less) << i;
+    }
+    return ~below & ((1u << MN_CODE_GROUP) - 1);
+}
+
+/* The rows there are of a group. */
+static inline unsigned group_rows(size_t count, size_t at)
+{
+    return count - at < MN_CODE_GROUP ? (1u << (count - at)) - 1 : (1u << MN_CODE_GROUP) - 1;
+}
+
+static void high_find(struct look *look, size_t want)
+{
+    const struct mn_sketch *sketch = look->sketch;
+
+    look->mark = mark_find(sketch, want);
+    for (size_t at = 0; at < sketch->count && !look->spilled; at += MN_CODE_GROUP) {
+        unsigned rows =
+            group_reaching(sketch->uppers + at, look->mark) & group_rows(sketch->count, at);
+
+        for (; rows && !look->spilled; rows &= rows - 1) {
+            size_t i = at + (unsigned)__builtin_ctz(rows);
+            float upper = isnan(sketch->uppers[i]) ? INFINITY : sketch->uppers[i];
+
+            look->high[look->high_count++] = (struct mn_candidate){upper, 0, (int64_t)i};
+            look->spilled = look->high_count == HIGH_MOST;
+        }
+    }
+}
+
+/* Shows the `want` highest; their bounds fall to nothing, so that nobody takes them again. */
+static enum mn_status likeliest_show(struct look *look, size_t want)
+{
+    struct mn_candidate best[HIGH_MOST + 1];
+    size_t count = want < look->high_count ? want : look->high_count;
+    enum mn_status status = MN_OK;
+
+    mn_candidates_select(look->high, look->high_count, count, best);
+    for (size_t i = 0; i < count && status == MN_OK; i++) {
+        look->sketch->uppers[best[i].id] = -INFINITY;
+        status = look_take(look, (size_t)best[i].id);
     }
     return status == MN_OK ? look_show(look) : status;
 }
 
-/* Those of the others whose bound is above `least`, or is no number. */
+/* Those of the others whose bound is at `least` or above, or no number: among the high ones, where
+ * these are all. */
 static enum mn_status others_show(struct look *look, float least)
 {
     const float *uppers = look->sketch->uppers;
     size_t count = look->sketch->count;
+    bool all = look->spilled || !(least >= look->mark);
     enum mn_status status = MN_OK;
 
-    for (size_t at = 0; at < count && status == MN_OK; at += MN_CODE_GROUP) {
-        size_t end = count - at < MN_CODE_GROUP ? count : at + MN_CODE_GROUP;
-        int any = 0;
+    for (size_t i = 0; !all && i < look->high_count && status == MN_OK; i++) {
+        size_t at = (size_t)look->high[i].id;
 
-        for (size_t i = 0; i < MN_CODE_GROUP; i++) any |= !(uppers[at + i] <= least);
-        for (size_t i = at; any && i < end && status == MN_OK; i++) {
-            if (!(uppers[i] <= least)) status = look_take(look, i);
+        if (!(uppers[at] < least)) status = look_take(look, at);
+    }
+    for (size_t at = 0; all && at < count && status == MN_OK; at += MN_CODE_GROUP) {
+        unsigned some = group_reaching(uppers + at, least) & group_rows(count, at);
+
+        for (; some && status == MN_OK; some &= some - 1) {
+            size_t i = at + (unsigned)__builtin_ctz(some);
+
+            if (uppers[i] != -INFINITY) status = look_take(look, i);
         }
     }
     return status == MN_OK ? look_show(look) : status;
@@ -261,16 +322,21 @@ static enum mn_status others_show(struct look *look, float least)
 
 static enum mn_status bytes_search(struct look *look, const struct mn_code_ask *ask, uint64_t k)
 {
+    struct mn_sketch *sketch = look->sketch;
+    struct mn_code_groups groups = {sketch->groups, sketch->stride, groups_of(sketch->count)};
+    size_t want = (size_t)k + MORE_THAN_K;
     double slack;
     struct mn_code_query scan = mn_sketch_scan(ask, &slack);
-    enum mn_status status = likeliest_show(look, &scan, k);
+    enum mn_status status;
 
+    mn_kernels()->byte_scan(&scan, &groups, INFINITY, sketch->uppers, sketch->hits);
+    high_find(look, want);
+    status = likeliest_show(look, want);
     if (status == MN_OK) status = mn_search_settle(look->scorer);
     if (status != MN_OK) return status;
     double least = mn_code_ask_least(ask, mn_search_reach(look->scorer)) - slack;
-    /* strictly below what may be of use */
-    status = others_show(look, isinf(least) && least < 0 ? -INFINITY
-                                                         : nextafterf((float)least, -INFINITY));
+    /* not above what may be of use */
+    status = others_show(look, isinf(least) ? (float)least : nextafterf((float)least, -INFINITY));
     return status == MN_OK ? mn_search_settle(look->scorer) : status;
 }
 
@@ -279,8 +345,14 @@ enum mn_status mn_sketch_search(struct mn_sketch *sketch, const struct mn_sketch
                                 bool *served)
 {
     struct mn_code_form form = mn_code_form(sketch->metric, sketch->dims);
-    struct look look = {.sketch = sketch, .rows = rows, .scorer = scorer};
+    struct look look;
     struct mn_code_ask ask;
+
+    look.sketch = sketch;
+    look.rows = rows;
+    look.scorer = scorer;
+    look.count = look.high_count = 0;
+    look.spilled = false;
 
     MN_ASSERT(options->metric == sketch->metric && options->dims == sketch->dims);
     *served = false;

@@ -26,7 +26,8 @@ struct mn_sketch {
     uint32_t dims, steps; /* of 8 dimensions */
     size_t count, stride; /* stride: bytes of a group */
     uint8_t *groups;      /* NULL: there is none */
-    float *uppers;        /* scratch of a search */
+    float *uppers;        /* scratch of a search, as are */
+    uint16_t *hits;       /* these */
 };
 
 /* Vectors that a sketch takes, the greatest k that is asked, and the bytes that it needs. */
