@@ -38,6 +38,7 @@ static const struct section {
     {"build_glove", "glove", ann_build, "a durable build, words"},
     {"build_fashion", "fashion", ann_build, "a durable build, images"},
     {"filter_glove", "glove", ann_filter, "the nearest of the rows that pass"},
+    {"cover", "glove", ann_cover, "a filter by covered columns"},
     {"inserts", "glove", ann_inserts, "durable commits of one row, and what they take"},
     {"batches", "fashion", ann_batches, "durable batches of 1,000 rows"},
     {"size_glove", "glove", ann_size, "bytes of the index, words"},

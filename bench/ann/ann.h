@@ -173,6 +173,7 @@ void ann_knn(struct ann_set *set);
 void ann_exact(struct ann_set *set);
 void ann_build(struct ann_set *set);
 void ann_filter(struct ann_set *set);
+void ann_cover(struct ann_set *set);
 void ann_inserts(struct ann_set *set);
 void ann_batches(struct ann_set *set);
 void ann_size(struct ann_set *set);

@@ -2,8 +2,8 @@
  * op_cover_scan: CoverScan, the row ids of a table that pass a filter on columns which a vector
  * index covers: no row is read.
  *
- * Conditions become ranges of numbers when the scan is opened; several on one column are several
- * tests, and a row must pass all.
+ * Conditions become ranges of numbers when the scan is opened; those on one column are one test,
+ * and a row must pass all.
  */
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -15,7 +15,8 @@ struct op_cover_scan {
     struct mn_op op;
     struct mn_cover_scan_spec spec;
     struct mn_vector_scan_spec search;
-    struct mn_cover_test *tests; /* one a condition */
+    struct mn_cover_test *tests; /* one a column that is tested */
+    uint32_t test_count;
     struct mn_cover_scan scan;
     struct mn_buf prefix;
     bool nothing; /* a condition that no row passes, or no partition */
@@ -78,12 +79,28 @@ static enum mn_ast_op op_at_float(enum mn_ast_op op, int64_t i, bool *none)
     return above ? MN_OP_GE : MN_OP_GT;
 }
 
+/* Another range for a covered column; false: no number is in all of them. */
+static bool test_add(struct op_cover_scan *scan, const struct mn_cover_test *add)
+{
+    for (uint32_t i = 0; i < scan->test_count; i++) {
+        struct mn_cover_test *test = &scan->tests[i];
+
+        if (test->at != add->at) continue;
+        if (add->low > test->low) test->low = add->low;
+        if (add->high < test->high) test->high = add->high;
+        return test->low <= test->high;
+    }
+    scan->tests[scan->test_count++] = *add;
+    return true;
+}
+
 static enum mn_status condition_read(struct op_cover_scan *scan, struct mn_exec *exec, uint32_t i)
 {
     const struct mn_cover_condition *condition = &scan->spec.conditions[i];
     const struct mn_index *index = scan->search.index;
     const struct mn_kind *kind = &index->table->columns[index->covers[condition->at]].kind;
     enum mn_ast_op op = condition->op;
+    struct mn_cover_test test = {.at = condition->at};
     bool none = false;
     struct mn_value value, as;
     enum mn_status status = mn_expr_eval(condition->value, &exec->eval, &value);
@@ -93,10 +110,8 @@ static enum mn_status condition_read(struct op_cover_scan *scan, struct mn_exec 
     if (value.type == MN_TYPE_INT && as.type == MN_TYPE_FLOAT) {
         op = op_at_float(op, value.i, &none);
     }
-    scan->tests[i].at = condition->at;
-    if (mn_is_null(&as) || none || !test_make(op, mn_cover_word(&as), &scan->tests[i])) {
-        scan->nothing = true;
-    }
+    none = none || mn_is_null(&as) || !test_make(op, mn_cover_word(&as), &test);
+    if (none || !test_add(scan, &test)) scan->nothing = true;
     return MN_OK;
 }
 
@@ -108,6 +123,7 @@ static enum mn_status cover_scan_open(struct mn_op *op, struct mn_exec *exec)
 
     scan->nothing = false;
     scan->count = scan->at = 0;
+    scan->test_count = 0;
     for (uint32_t i = 0; i < scan->spec.count && status == MN_OK; i++) {
         status = condition_read(scan, exec, i);
     }
@@ -117,7 +133,7 @@ static enum mn_status cover_scan_open(struct mn_op *op, struct mn_exec *exec)
     }
     scan->nothing = scan->nothing || empty;
     if (status != MN_OK || scan->nothing) return status;
-    struct mn_cover_ask ask = {scan->spec.count, scan->tests,
+    struct mn_cover_ask ask = {scan->test_count, scan->tests,
                                mn_bytes_of(scan->prefix.data, scan->prefix.len)};
     return mn_cover_scan_open(exec->view, scan->search.index, &ask, &scan->scan);
 }

@@ -165,7 +165,6 @@ static uint64_t word_of(const float *row, size_t word)
     return value;
 }
 
-/* Without a branch that a value decides: whether a row passes is as good as random. */
 static unsigned row_test(const struct mn_cover_test *test, const float *row)
 {
     uint64_t value = word_of(row, test->at + 1), nulls = word_of(row, 0);
@@ -181,6 +180,30 @@ static unsigned row_passes(const struct mn_cover_ask *ask, const float *row)
     return pass;
 }
 
+/* Test by test, without a branch that a value decides: whether a row passes is as good as random.
+ */
+static size_t block_ids(const struct mn_cover_ask *ask, const struct mn_slab_block *block,
+                        int64_t *ids)
+{
+    uint8_t pass[MN_SLAB_ROWS];
+    size_t count = 0;
+
+    memset(pass, 1, block->count);
+    for (uint32_t t = 0; t < ask->test_count; t++) {
+        const struct mn_cover_test test = ask->tests[t];
+        const float *row = block->base;
+
+        for (size_t i = 0; i < block->count; i++, row += block->stride) {
+            pass[i] &= (uint8_t)row_test(&test, row);
+        }
+    }
+    for (size_t i = 0; i < block->count; i++) {
+        ids[count] = mn_slab_block_row(block, i);
+        count += pass[i];
+    }
+    return count;
+}
+
 /* The next slab, in which one row or more pass. */
 static enum mn_status slab_ids(struct mn_cover_scan *scan, int64_t *ids, size_t *count)
 {
@@ -191,10 +214,7 @@ static enum mn_status slab_ids(struct mn_cover_scan *scan, int64_t *ids, size_t 
         enum mn_status status = mn_slab_scan_next(scan->scan, &block, &found);
 
         if (status != MN_OK || !found) return status;
-        for (size_t i = 0; i < block.count; i++) {
-            ids[*count] = mn_slab_block_row(&block, i);
-            *count += row_passes(&scan->ask, block.base + i * block.stride);
-        }
+        *count = block_ids(&scan->ask, &block, ids);
     }
     return MN_OK;
 }
