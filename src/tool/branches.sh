@@ -148,6 +148,7 @@ for file in *src#os#*.c.gcov *src#store#*.c.gcov *src#btree#*.c.gcov; do
         function line_end(    part, terms, i, head) {
             head = text
             if (head ~ /^for \(.*;.*;/) { split(head, part, /;/); head = part[2] }
+            sub(/ *(&&|\|\|)$/, "", head)
             terms = split(head, part, / (&&|\|\|) ?|\? /)
             for (i = 0; i < count; i++) {
                 if (!never[i]) continue
