@@ -7,8 +7,8 @@
  *   (F2) addresses lie in the file's map, and are used only while it is where it was.
  *
  * The first run notes the values, and its owner has the rows in a list; a second with the same
- * values takes that list in place of the filter, and keeps where the vectors are; a third makes a
- * sketch of them, which it reads and all that follow. A filter that is asked once costs nothing.
+ * values takes that list in place of the filter, keeps where the vectors are, and makes a sketch of
+ * them, which it reads and all that follow. A filter that is asked once costs nothing.
  */
 #ifndef MN_QUERY_FILTER_MEMO_H
 #define MN_QUERY_FILTER_MEMO_H

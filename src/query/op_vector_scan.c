@@ -25,9 +25,9 @@ enum { GATHER_AT_ONCE = 256, LISTED_AT_ONCE = 8192, IDS_AT_ONCE = 1024 };
 /* What is kept from run to run: so many row ids, and this share of the memory limit. */
 enum { ROW_IDS_KEPT = 1 << 16, MAP_SHARE = 8 };
 
-/* Of the runs with the same filter: the first that makes a sketch, and for partitions, whose codes
- * are quick too, the first that keeps anything. */
-enum { SKETCHED_FROM = 3, KEPT_FROM = 4 };
+/* The run with the same filter that first keeps anything where that is flat partitions, whose codes
+ * are quick too. */
+enum { KEPT_FROM = 4 };
 
 /* A window of time, and rows that lie side by side, are searched by their vectors up to so many
  * bytes, in stretches of so many rows. */
@@ -160,7 +160,7 @@ static enum mn_status memo_sketch(struct op_vector_scan *scan, struct mn_exec *e
     struct mn_sketch_of of = {scan->options.metric, scan->options.dims, scan->memo.vectors,
                               scan->row_id_count};
 
-    if (scan->memo.sketch.groups || scan->memo.runs < SKETCHED_FROM) return MN_OK;
+    if (scan->memo.sketch.groups) return MN_OK;
     if (of.count < MN_SKETCH_LEAST || of.dims < MN_SKETCH_DIMS_LEAST) return MN_OK;
     if (scan->k > MN_SKETCH_K_MAX ||
         mn_sketch_bytes(of.metric, of.dims, of.count) > exec->memory_limit / MAP_SHARE) {
