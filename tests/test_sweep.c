@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,7 +32,8 @@
 
 enum { PAGES = 64, PAGES_MOST = 80, PAGE = 4096, DIMS = 16 };
 enum {
-    SECONDS_MAX = 20,
+    WORK_SECONDS_MAX = 20,  /* of a trial on its processor, */
+    REST_SECONDS_MAX = 300, /* and at all: a machine may stand still for a while */
     SAMPLE_STRIDE = 101,
     QUESTIONS_MAX = 80,
     SQL_BYTES = 160,
@@ -373,10 +375,12 @@ static void trial_run(struct mn_os *os, uint64_t trial)
 {
     uint64_t at = trial / CHANGES;
     uint8_t now = changed(sound[at], (enum change)(trial % CHANGES));
+    struct itimerval work = {.it_value = {WORK_SECONDS_MAX, 0}};
 
     told->trying = trial;
     if (now == sound[at]) return;
-    alarm(SECONDS_MAX);
+    (void)setitimer(ITIMER_PROF, &work, NULL);
+    alarm(REST_SECONDS_MAX);
     if (mn_sim_poke(os, "sweep", at, &now, 1)) _exit(9);
     judge(os, trial, at % 2 ? MN_UNTRUSTED : 0);
     mn_sim_rewind(os, "sweep");
@@ -413,7 +417,7 @@ static void sweep(uint64_t first, uint64_t stride, unsigned *signals, unsigned *
         assert_int_equal(waitpid(child, &status, 0), child);
         if (WIFEXITED(status) && WEXITSTATUS(status) == 0) break;
         assert_true(WIFSIGNALED(status)); /* else the child could not set up its machine */
-        if (WTERMSIG(status) == SIGALRM) {
+        if (WTERMSIG(status) == SIGALRM || WTERMSIG(status) == SIGPROF) {
             (*hangs)++;
         } else {
             (*signals)++;
