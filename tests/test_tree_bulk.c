@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "btree/tree.h"
+#include "btree/node.h"
 #include "os/sim.h"
 #include "support/forest.h"
 #include "support/status.h"
@@ -373,9 +373,50 @@ static void failed_write_loses_no_page_of_others(void **state)
     mn_machine_free(options.os);
 }
 
+/* What mn_bulk_number does not take is left to mn_bulk_add, with nothing done. */
+static void a_number_has_its_place_or_none(void **state)
+{
+    struct mn_store_options options = {
+        .path = "numbers", .flags = MN_STORE_CREATE, .hooks = mn_tree_hooks()};
+    struct mn_bytes value = mn_bytes_of("value", 5);
+    uint8_t key[8], *at;
+    struct mn_store *store;
+    struct mn_bulk *bulk;
+    struct mn_view *view;
+    uint32_t savepoint;
+    uint64_t tree;
+
+    (void)state;
+    options.os = mn_machine_new(test_seed(), 0);
+    ok(mn_store_open(&options, &store));
+    ok(mn_write_begin(store, 0, &view));
+    ok(mn_tree_create(view, &tree));
+    ok(mn_savepoint_begin(view, &savepoint));
+    ok(mn_bulk_begin(view, tree, &bulk));
+    assert_null(mn_bulk_number(bulk, 5, value.len)); /* no leaf is begun */
+    mn_put_u64_be(key, 5);
+    ok(mn_bulk_add(bulk, mn_bytes_of(key, 8), value));
+    assert_null(mn_bulk_number(bulk, 5, value.len));
+    assert_null(mn_bulk_number(bulk, 4, value.len));
+    assert_null(mn_bulk_number(bulk, 6, mn_node_inline_max(mn_view_page_size(view)) + 1));
+    assert_null(mn_bulk_number(bulk, UINT64_C(1) << 40, value.len)); /* another leaf's */
+    at = mn_bulk_number(bulk, 6, value.len);
+    assert_non_null(at);
+    memcpy(at, value.data, value.len);
+    mn_savepoint_rollback(view, savepoint);
+    assert_null(mn_bulk_number(bulk, 7, value.len));
+    mn_put_u64_be(key, 7);
+    assert_int_equal(mn_bulk_add(bulk, mn_bytes_of(key, 8), value), MN_MISUSE);
+    assert_int_equal(mn_bulk_end(bulk), MN_MISUSE);
+    mn_write_abort(view);
+    ok(mn_store_close(store));
+    mn_machine_free(options.os);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_number_has_its_place_or_none),
         cmocka_unit_test(holds_what_was_appended),
         cmocka_unit_test(leaves_are_full),
         cmocka_unit_test(blocks_are_written_once),

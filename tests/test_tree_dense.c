@@ -307,10 +307,15 @@ static void each_broken_rule_is_named(void **state)
         uint8_t flip;
         const char *what;
     } faults[] = {
-        {23, 2, "unknown flags"},     {24, 0xFF, "too many entries"},
-        {26, 0x08, "a prefix too"},   {28, 0x7F, "a heap that does not add up"},
-        {30, 1, "garbage"},           {32, 0x01, "keys that do not ascend"},
-        {34, 0x40, "a cell outside"}, {29, 0x40, "more than a page"},
+        {23, 2, "unknown flags"},
+        {24, 0xFF, "too many entries"},
+        {26, 0x08, "a prefix too"},
+        {28, 0x7F, "a heap that does not add up"},
+        {30, 1, "garbage"},
+        {32, 0x01, "keys that do not ascend"},
+        {34, 0x40, "a cell outside"},
+        {29, 0x40, "more than a page"},
+        {26, 0x0F, "keys that do not ascend"}, /* two keys with all their bytes in common */
     };
     struct entry entries[2] = {{.bytes = 5}, {.bytes = 7}};
     struct mn_node node = {calloc(1, 512), 512, NULL};

@@ -199,7 +199,7 @@ const uint8_t *mn_page_next(const struct mn_view *view)
 {
     const struct mn_writer *writer = view->writer;
 
-    return writer && writer->pool_count > 0 ? writer->pool[writer->pool_count - 1] : NULL;
+    return writer->pool_count > 0 ? writer->pool[writer->pool_count - 1] : NULL;
 }
 
 enum mn_status mn_page_new_bare(struct mn_view *view, uint8_t kind, struct mn_ref *ref,

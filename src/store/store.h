@@ -285,8 +285,8 @@ enum mn_status mn_page_new(struct mn_view *view, uint8_t kind, struct mn_ref *re
 /* The same for a caller who writes all of it at once: nothing but the header is zeroed. */
 enum mn_status mn_page_new_bare(struct mn_view *view, uint8_t kind, struct mn_ref *ref,
                                 uint8_t **page);
-/* Memory that the next of them will probably have, to be fetched ahead and nothing else; or NULL.
- */
+/* In a view that writes: memory that the next of them will probably have, to be fetched ahead and
+ * nothing else; or NULL. */
 const uint8_t *mn_page_next(const struct mn_view *view);
 /*
  * Makes the node writable within the innermost savepoint; a clean page is copied, and its death
