@@ -11,29 +11,12 @@
 
 #include "index/vector/ann.h"
 #include "index/vector/posting_inside.h"
+#include "support/fill.h"
 #include "support/test.h"
 
 static const char *const level_names[] = {"baseline", "avx2", "avx512", "dotprod"};
 
 enum { ROWS = 48, DIMS_MOST = 8192 };
-
-enum fill { FILL_NORMAL, FILL_POSITIVE, FILL_SPARSE, FILL_MIXED, FILL_TINY, FILL_HUGE, FILL_KINDS };
-
-static float draw(enum fill fill, uint64_t *seed)
-{
-    float unit = (float)((double)(test_random(seed) >> 11) * 0x1p-52 - 1.0);
-
-    switch (fill) {
-    case FILL_POSITIVE: return fabsf(unit);
-    case FILL_SPARSE: return test_random(seed) % 8 ? 0 : unit;
-    case FILL_MIXED: return ldexpf(unit, (int)(test_random(seed) % 20) - 10);
-    case FILL_TINY: return unit * 1e-40f;
-    case FILL_HUGE: return unit * 1e30f;
-    case FILL_NORMAL:
-    case FILL_KINDS: break;
-    }
-    return unit;
-}
 
 static int level_of(const struct mn_code_form *form, const uint8_t *code, uint32_t dim)
 {
@@ -60,7 +43,7 @@ static void set_make(struct set *set, enum mn_metric metric, uint32_t dims, enum
     set->query = set->vectors + ROWS * dims;
     set->image = calloc(1, mn_image_bytes(&set->postings));
     set->codes = malloc(ROWS * mn_code_bytes(&set->form));
-    for (uint32_t i = 0; i < (ROWS + 1) * dims; i++) set->vectors[i] = draw(fill, seed);
+    for (uint32_t i = 0; i < (ROWS + 1) * dims; i++) set->vectors[i] = fill_draw(fill, seed);
     for (uint32_t i = 0; i < dims; i++)
         if (set->query[i] == 0) set->query[i] = 1e-3f;
     for (uint32_t i = 0; i < dims; i++) { /* zeros, a twin of the query, a near one, its opposite */

@@ -10,13 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/fill.h"
 #include "support/test.h"
 
 static const char *const level_names[] = {"baseline", "avx2", "avx512", "dotprod"};
 
 enum { ROWS = 700, GROUPS = (ROWS + MN_CODE_GROUP - 1) / MN_CODE_GROUP };
-enum fill { FILL_NORMAL, FILL_POSITIVE, FILL_SPARSE, FILL_MIXED, FILL_TINY, FILL_HUGE, FILL_KINDS };
-
 struct set {
     enum mn_metric metric;
     uint32_t dims;
@@ -25,22 +24,6 @@ struct set {
     int64_t ids[ROWS];
     struct mn_sketch sketch;
 };
-
-static float draw(enum fill fill, uint64_t *seed)
-{
-    float unit = (float)((double)(test_random(seed) >> 11) * 0x1p-52 - 1.0);
-
-    switch (fill) {
-    case FILL_POSITIVE: return fabsf(unit);
-    case FILL_SPARSE: return test_random(seed) % 8 ? 0 : unit;
-    case FILL_MIXED: return ldexpf(unit, (int)(test_random(seed) % 20) - 10);
-    case FILL_TINY: return unit * 1e-40f;
-    case FILL_HUGE: return unit * 1e30f;
-    case FILL_NORMAL:
-    case FILL_KINDS: break;
-    }
-    return unit;
-}
 
 /* Some rows are zeros, the query, nearly the query, its opposite, or not there; or of another
  * size than all others. */
@@ -66,7 +49,7 @@ static void set_make(struct set *set, enum mn_metric metric, uint32_t dims, enum
     *set = (struct set){.metric = metric, .dims = dims};
     set->memory = malloc((ROWS + 1) * (size_t)dims * sizeof(float));
     set->query = set->memory + ROWS * (size_t)dims;
-    for (size_t i = 0; i < (ROWS + 1) * (size_t)dims; i++) set->memory[i] = draw(fill, seed);
+    for (size_t i = 0; i < (ROWS + 1) * (size_t)dims; i++) set->memory[i] = fill_draw(fill, seed);
     for (uint32_t d = 0; d < dims; d++)
         if (set->query[d] == 0) set->query[d] = 1e-3f;
     for (uint32_t i = 0; i < ROWS; i++) {

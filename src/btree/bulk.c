@@ -2,15 +2,16 @@
  * bulk: appending sorted entries with full leaves, each page written once.
  *
  * The path to the rightmost leaf stays open and writable. What lies left of it is full for good: it
- * goes to its place in the file at once. So a bulk build keeps one path in memory, whatever its
+ * goes to its place in the file at once, but for branches above leaves, which go together with the
+ * one above them. So a bulk build keeps one path and a branch's children in memory, whatever its
  * size.
  *
  *   stage   a draft of a dense leaf, or  | key, length, value | key, length, value | ...
  *
  * The rightmost leaf is filled from a stage: plain entries are gathered there until they would no
  * longer fit into a page; then a leaf is made of them in one pass, goes to its place at once, and
- * the rightmost one is behind it. Until then that holds one entry. Numbers are
- * gathered as a draft (draft.h), until one comes that a dense leaf cannot hold.
+ * the rightmost one is behind it. Until then that holds one entry. Numbers are gathered as a draft
+ * (draft.h), until one comes that a dense leaf cannot hold.
  *
  *   (B1) the stage is empty, or what the rightmost leaf will hold: a leaf of one entry until then,
  *        the first of the stage or of one before it

@@ -249,7 +249,7 @@ static enum mn_status bad(const uint8_t *page, const char *what, uint32_t index)
                    mn_page_number(page), what, index);
 }
 
-/* Without a call and without an end in the middle: nearly always they ascend. */
+/* Without a call, and looked at to the end: nearly always they ascend. */
 static bool suffixes_ascend(const uint8_t *suffixes, uint32_t count, size_t width)
 {
     bool wrong = width == 0 && count > 1;

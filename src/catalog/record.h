@@ -55,7 +55,7 @@ enum mn_status mn_record_measure(const struct mn_value *values, uint32_t n, int 
 void mn_record_write(const struct mn_value *values, const struct mn_record_shape *shape,
                      uint8_t *bytes);
 
-/* The same of records with few columns and 255 bytes of them, most rows: several times as fast. */
+/* The same of records with few columns and 255 bytes of them, as most rows are, for loads. */
 enum { MN_SHORT_COLUMNS_MAX = 8 };
 struct mn_record_short {
     uint64_t ends; /* a byte each */
