@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "btree/dense.h"
+#include "btree/short.h"
 
 enum { FLAGS_AT = 23, COUNT_AT = 24, PREFIX_AT = 26, HEAP_AT = 28, GARBAGE_AT = 30 };
 
@@ -23,6 +24,7 @@ static uint8_t *slot_at(const uint8_t *page, uint32_t index)
 static uint32_t entry_bytes(const uint8_t *page)
 {
     if (mn_node_is_dense(page)) return MN_DENSE_KEY_BYTES - mn_node_prefix_len(page) + 2;
+    if (mn_node_is_short(page)) return MN_SHORT_ENTRY_BYTES;
     return mn_node_is_leaf(page) ? 8 : 8 + MN_CHILD_BYTES;
 }
 
@@ -84,6 +86,7 @@ struct mn_cell mn_node_cell(const struct mn_node *node, uint32_t index)
     uint16_t length;
 
     if (mn_node_is_dense(page)) return mn_dense_cell(node, index);
+    if (mn_node_is_short(page)) return mn_short_cell(node, index);
     at = cell_at(node, index);
     length = mn_get_u16(slot_at(page, index) + 2);
     cell.prefix = mn_bytes_of(page + node->size - prefix, prefix);
@@ -125,7 +128,7 @@ uint8_t *mn_node_tail_run(const struct mn_node *node, uint32_t index)
 {
     uint16_t length;
 
-    if (mn_node_is_dense(node->page)) return NULL;
+    if (mn_page_flags(node->page) != 0) return NULL; /* dense or short: no key has one */
     length = mn_get_u16(slot_at(node->page, index) + 2);
     if (!(length & MN_CELL_TAIL)) return NULL;
     return cell_at(node, index) + (length & MN_SUFFIX_MASK) + 4;
@@ -333,6 +336,11 @@ enum mn_status mn_node_search(const struct mn_node *node, struct mn_bytes key, u
         struct mn_bytes rest = key;
 
         if (prefix > 0) rest = mn_bytes_of(key.data + prefix, key.len - prefix);
+        if (mn_node_is_short(page)) {
+            *index = mn_short_search(page, rest);
+            *exact = false;
+            return MN_OK;
+        }
         if (mn_node_is_dense(page)) {
             *index = mn_dense_search(node, rest, exact);
             return MN_OK;
@@ -469,6 +477,7 @@ bool mn_node_insert(const struct mn_node *node, uint32_t index, const struct mn_
     if (mn_node_count(page) == 0 || !prefix_fits(node, cell)) return false;
     if (mn_node_is_dense(page)) return mn_dense_insert(node, index, cell);
     if (!mn_node_is_leaf(page) && index == 0) return false;
+    if (mn_node_is_short(page)) return mn_short_insert(node, index, cell);
     need = entry_bytes(page) + cell_bytes(cell, prefix, mn_node_is_leaf(page));
     if (arrays_end(page) + need + mn_node_heap(page) > node->size) return false;
     arrays_open(page, index);
@@ -484,6 +493,10 @@ void mn_node_remove(const struct mn_node *node, uint32_t index)
 
     if (mn_node_is_dense(page)) {
         mn_dense_remove(node, index);
+        return;
+    }
+    if (mn_node_is_short(page)) {
+        mn_short_remove(node, index);
         return;
     }
     cell = mn_node_cell(node, index);
@@ -530,6 +543,9 @@ size_t mn_node_size_of(const struct mn_node *node, const struct mn_cell *cells, 
     if (leaf && mn_dense_takes(node, cells, count, prefix)) {
         return mn_dense_size_of(cells, count, prefix);
     }
+    if (!leaf && mn_short_takes(node, cells, count, prefix)) {
+        return bytes + (size_t)count * MN_SHORT_ENTRY_BYTES;
+    }
     bytes += (size_t)count * (leaf ? 8 : 8 + MN_CHILD_BYTES);
     for (uint32_t i = leaf ? 0 : 1; i < count; i++) bytes += cell_bytes(&cells[i], prefix, leaf);
     return bytes;
@@ -545,6 +561,10 @@ void mn_node_build(const struct mn_node *node, const struct mn_cell *cells, uint
     MN_ASSERT(mn_node_size_of(node, cells, count, leaf) <= node->size);
     if (leaf && mn_dense_takes(node, cells, count, prefix)) {
         mn_dense_build(node, cells, count, prefix);
+        return;
+    }
+    if (!leaf && mn_short_takes(node, cells, count, prefix)) {
+        mn_short_build(node, cells, count, prefix);
         return;
     }
     page[FLAGS_AT] = 0;

@@ -28,6 +28,17 @@
  *   slot    distance of the cell from the page's end; bit 15 the value has a run
  *   cell    inline value [, run]; it ends where the one before it begins
  *
+ * A short branch (bit 1 of the page's flags) is what most branches are: no key has a tail, nor more
+ * than 3 bytes behind the prefix.
+ *
+ *   32                 32+4n                      32+22n        size-prefix          size
+ *   +------------------+--------------------------+-------------+--------------------+
+ *   | heads: n x 4     | n x child {ref, entries} | free        | prefix             |
+ *   +------------------+--------------------------+-------------+--------------------+
+ *
+ *   head    the suffix, zeros behind it, and in the fourth byte its length: as big-endian numbers
+ *           heads have the order of the keys, those of equal bytes and other lengths among them
+ *
  *   (N1) keys ascend strictly; all begin with the prefix
  *   (N2) cells + prefix + garbage = heap, and the arrays end before it
  *   (N3) in a branch the key of entry 0 is empty and counts as below all keys; every key of child i
@@ -51,6 +62,7 @@ enum {
     MN_CELL_RUN = 0x8000,
     MN_CELL_TAIL = 0x4000,
     MN_SUFFIX_MASK = 0x3FFF,
+    MN_SHORT_KEY_BYTES = 3, /* behind the prefix, at most */
     MN_DENSE_KEY_BYTES = 8,
     MN_DENSE_SUFFIX_BYTES = 2, /* at most */
     MN_DENSE_RUN = 0x8000,
@@ -119,6 +131,11 @@ static inline bool mn_node_is_dense(const uint8_t *page)
     return (mn_page_flags(page) & MN_LEAF_DENSE) != 0;
 }
 
+static inline bool mn_node_is_short(const uint8_t *page)
+{
+    return (mn_page_flags(page) & MN_BRANCH_SHORT) != 0;
+}
+
 static inline uint32_t mn_dense_count_max(uint32_t size)
 {
     return (size - MN_PAGE_HEADER) / MN_ENTRY_LEAST;
@@ -147,13 +164,18 @@ static inline struct mn_dense_cell mn_dense_cell_at(const struct mn_node *node, 
 
 static inline const uint8_t *mn_node_child_at(const uint8_t *page, uint32_t index)
 {
-    return page + MN_PAGE_HEADER + 8 * mn_node_count(page) + (size_t)MN_CHILD_BYTES * index;
+    size_t before = mn_node_is_short(page) ? 4 : 8; /* heads, and slots where there are any */
+
+    return page + MN_PAGE_HEADER + before * mn_node_count(page) + (size_t)MN_CHILD_BYTES * index;
 }
 
-/* The first bytes of a key behind the node's prefix, as a number. */
+/* The first bytes of a key behind the node's prefix, as a number: 4, or of a short branch 3 and a
+ * byte that is none of the key's. */
 static inline uint32_t mn_node_head(const uint8_t *page, uint32_t index)
 {
-    return mn_get_u32(page + MN_PAGE_HEADER + 4 * (size_t)index);
+    const uint8_t *head = page + MN_PAGE_HEADER + 4 * (size_t)index;
+
+    return mn_node_is_short(page) ? mn_get_u32_be(head) : mn_get_u32(head);
 }
 
 static inline struct mn_ref mn_node_child(const uint8_t *page, uint32_t index)

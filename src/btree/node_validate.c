@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "btree/dense.h"
+#include "btree/short.h"
 
 enum { HEADS_AT = MN_PAGE_HEADER };
 
@@ -233,6 +234,10 @@ enum mn_status mn_node_validate(const uint8_t *page, uint32_t size, uint8_t kind
     if (mn_page_kind(page) != kind) return bad(page, "another kind of page", 0);
     if (kind == MN_PAGE_LEAF && mn_page_flags(page) == MN_LEAF_DENSE) {
         return mn_dense_validate(page, size);
+    }
+    if (kind == MN_PAGE_BRANCH && mn_page_flags(page) == MN_BRANCH_SHORT) {
+        status = mn_short_validate(page, size);
+        return status == MN_OK ? children_validate(page) : status;
     }
     if (mn_page_flags(page) != 0) return bad(page, "unknown flags", 0);
     if (mn_node_count(page) == 0) return bad(page, "no entries", 0);

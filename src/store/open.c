@@ -116,7 +116,7 @@ static enum mn_status file_make(struct mn_store *store, const struct mn_store_op
     store->superblock.page_size = page_size;
     store->superblock.created_us = store->os->ops->now_us(store->os);
     store->superblock.ro_compatible = MN_FEATURE_CODES | MN_FEATURE_UNPLACED;
-    store->superblock.incompatible = MN_FEATURE_DENSE;
+    store->superblock.incompatible = MN_FEATURE_DENSE | MN_FEATURE_SHORT;
     status = store->os->ops->random(store->os, store->superblock.uuid, 16);
     if (!status) status = store->os->ops->random(store->os, &store->superblock.secret, 8);
     if (!status) status = store->os->ops->create(store->os, path, &file);
@@ -493,4 +493,9 @@ bool mn_store_finds_codes(const struct mn_store *store)
 bool mn_store_is_dense(const struct mn_store *store)
 {
     return (store->superblock.incompatible & MN_FEATURE_DENSE) != 0;
+}
+
+bool mn_store_has_short_branches(const struct mn_store *store)
+{
+    return (store->superblock.incompatible & MN_FEATURE_SHORT) != 0;
 }

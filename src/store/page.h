@@ -42,8 +42,8 @@ enum mn_page_kind {
     MN_PAGE_DELTA = 5   /* tree: buffered changes; reserved, never written by this format */
 };
 
-/* The only flag of a page, and of leaves alone: how the entries lie in it. */
-enum { MN_LEAF_DENSE = 1 };
+/* The flags of a page, one of leaves and one of branches: how the entries lie in it. */
+enum { MN_LEAF_DENSE = 1, MN_BRANCH_SHORT = 2 };
 
 enum { MN_PAGE_SPAN_MASK = 0x0F };
 
@@ -125,6 +125,13 @@ static inline uint8_t mn_page_kind(const uint8_t *page)
 static inline uint8_t mn_page_flags(const uint8_t *page)
 {
     return page[23];
+}
+
+/* The flags that a page of that kind may have. */
+static inline uint8_t mn_page_flags_known(uint8_t kind)
+{
+    if (kind == MN_PAGE_LEAF) return MN_LEAF_DENSE;
+    return kind == MN_PAGE_BRANCH ? MN_BRANCH_SHORT : 0;
 }
 
 #endif

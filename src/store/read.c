@@ -197,7 +197,7 @@ enum mn_status mn_page_verify(const struct mn_view *view, struct mn_ref ref, uin
                        "page %" PRIu64 " is damaged: its bytes do not give its checksum", ref.page);
     }
     if (mn_page_number(bytes) != ref.page ||
-        (mn_page_flags(bytes) & ~(kind == MN_PAGE_LEAF ? MN_LEAF_DENSE : 0)) != 0) {
+        (mn_page_flags(bytes) & ~mn_page_flags_known(kind)) != 0) {
         return mn_fail(MN_CORRUPT, "page %" PRIu64 " says that it is page %" PRIu64, ref.page,
                        mn_page_number(bytes));
     }

@@ -114,6 +114,8 @@ bool mn_store_has_codes(const struct mn_store *store);
 bool mn_store_finds_codes(const struct mn_store *store);
 /* Whether writers may put dense leaves and short records into the file. */
 bool mn_store_is_dense(const struct mn_store *store);
+/* Whether they may make branches short. */
+bool mn_store_has_short_branches(const struct mn_store *store);
 /* Changes how long later writers wait. */
 void mn_store_set_busy_ms(struct mn_store *store, int64_t busy_ms);
 /* Threads of its own that a large transaction or the building of an index may have; at first 0. */

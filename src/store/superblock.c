@@ -25,7 +25,7 @@ enum {
 
 /* The features this build knows. */
 #define KNOWN_RO_COMPATIBLE ((uint64_t)(MN_FEATURE_CODES | MN_FEATURE_UNPLACED))
-#define KNOWN_INCOMPATIBLE ((uint64_t)MN_FEATURE_DENSE)
+#define KNOWN_INCOMPATIBLE ((uint64_t)(MN_FEATURE_DENSE | MN_FEATURE_SHORT))
 
 /* A transfer as text changes the first byte, one of the line ends or the end-of-file mark. */
 static const uint8_t magic[16] = {0x89, 'm',  'n',  'e', 'm',  'e', '\r', '\n',

@@ -27,7 +27,8 @@ enum {
 
 /* Bits of `incompatible`. */
 enum {
-    MN_FEATURE_DENSE = 1 /* leaves may be dense, and records short */
+    MN_FEATURE_DENSE = 1, /* leaves may be dense, and records short */
+    MN_FEATURE_SHORT = 2  /* branches may be short */
 };
 
 struct mn_superblock {

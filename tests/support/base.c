@@ -27,6 +27,14 @@ struct mn_store *test_base_open_sparse(uint32_t page_size)
     return store;
 }
 
+struct mn_store *test_base_open_long(uint32_t page_size)
+{
+    struct mn_store *store = test_base_open(page_size);
+
+    store->superblock.incompatible &= ~(uint64_t)MN_FEATURE_SHORT;
+    return store;
+}
+
 const struct mn_schema *test_schema(struct mn_view *view)
 {
     const struct mn_schema *schema;

@@ -12,6 +12,9 @@ struct mn_store *test_base_open(uint32_t page_size);
 /* One whose file does not allow dense leaves and brief records. */
 struct mn_store *test_base_open_sparse(uint32_t page_size);
 
+/* One whose file does not allow short branches. */
+struct mn_store *test_base_open_long(uint32_t page_size);
+
 /* The schema as this view has it; mn_schema_unref gives it back. */
 const struct mn_schema *test_schema(struct mn_view *view);
 
