@@ -115,13 +115,6 @@ struct mn_cell mn_dense_cell(const struct mn_node *node, uint32_t index)
 
 /* ---- search ---- */
 
-/* A value of which the compiler is to know nothing, so that it does not make a branch of it. */
-static inline size_t unguessed(size_t value)
-{
-    __asm__("" : "+r"(value));
-    return value;
-}
-
 static inline uint32_t pair_of(const uint8_t *at)
 {
     return (uint32_t)at[0] << 8 | at[1];
@@ -134,7 +127,7 @@ static inline uint32_t pairs_below(const uint8_t *pairs, uint32_t count, uint32_
 
     while (count > 1) {
         uint32_t half = count / 2;
-        size_t right = unguessed(pair_of(base + 2 * (size_t)half - 2) < want);
+        size_t right = mn_unguessed(pair_of(base + 2 * (size_t)half - 2) < want);
 
         base += (0 - right) & (2 * (size_t)half);
         count -= half;
@@ -148,7 +141,7 @@ static inline uint32_t bytes_below(const uint8_t *bytes, uint32_t count, uint32_
 
     while (count > 1) {
         uint32_t half = count / 2;
-        size_t right = unguessed(base[half - 1] < want);
+        size_t right = mn_unguessed(base[half - 1] < want);
 
         base += (0 - right) & (size_t)half;
         count -= half;

@@ -253,14 +253,6 @@ static enum mn_status entry_compare(const struct mn_node *node, uint32_t index,
                         order);
 }
 
-/* A value of which the compiler is to know nothing, so that it does not make a branch of it: half
- * of the branches of a search are guessed wrongly. */
-static inline size_t unguessed(size_t value)
-{
-    __asm__("" : "+r"(value));
-    return value;
-}
-
 /* Heads of the first `count` that are below the head (above: or equal). No branch in the loop. */
 static inline uint32_t heads_below(const uint8_t *heads, uint32_t count, uint32_t head, bool above)
 {
@@ -269,7 +261,7 @@ static inline uint32_t heads_below(const uint8_t *heads, uint32_t count, uint32_
     if (count == 0) return 0;
     while (count > 1) {
         uint32_t half = count / 2, value = mn_get_u32(base + 4 * (size_t)half - 4);
-        size_t right = unguessed(above ? value <= head : value < head);
+        size_t right = mn_unguessed(above ? value <= head : value < head);
 
         base += (0 - right) & (4 * (size_t)half);
         count -= half;

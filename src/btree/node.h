@@ -285,6 +285,14 @@ struct mn_packed {
 void mn_node_fill(const struct mn_node *node, const uint8_t *buffer, const struct mn_packed *cells,
                   uint32_t count, uint32_t prefix);
 
+/* A value of which the compiler is to know nothing, so that it does not make a branch of it: half
+ * of the branches of a search are guessed wrongly. */
+static inline size_t mn_unguessed(size_t value)
+{
+    __asm__("" : "+r"(value));
+    return value;
+}
+
 /* Bytes in use: header, arrays, cells and prefix. */
 uint32_t mn_node_used(const uint8_t *page);
 

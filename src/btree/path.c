@@ -5,6 +5,7 @@
 
 #include "base/plant.h"
 #include "btree/inside.h"
+#include "btree/short.h"
 
 enum mn_status mn_path_root(struct mn_path *path, struct mn_view *view, const struct mn_root *root)
 {
@@ -37,8 +38,7 @@ static inline void dirty_prefetch(const uint8_t *page, uint32_t size)
 
 enum { LINE_BYTES = 64, LINES_ASKED = 5, LINES_MOST = 20 };
 
-/* The lines of a clean leaf's heads behind those that mn_page_prefetch asks for: its parent knows
- * how many entries it has. */
+/* The lines of a clean node's heads behind those that mn_page_prefetch asks for. */
 static inline void heads_prefetch(const struct mn_view *view, struct mn_ref ref, uint64_t entries)
 {
     const struct mn_view_front *front = (const struct mn_view_front *)(const void *)view;
@@ -58,13 +58,18 @@ enum mn_status mn_path_down(struct mn_path *path, uint32_t level)
     struct mn_step *step = &path->step[level];
     struct mn_ref ref = mn_node_child(step->page, step->index);
     uint8_t kind = level + 2 == path->depth ? MN_PAGE_LEAF : MN_PAGE_BRANCH;
+    uint64_t entries;
     const uint8_t *page;
     enum mn_status status;
 
     mn_page_prefetch(path->view, ref);
-    if (kind == MN_PAGE_LEAF) {
-        heads_prefetch(path->view, ref, mn_node_child_entries(step->page, step->index));
+    /* The parent knows how many entries a leaf has; of a branch they are those of a full one. */
+    if (kind == MN_PAGE_BRANCH) {
+        entries = mn_view_page_size(path->view) / MN_SHORT_ENTRY_BYTES;
+    } else {
+        entries = mn_node_child_entries(step->page, step->index);
     }
+    heads_prefetch(path->view, ref, entries);
     status = mn_page_read(path->view, ref, kind, &page);
     if (status != MN_OK) return status;
     if (mn_ref_is_dirty(ref)) dirty_prefetch(page, mn_view_page_size(path->view));

@@ -89,13 +89,6 @@ struct mn_cell mn_short_cell(const struct mn_node *node, uint32_t index)
     return cell;
 }
 
-/* A value of which the compiler is to know nothing, so that it does not make a branch of it. */
-static inline size_t unguessed(size_t value)
-{
-    __asm__("" : "+r"(value));
-    return value;
-}
-
 /* The key's head. A longer key than any of a short branch counts as one of 4 bytes: behind that of
  * its first three. */
 static inline uint32_t want_of(struct mn_bytes rest)
@@ -118,7 +111,7 @@ uint32_t mn_short_search(const uint8_t *page, struct mn_bytes rest)
     /* The first entry's head is 0 and at or below every other, so one is always found. */
     while (count > 1) {
         uint32_t half = count / 2;
-        size_t right = unguessed(mn_get_u32_be(base + HEAD_BYTES * (size_t)half) <= want);
+        size_t right = mn_unguessed(mn_get_u32_be(base + HEAD_BYTES * (size_t)half) <= want);
 
         base += (0 - right) & (HEAD_BYTES * (size_t)half);
         count -= half;
