@@ -70,8 +70,9 @@ static void set_free(struct set *set)
 
 static struct mn_code_groups set_groups(const struct set *set)
 {
-    return (struct mn_code_groups){set->image, mn_group_bytes(&set->form, true),
-                                   ROWS / MN_CODE_GROUP};
+    return (struct mn_code_groups){.base = set->image,
+                                   .stride = mn_group_bytes(&set->form, true),
+                                   .count = ROWS / MN_CODE_GROUP};
 }
 
 /* The estimate, as kernel.h defines it. */

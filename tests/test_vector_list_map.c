@@ -13,6 +13,7 @@
 enum { DIMS = 40, LISTS = 60, MANY = 1 << 20 };
 
 static uint64_t tree;
+static uint32_t apart = 3; /* from one list's number to the next */
 
 static struct mn_postings postings_of(struct mn_view *view)
 {
@@ -28,7 +29,7 @@ static void lists_put(struct mn_view *view)
     uint64_t seed = test_seed() + 7;
 
     for (uint32_t number = 0; number < LISTS; number++) {
-        struct mn_list list = {{NULL, 0}, number * 3};
+        struct mn_list list = {{NULL, 0}, number * apart};
 
         for (uint32_t i = 0; number % 7 && i < number * number / 2; i++) {
             float vector[DIMS];
@@ -53,7 +54,7 @@ static void chunks_compare(struct mn_list_map *map, struct mn_view *view)
 
     assert_int_equal(mn_posting_scan_open(&postings, &scan), MN_OK);
     for (int twice = 0; twice < 2; twice++) {
-        for (uint32_t number = 0; number < LISTS * 3 + 5; number++) {
+        for (uint32_t number = 0; number < LISTS * apart + 5; number++) {
             size_t at, count = mn_list_map_find(map, number, &at);
             bool found = true;
 
@@ -92,20 +93,20 @@ static bool want(struct mn_list_map *map, struct mn_view *view, uint64_t seeks, 
     return ready;
 }
 
-static void gives_what_the_tree_holds(void **state)
+static void map_compare(void)
 {
     struct mn_list_map map = {.count = 0};
     struct mn_view *view = views_write(), *old;
-    struct mn_list list = {{NULL, 0}, 30};
+    struct mn_list list = {{NULL, 0}, 10 * apart};
     bool found;
 
-    (void)state;
     assert_int_equal(mn_tree_create(view, &tree), MN_OK);
     lists_put(view);
     assert_false(want(&map, view, MANY, MANY)); /* not in a view that writes */
     assert_int_equal(mn_write_commit(view, NULL), MN_OK);
     old = views_read();
     assert_true(want(&map, old, MANY, MANY));
+    assert_true((map.firsts != NULL) == (apart < 1000));
     chunks_compare(&map, old);
 
     view = views_write();
@@ -124,6 +125,21 @@ static void gives_what_the_tree_holds(void **state)
     mn_view_end(view);
     mn_view_end(old);
     mn_list_map_release(&map);
+}
+
+static void gives_what_the_tree_holds(void **state)
+{
+    (void)state;
+    map_compare();
+}
+
+/* So far apart that places are searched. */
+static void numbers_may_be_far_apart(void **state)
+{
+    (void)state;
+    apart = 1000;
+    map_compare();
+    apart = 3;
 }
 
 static void is_made_when_it_pays_and_fits(void **state)
@@ -154,6 +170,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_what_the_tree_holds),
+        cmocka_unit_test(numbers_may_be_far_apart),
         cmocka_unit_test(is_made_when_it_pays_and_fits),
     };
 

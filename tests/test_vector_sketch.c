@@ -71,7 +71,8 @@ static void set_free(struct set *set)
 
 static struct mn_code_groups set_groups(const struct set *set)
 {
-    return (struct mn_code_groups){set->sketch.groups, set->sketch.stride, GROUPS};
+    return (struct mn_code_groups){
+        .base = set->sketch.groups, .stride = set->sketch.stride, .count = GROUPS};
 }
 
 /* ---- the scan ---- */

@@ -76,15 +76,11 @@ enum mn_status mn_hunt_score_exact(struct mn_hunt *hunt);
 /* Begins the exact way behind a quick one. */
 enum mn_status mn_hunt_begin_exact(struct mn_hunt *hunt);
 
-/* Asks for the begin of each page of a chunk that is read soon. */
-static inline void mn_hunt_chunk_ask(const struct mn_chunk *chunk)
+/* What is read behind a chunk comes on its way while the chunk is scanned. */
+static inline void mn_hunt_chunk_ask(struct mn_chunk *chunk, const struct mn_chunk *next)
 {
-    enum { PAGE_BYTES = 4096, LINE_BYTES = 64, LINES = 8 };
-    const uint8_t *at = chunk->groups.base, *end = at + chunk->groups.count * chunk->groups.stride;
-
-    for (; at < end; at += PAGE_BYTES) {
-        for (size_t i = 0; i < LINES; i++) __builtin_prefetch(at + i * LINE_BYTES, 0, 2);
-    }
+    chunk->groups.ahead = next->groups.base;
+    chunk->groups.ahead_bytes = next->groups.count * next->groups.stride;
 }
 
 static inline unsigned mn_hunt_group_full(const struct mn_chunk *chunk, uint32_t first)
@@ -102,9 +98,11 @@ struct mn_list mn_hunt_list(const struct mn_hunt *hunt, const struct mn_candidat
 /* Notes the lists of all partitions that the query asks for. */
 enum mn_status mn_hunt_lists_note(struct mn_hunt *hunt);
 
-/* How many lists with rows that pass are read, and how many such rows, at least. */
+/* How many lists with rows that pass are read, and how many such rows, at least; and how many of
+ * them are scored. */
 struct mn_hunt_plan {
     uint64_t lists, passed;
+    size_t keep;
 };
 struct mn_hunt_plan mn_hunt_plan_make(const struct mn_hunt *hunt);
 

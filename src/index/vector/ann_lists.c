@@ -158,6 +158,16 @@ static uint64_t lists_default(uint64_t lists)
     return 8 + (uint64_t)(1.8 * sqrt((double)lists));
 }
 
+/* The more rows are seen, the more of them have estimates near those of the best. */
+static size_t rerank_count(uint64_t k, uint64_t lists)
+{
+    enum { LEAST = 20, LISTS_TWICE = 320 };
+    uint64_t more = k < LEAST ? LEAST : k;
+
+    if (lists > LISTS_TWICE) lists = LISTS_TWICE;
+    return (size_t)(k + more + more * lists / LISTS_TWICE);
+}
+
 struct mn_hunt_plan mn_hunt_plan_make(const struct mn_hunt *hunt)
 {
     const struct mn_ann_query *query = hunt->query;
@@ -174,6 +184,7 @@ struct mn_hunt_plan mn_hunt_plan_make(const struct mn_hunt *hunt)
     uint64_t least = query->search.k;
     if (query->set && least > query->set->count) least = query->set->count;
     if (plan.passed < least) plan.passed = least;
+    plan.keep = rerank_count(query->search.k, plan.lists);
     return plan;
 }
 
@@ -193,6 +204,10 @@ static enum mn_status list_open(struct mn_hunt *hunt, struct walk *walk)
     walk->open = true;
     if (!hunt->mapped) return mn_posting_scan_seek(&hunt->postings, list.prefix, &list.number);
     walk->left = mn_list_map_find(hunt->query->lists, list.number, &walk->place);
+    if (walk->at + 1 < hunt->order_count) {
+        list = mn_hunt_list(hunt, &hunt->order[walk->at + 1]);
+        mn_list_map_ask(hunt->query->lists, list.number);
+    }
     return MN_OK;
 }
 
@@ -251,14 +266,17 @@ static enum mn_status lists_read(struct mn_hunt *hunt)
     struct mn_chunk chunk, ahead;
     bool found, more;
     uint64_t read = 0, before = hunt->passed;
-    enum mn_status status = walk_next(hunt, &walk, true, &chunk, &found);
+    enum mn_status status;
+
+    hunt->keep = plan.keep;
+    status = walk_next(hunt, &walk, true, &chunk, &found);
 
     while (status == MN_OK && found) {
         size_t at = walk.at;
         bool cross = read + 1 < plan.lists || hunt->passed < plan.passed;
 
         status = walk_next(hunt, &walk, cross, &ahead, &more);
-        if (status == MN_OK && more) mn_hunt_chunk_ask(&ahead);
+        if (status == MN_OK && more) mn_hunt_chunk_ask(&chunk, &ahead);
         if (status == MN_OK) status = mn_hunt_chunk(hunt, &chunk);
         if (status == MN_OK) status = mn_hunt_tick(hunt);
         if (status == MN_OK && walk.at != at) {

@@ -103,6 +103,7 @@ static enum mn_status query_begin(struct many *many, size_t q, struct mn_hunt *l
     status = mn_hunt_lists_note(hunt);
     if (status == MN_OK && hunt->clustered) {
         many->plans[q] = mn_hunt_plan_make(hunt);
+        hunt->keep = many->plans[q].keep;
         status = mn_hunt_lists_order(hunt, many->plans[q].lists);
         if (status == MN_OK) status = wishes_add(many, q);
     }
@@ -147,12 +148,13 @@ static enum mn_status wishes_sort(struct many *many)
 
 /* A chunk, for the `count` queries that wish for its list. */
 static enum mn_status chunk_read(struct many *many, const struct wish *wishes, size_t count,
-                                 const struct mn_chunk *chunk)
+                                 struct mn_chunk *chunk)
 {
     enum mn_status status = MN_OK;
 
     for (size_t i = 0; i < count && status == MN_OK; i++) {
         status = mn_hunt_chunk(&many->hunts[wishes[i].query], chunk);
+        chunk->groups.ahead_bytes = 0; /* it was asked for while the first query was served */
     }
     return status;
 }
@@ -195,7 +197,7 @@ static enum mn_status list_read_mapped(struct many *many, const struct wish *wis
         next = at + 1;
         if (!more && !last) more = mn_list_map_find(map, wishes[count].list, &next) > 0;
         if (more) status = mn_list_map_chunk(map, postings, next, &ahead);
-        if (status == MN_OK && more) mn_hunt_chunk_ask(&ahead);
+        if (status == MN_OK && more) mn_hunt_chunk_ask(&chunk, &ahead);
         if (status == MN_OK) status = chunk_read(many, wishes, count, &chunk);
         at = next;
         if (more) chunk = ahead;

@@ -280,13 +280,6 @@ static enum mn_status all_scan(struct mn_hunt *hunt)
 
 /* ---- the search ---- */
 
-static size_t rerank_count(const struct mn_ann_query *query)
-{
-    size_t k = (size_t)query->search.k;
-
-    return k + (k < 20 ? 20 : k);
-}
-
 /* Whether an exact search begins with a quick one. */
 static bool warms(const struct mn_ann_query *query)
 {
@@ -297,7 +290,6 @@ void mn_hunt_begin_quick(struct mn_hunt *hunt)
 {
     hunt->scan = hunt->ask.scan;
     hunt->least = -INFINITY;
-    hunt->keep = rerank_count(hunt->query);
 }
 
 /* *flat: there are no clusters. Then a look at the lists is worth it only for what follows; a

@@ -52,6 +52,9 @@ struct mn_code_groups {
     const uint8_t *base;
     size_t stride; /* in bytes, from one group to the next */
     size_t count;
+    /* What is scanned next: it is asked for line by line meanwhile. No bytes: nothing is. */
+    const uint8_t *ahead;
+    size_t ahead_bytes;
 };
 
 enum { MN_CODE_GROUP = 16, MN_CODE_STEP_DIMS = 8, MN_CODE_STEP_BYTES = 64 };

@@ -108,8 +108,10 @@ static void centroids_scan(const struct mn_kmeans *kmeans, const struct mn_code_
 
     for (size_t i = 0; i < likely; i++) best[i] = (struct likely){-INFINITY, 0};
     for (size_t at = 0; at < groups; at += GROUPS_AT_ONCE) {
-        struct mn_code_groups some = {kmeans->groups + at * kmeans->stride, kmeans->stride,
-                                      groups - at < GROUPS_AT_ONCE ? groups - at : GROUPS_AT_ONCE};
+        struct mn_code_groups some = {.base = kmeans->groups + at * kmeans->stride,
+                                      .stride = kmeans->stride,
+                                      .count = groups - at < GROUPS_AT_ONCE ? groups - at
+                                                                            : GROUPS_AT_ONCE};
         float estimates[GROUPS_AT_ONCE * MN_CODE_GROUP];
         uint16_t hits[GROUPS_AT_ONCE];
 

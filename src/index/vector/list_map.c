@@ -14,9 +14,13 @@ enum { KEY_BYTES = 4 + MN_ROW_ID_BYTES };
 /* A map costs about as much a chunk as an eighth of a way from the root. */
 enum { CHUNKS_A_SEEK = 8 };
 
+/* Of lists that there are or were; farther apart, they are searched for. */
+enum { LISTS_A_CHUNK = 4 };
+
 void mn_list_map_release(struct mn_list_map *map)
 {
     mn_dealloc(map->places);
+    mn_dealloc(map->firsts);
     *map = (struct mn_list_map){.count = 0};
 }
 
@@ -54,13 +58,35 @@ static enum mn_status chunk_note(void *context, const struct mn_run_entry *entry
     return MN_OK;
 }
 
-static enum mn_status map_make(struct mn_list_map *map, const struct mn_postings *postings)
+/* Numbers are given out one by one, and those of lists that are gone stay away. */
+static enum mn_status firsts_make(struct mn_list_map *map, size_t limit_bytes)
+{
+    size_t end = (size_t)map->places[map->count - 1].list + 1;
+    size_t room =
+        limit_bytes / sizeof *map->firsts - map->count * sizeof *map->places / sizeof *map->firsts;
+
+    if (end / LISTS_A_CHUNK > map->count || end >= room) return MN_OK;
+    map->firsts = mn_alloc((end + 1) * sizeof *map->firsts);
+    if (!map->firsts) return mn_fail_nomem();
+    for (size_t list = 0, at = 0; list <= end; list++) {
+        while (at < map->count && map->places[at].list < list) at++;
+        map->firsts[list] = (uint32_t)at;
+    }
+    map->lists_end = end;
+    return MN_OK;
+}
+
+static enum mn_status map_make(struct mn_list_map *map, const struct mn_postings *postings,
+                               size_t limit_bytes)
 {
     struct making making = {map, postings};
 
     map->root.page = 0;
-    map->count = 0;
+    map->count = map->lists_end = 0;
+    mn_dealloc(map->firsts);
+    map->firsts = NULL;
     enum mn_status status = mn_tree_runs(postings->view, postings->tree, chunk_note, &making);
+    if (status == MN_OK && map->count > 0) status = firsts_make(map, limit_bytes);
     if (status != MN_OK || map->count == 0) return status;
     map->tree = postings->tree;
     map->root = map->wanted;
@@ -84,7 +110,7 @@ enum mn_status mn_list_map_want(struct mn_list_map *map, const struct mn_posting
     status = mn_tree_count(postings->view, postings->tree, &chunks);
     if (status != MN_OK || map->seeks < chunks / CHUNKS_A_SEEK) return status;
     if (chunks > limit_bytes / sizeof *map->places) return MN_OK;
-    status = map_make(map, postings);
+    status = map_make(map, postings, limit_bytes);
     *ready = status == MN_OK && map->root.page;
     if (!*ready) mn_list_map_release(map);
     map->wanted = root; /* what was in vain is tried again after as many seeks more */
@@ -111,8 +137,13 @@ static size_t place_find(const struct mn_list_map *map, uint64_t list)
 
 size_t mn_list_map_find(const struct mn_list_map *map, uint32_t list, size_t *at)
 {
-    size_t end = *at = place_find(map, list);
+    size_t end;
 
+    if (map->firsts) {
+        *at = map->firsts[list < map->lists_end ? list : map->lists_end];
+        return list < map->lists_end ? map->firsts[list + 1] - *at : 0;
+    }
+    end = *at = place_find(map, list);
     while (end < map->count && map->places[end].list == list) end++;
     return end - *at;
 }

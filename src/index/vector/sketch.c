@@ -323,7 +323,8 @@ static enum mn_status others_show(struct look *look, float least)
 static enum mn_status bytes_search(struct look *look, const struct mn_code_ask *ask, uint64_t k)
 {
     struct mn_sketch *sketch = look->sketch;
-    struct mn_code_groups groups = {sketch->groups, sketch->stride, groups_of(sketch->count)};
+    struct mn_code_groups groups = {
+        .base = sketch->groups, .stride = sketch->stride, .count = groups_of(sketch->count)};
     size_t want = (size_t)k + MORE_THAN_K;
     double slack;
     struct mn_code_query scan = mn_sketch_scan(ask, &slack);
