@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/plant.h"
+#include "btree/guess.h"
 #include "btree/inside.h"
 #include "btree/short.h"
 
@@ -37,6 +38,7 @@ static inline void dirty_prefetch(const uint8_t *page, uint32_t size)
 }
 
 enum { LINE_BYTES = 64, LINES_ASKED = 5, LINES_MOST = 20 };
+enum { LEAVES_BELOW = 3 }; /* from the parent of the branches above leaves */
 
 /* The lines of a clean node's heads behind those that mn_page_prefetch asks for. */
 static inline void heads_prefetch(const struct mn_view *view, struct mn_ref ref, uint64_t entries)
@@ -86,21 +88,16 @@ static inline void value_prefetch(const struct mn_path *path, uint32_t level, st
 {
     const struct mn_view_front *front = (const struct mn_view_front *)(const void *)path->view;
     const struct mn_step *step = &path->step[level];
-    uint32_t count = mn_node_count(step->page), prefix = mn_node_prefix_len(step->page);
     uint64_t size = UINT64_C(1) << front->page_shift, entries, from_end;
-    uint32_t want, low, high;
     struct mn_ref ref;
     const uint8_t *end;
+    uint32_t place;
 
-    if (key.len != 8 || prefix >= 8 || step->index == 0 || step->index + 1 >= count) return;
+    if (!mn_guess_place(step, key, &place)) return;
     ref = mn_node_child(step->page, step->index);
     entries = mn_node_child_entries(step->page, step->index);
     if (ref.page >= front->mapped_pages || entries == 0 || entries > size) return;
-    want = (uint32_t)(mn_get_u64_be(key.data) << (8 * prefix) >> 32);
-    low = mn_node_head(step->page, step->index);
-    high = mn_node_head(step->page, step->index + 1);
-    if (want < low || high <= low) return;
-    from_end = ((uint64_t)(want - low) * entries / (high - low) + 1) * ((size - 64) / entries);
+    from_end = ((place * entries >> MN_GUESS_BITS) + 1) * ((size - 64) / entries);
     if (from_end > size) return;
     end = front->map + ((ref.page + 1) << front->page_shift);
     __builtin_prefetch(end - from_end);
@@ -109,14 +106,21 @@ static inline void value_prefetch(const struct mn_path *path, uint32_t level, st
 
 enum mn_status mn_path_find(struct mn_path *path, struct mn_bytes key, bool *exact)
 {
+    struct mn_guess guess = {.entry = NULL};
+
     *exact = false;
     for (uint32_t level = 0; level < path->depth; level++) {
+        struct mn_step *step = &path->step[level];
         struct mn_node node = mn_path_node(path, level);
-        enum mn_status status = mn_node_search(&node, key, &path->step[level].index, exact);
+        enum mn_status status = mn_node_search(&node, key, &step->index, exact);
 
-        if (status == MN_OK && level + 2 == path->depth) value_prefetch(path, level, key);
-        if (status == MN_OK && level + 1 < path->depth) status = mn_path_down(path, level);
+        if (status != MN_OK || level + 1 == path->depth) return status;
+        if (level + LEAVES_BELOW == path->depth) mn_guess_begin(&guess, path->view, step, key);
+        if (level + 2 == path->depth) value_prefetch(path, level, key);
+        status = mn_path_down(path, level);
         if (status != MN_OK) return status;
+        if (level + LEAVES_BELOW == path->depth) mn_guess_child(&guess, step[1].page);
+        if (level + 2 == path->depth) mn_guess_end(&guess, step, step[1].ref.page);
     }
     return MN_OK;
 }

@@ -231,6 +231,7 @@ struct mn_store {
     const uint8_t *map; /* NULL: read copies */
     uint64_t map_pages;
     uint8_t *seen;
+    uint64_t *guesses;   /* of store.h; NULL without a map, or without memory */
     uint64_t file_bytes; /* what the writer knows of the size */
     /* The file has at least this size after a power loss too, known since that version: no slot may
      * name a page behind it before a sync. */

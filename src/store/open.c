@@ -16,6 +16,7 @@
 #include "store/inside.h"
 
 enum { OPEN_TRIES = 16, TRIM_LEAST = 64 << 10, TRIM_SHARE = 32, ZERO_BYTES = 1 << 16 };
+enum { GUESS_BYTES = 2 * MN_GUESSES * sizeof(uint64_t) };
 
 #define MAP_BYTES_DEFAULT (UINT64_C(1) << 40)
 #define DIRTY_LIMIT_DEFAULT (UINT64_C(256) << 20)
@@ -201,7 +202,9 @@ static enum mn_status map_make(struct mn_store *store, const struct mn_store_opt
     if (!store->seen) {
         store->map = NULL;
         store->map_pages = 0;
+        return MN_OK;
     }
+    store->guesses = mn_reserve(GUESS_BYTES);
     return MN_OK;
 }
 
@@ -238,6 +241,7 @@ static void store_free(struct mn_store *store)
     mn_writer_release(&store->writer, store); /* its thread may be in the file */
     if (store->file) store->file->ops->close(store->file);
     mn_unreserve(store->seen, store->map_pages);
+    mn_unreserve(store->guesses, GUESS_BYTES);
     mn_dealloc(store->pins);
     mn_dealloc(store->idle);
     mn_dealloc(store->slots);

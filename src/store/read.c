@@ -27,6 +27,7 @@ void mn_view_init(struct mn_view *view, struct mn_store *store)
     view->store = store;
     view->front.map = store->map;
     view->front.seen = store->seen;
+    view->front.guesses = store->guesses;
     view->front.page_shift = store->page_shift;
 }
 

@@ -213,7 +213,14 @@ struct mn_view_front {
     uint8_t *seen;
     uint64_t mapped_pages; /* pages of this version that lie in the map */
     uint32_t page_shift;
+    uint64_t *guesses; /* 2 * MN_GUESSES words, at first 0, or NULL: see below */
 };
+
+/*
+ * Words that the layer above may use for what it would rather know early: of all views of the
+ * store, without order and without a promise that they stay.
+ */
+enum { MN_GUESSES = 1 << 14 };
 
 static inline uint8_t mn_seen_tag(uint64_t sum)
 {
