@@ -497,6 +497,7 @@ const House = struct {
         }
         h.addThreadTests(run);
         h.addEmulated(run);
+        h.addPlantedProtocol(run);
         step.dependOn(&run.step);
     }
 
@@ -526,6 +527,17 @@ const House = struct {
         h.addKernels(o, mod);
         run.addArg(emulator);
         run.addArtifactArg(b.addExecutable(.{ .name = name, .root_module = mod }));
+    }
+
+    /// The model of the protocol with planted bugs; no more than the store is in it.
+    fn addPlantedProtocol(h: House, run: *Build.Step.Run) void {
+        if (!h.o.wants("planted_protocol")) return;
+        var o = h.o.product();
+        o.planted = true;
+        const store = Files.globAll(h.b, &.{ "src/base", "src/os", "src/store" }, &.{".c"});
+        const lib = h.addLibrary(o, store, .static);
+        run.addArgs(&.{ "--", "planted_protocol" });
+        run.addArtifactArg(h.addTest(o, "tests/planted_protocol.c", lib, h.addSupport(o)));
     }
 
     /// tests/test_*_threads.c once more, with the whole library, under the thread sanitizer.

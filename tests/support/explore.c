@@ -16,7 +16,7 @@
 #include "os/sim_inode.h"
 #include "support/test.h"
 
-enum { OPTIONS_MAX = 192, DEPARTURES_MAX = 48, SUBSET_PIECES = 4, POINTS_MAX = 4000 };
+enum { OPTIONS_MAX = 512, DEPARTURES_MAX = 48, SUBSET_PIECES = 4, POINTS_MAX = 4000 };
 
 enum option_kind { GO, LATE, KILL, HALF, FAIL, POWER };
 static const char option_letters[] = "glkhfo";
@@ -335,7 +335,7 @@ static void option_do(struct run *run, struct option o)
         loss = loss_make(pieces, o.loss);
         loss.sizes = true;
         mn_sim_set_sync_loss(steps_os(), &loss);
-        ghost->sync_failed = true;
+        ghost_sync_failed(ghost);
     }
     run->current = o.who;
     fiber_resume(o.who, o.kind == LATE   ? STEP_LATE

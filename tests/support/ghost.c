@@ -43,8 +43,9 @@ uint64_t ghost_hash(const struct ghost *ghost)
         hash = mn_hash(one->pages, sizeof one->pages, hash);
     }
     hash = mn_hash_mix(hash, (uint64_t)ghost->acked << 32 | ghost->seen << 16 | ghost->published);
-    hash = mn_hash_mix(hash, ghost->durable);
-    hash = mn_hash_mix(hash, (uint64_t)ghost->sync_failed << 1 | ghost->writing);
+    hash = mn_hash_mix(hash, (uint64_t)ghost->durable << 32 | ghost->settling);
+    hash = mn_hash_mix(hash, (uint64_t)ghost->stopped << 3 | (uint64_t)ghost->doubt << 2 |
+                                 (uint64_t)ghost->sync_failed << 1 | ghost->writing);
     hash = mn_hash_mix(hash, (uint64_t)ghost->writer << 32 | ghost->flying);
     return mn_hash(ghost->reading, sizeof ghost->reading, hash);
 }
@@ -134,6 +135,7 @@ void ghost_write(struct ghost *ghost, unsigned process, uint64_t version,
     if (ghost->writing) {
         ghost_fail(ghost, "processes %u and %u write at once", ghost->writer, process);
     }
+    if (ghost->stopped) ghost_fail(ghost, "process %u writes over a failed sync", process);
     settle_on(ghost, base);
     ghost->seen = base;
     ghost->writing = true;
@@ -173,8 +175,31 @@ void ghost_committed(struct ghost *ghost, enum mn_status status, uint64_t versio
         ghost->acked = c;
     } else if (status != MN_UNCERTAIN) {
         ghost->commits[c].rejected = true;
+    } else {
+        ghost_stopped(ghost);
     }
     ghost_write_end(ghost);
+}
+
+void ghost_promise(struct ghost *ghost, unsigned commit)
+{
+    if (is_below(ghost, ghost->durable, commit)) ghost->durable = commit;
+}
+
+void ghost_sync_failed(struct ghost *ghost)
+{
+    ghost->sync_failed = ghost->doubt = true;
+}
+
+void ghost_stopped(struct ghost *ghost)
+{
+    if (ghost->published != ghost->durable) ghost->stopped = true;
+}
+
+/* From now on only what is durable must be there. */
+static void forget_weak(struct ghost *ghost)
+{
+    if (ghost->weak) ghost->acked = ghost->seen = ghost->durable;
 }
 
 void ghost_write_end(struct ghost *ghost)
@@ -187,6 +212,7 @@ void ghost_write_end(struct ghost *ghost)
 void ghost_process_died(struct ghost *ghost, unsigned process)
 {
     if (ghost->writing && ghost->writer == process) ghost_write_end(ghost);
+    if (ghost->settling == process + 1) ghost->settling = 0;
     for (unsigned i = 0; i < steps_count(); i++) {
         if (fiber_process(i) == process) ghost->reading[i] = 0;
     }
@@ -195,7 +221,10 @@ void ghost_process_died(struct ghost *ghost, unsigned process)
 void ghost_power_lost(struct ghost *ghost)
 {
     ghost_write_end(ghost);
-    ghost->sync_failed = false;
+    ghost->sync_failed = ghost->doubt = ghost->stopped = false;
+    ghost->settling = 0;
+    forget_weak(ghost);
+    if (ghost->weak) ghost->published = ghost->durable;
     memset(ghost->reading, 0, sizeof ghost->reading);
 }
 
@@ -287,15 +316,30 @@ static unsigned commit_of(const struct ghost *ghost, uint64_t version, unsigned 
     return before;
 }
 
-static void notice_written(struct ghost *ghost, const uint8_t *bytes)
+static void notice_written(struct ghost *ghost, unsigned process, const uint8_t *bytes)
 {
     ghost->published = commit_of(ghost, mn_get_u64(bytes), ghost->published);
     ghost->durable = commit_of(ghost, mn_get_u64(bytes + 8), ghost->durable);
+    if (ghost->settling != process + 1 || ghost->published != ghost->durable) return;
+    settle_on(ghost, ghost->durable);
+    ghost->doubt = ghost->stopped = false;
+}
+
+/* Who is alone with the file may find that what was not durable is not there. */
+void ghost_locked(struct ghost *ghost, unsigned process, struct mn_range at, enum mn_lock kind)
+{
+    if (at.start != MN_LOCK_PRESENCE) return;
+    if (kind == MN_LOCK_EXCLUSIVE) {
+        ghost->settling = process + 1;
+        if (ghost->doubt) forget_weak(ghost);
+    } else if (ghost->settling == process + 1) {
+        ghost->settling = 0;
+    }
 }
 
 /* Where slots and notice lie is not asked: the one is known by its content, the other by its size.
  */
-void ghost_wrote(struct ghost *ghost, struct mn_os *os, uint64_t offset,
+void ghost_wrote(struct ghost *ghost, struct mn_os *os, unsigned process, uint64_t offset,
                  const struct mn_slice *slices, size_t count)
 {
     const struct mn_inode *inode = mn_sim_inode(os, STEPS_PATH);
@@ -305,7 +349,7 @@ void ghost_wrote(struct ghost *ghost, struct mn_os *os, uint64_t offset,
 
     if (!inode || mn_superblock_decode(inode->cache, inode->size, &superblock, &readonly)) return;
     if (count == 1 && slices[0].size_bytes == MN_NOTICE_BYTES) {
-        notice_written(ghost, slices[0].data);
+        notice_written(ghost, process, slices[0].data);
         return;
     }
     for (size_t i = 0; i < count; i++) end += slices[i].size_bytes;

@@ -6,13 +6,22 @@
  * 0 holds the number of the commit that wrote it.
  *
  *   (G1) nobody meets content that no commit made, nor a commit under another version's number;
- *   (G2) an acknowledged commit, and one that a reader saw, is below everything met later;
+ *   (G2) an acknowledged commit, and one that a reader saw, is below everything met later. Where
+ *        commits are acknowledged before they are durable (`weak`) that holds until the power goes,
+ *        and until somebody alone with the file settles what a failed sync left: from then on it
+ *        holds of the newest commit that is durable;
  *   (G3) a commit that was rejected is never met again: rejected is what a call said did not
- *        happen, and what is not below the version from which a later writer began;
+ *        happen, what is not below the version from which a later writer began, and what is not
+ *        below the version on which whoever was alone with the file settled;
  *   (G4) a page of a version that somebody reads, of the published one and of the durable one is
  *        not written;
  *   (G5) one writer at a time;
- *   (G6) a snapshot does not change while it is open.
+ *   (G6) a snapshot does not change while it is open;
+ *   (G7) nobody writes over published versions of which a call said that they may not be on the
+ *        device, until somebody alone with the file settled it.
+ *
+ * Durable is what the notice says is, what a full commit, a sync, or the close of the last writer
+ * promised, and what was read by somebody who chose it on the device.
  */
 #ifndef MN_TESTS_SUPPORT_GHOST_H
 #define MN_TESTS_SUPPORT_GHOST_H
@@ -21,7 +30,7 @@
 #include "support/raw.h"
 #include "support/steps.h"
 
-enum { GHOST_COMMITS = 40, GHOST_PAGE_WORDS = 8, GHOST_RUN_BYTES = 12000 };
+enum { GHOST_COMMITS = 176, GHOST_PAGE_WORDS = 8, GHOST_RUN_BYTES = 12000 };
 /* Pages below 64 * GHOST_PAGE_WORDS are watched. */
 
 struct ghost_commit {
@@ -37,8 +46,12 @@ struct ghost {
     struct ghost_commit commits[GHOST_COMMITS]; /* 0: the empty version 1 */
     unsigned count;
     unsigned acked, seen;        /* the newest of them */
-    unsigned published, durable; /* by the notice */
+    unsigned published, durable; /* by the notice, or as it was promised */
+    bool weak;                   /* some commits are acknowledged before they are durable */
     bool sync_failed;            /* somewhere, since the power was on */
+    bool doubt;                  /* the same, since somebody alone with the file settled it */
+    bool stopped;                /* (G7) */
+    unsigned settling;           /* process + 1 that is alone with the file, 0: nobody */
     bool writing;
     unsigned writer;                /* process */
     unsigned flying;                /* commit, 0: none yet */
@@ -68,12 +81,18 @@ void ghost_write(struct ghost *ghost, unsigned process, uint64_t version,
  */
 unsigned ghost_commit(struct ghost *ghost, uint64_t version, bool runs, struct raw_model *content);
 void ghost_committed(struct ghost *ghost, enum mn_status status, uint64_t version);
+/* That commit and all below it survive a power loss from now on. */
+void ghost_promise(struct ghost *ghost, unsigned commit);
+void ghost_sync_failed(struct ghost *ghost);
+/* A call said that what was published may not be durable. */
+void ghost_stopped(struct ghost *ghost);
 void ghost_write_end(struct ghost *ghost);
 void ghost_process_died(struct ghost *ghost, unsigned process);
 void ghost_power_lost(struct ghost *ghost);
 
 /* At the seam. */
-void ghost_wrote(struct ghost *ghost, struct mn_os *os, uint64_t offset,
+void ghost_wrote(struct ghost *ghost, struct mn_os *os, unsigned process, uint64_t offset,
                  const struct mn_slice *slices, size_t count);
+void ghost_locked(struct ghost *ghost, unsigned process, struct mn_range at, enum mn_lock kind);
 
 #endif
