@@ -66,7 +66,8 @@ struct space {
 static void rows_compare(const struct mn_kernels *k, struct space *s, size_t dims, size_t rows)
 {
     size_t shift = dims % 3; /* most rows begin at no multiple of 16 bytes */
-    struct mn_kernel_rows all = {s->rows + shift, dims + dims % 5, rows, dims};
+    struct mn_kernel_rows all = {
+        s->rows + shift, dims + dims % 5, rows, dims, {s->rows + shift, rows * dims}};
     const float *query = s->query + (dims & 1);
 
     s->out[rows] = s->norms2[rows] = 77.0f;

@@ -8,7 +8,9 @@
  *
  * Windows are drawn by seed, a window for QUERIES_A_WINDOW queries; the regions have nothing to do
  * with the query. mneme evaluates the filter by an index on its column, a query at a time; a peer
- * is given its selector and gets a window's queries in one call. Each peer's setting is the fastest
+ * is given its selector and gets a window's queries in one call. Beside that stands a window for
+ * each query, drawn anew and asked by both once a round, where a peer's clock runs while it makes
+ * its selector: so the rows of a window are in nobody's cache. Each peer's setting is the fastest
  * that reaches a recall of .95 on the windows that choose; where none does, its best recall is
  * taken and shown. Where no bar is there are two rounds, and graphs, slower by far, answer once.
  */
@@ -21,6 +23,7 @@
 
 enum { QUERIES_A_WINDOW = 20, WINDOWS_CHOOSE = 10, WINDOWS_REPORT = 20, SQLITE_QUERIES = 10 };
 enum { SETTINGS_MAX = 64, PEERS_MAX = 8, ROUNDS_ELSEWHERE = 2 };
+enum { WINDOWS_ANEW = 200, WINDOWS_ANEW_WIDE = 20 };
 
 enum kind { BY_TIME, BY_PARTITION, AT_RANDOM, CORRELATED };
 static const char *const kind_names[] = {"time", "partition", "random", "correlated"};
@@ -36,8 +39,8 @@ struct peer {
     int setting; /* the one that was chosen */
     double recall;
     struct ann_figures speed;
-    double selecting; /* queries/s when every query makes its own selector, or, ours, has another
-                       * filter than the one before; 0: it has none */
+    struct ann_figures anew; /* queries/s when every query has another filter than the one before */
+    double anew_recall;
     bool sqlite;
 };
 
@@ -48,7 +51,7 @@ struct job {
     double percent;
     struct ann_table *table;
     struct ann_sqlite *sqlite;
-    size_t windows, from; /* from: the first query */
+    size_t windows, per, from; /* per: queries a window; from: the first of them */
     struct ann_window *window;
     struct ann_truth truth;
     char file[600];
@@ -82,16 +85,22 @@ static struct ann_window window_draw(const struct job *job, uint64_t *seed)
     return (struct ann_window){0, (low * rows + 99) / 100, ((low + 1) * rows + 99) / 100};
 }
 
-/* Draws the windows for a half of the queries and asks for the truth in them. */
-static void job_prepare(struct job *job, bool choosing)
+enum part { CHOOSING, REPORTED, ANEW };
+
+/* Draws the windows for a part of the queries and asks for the truth in them. */
+static void job_prepare(struct job *job, enum part part)
 {
     char out[600];
-    uint64_t seed = 77 + job->kind + (uint64_t)(job->percent * 1000) + (choosing ? 1000000 : 0);
+    uint64_t seed = 77 + job->kind + (uint64_t)(job->percent * 1000);
     size_t half = job->set->queries / 2;
     FILE *file;
 
-    job->from = choosing ? 0 : half;
-    job->windows = choosing || ann_run.quick ? WINDOWS_CHOOSE : WINDOWS_REPORT;
+    if (part != REPORTED) seed += part == CHOOSING ? 1000000 : 2000000;
+    job->from = part == CHOOSING ? 0 : half;
+    job->per = part == ANEW ? 1 : QUERIES_A_WINDOW;
+    job->windows = part == CHOOSING || ann_run.quick ? WINDOWS_CHOOSE : WINDOWS_REPORT;
+    if (part == ANEW) job->windows = job->percent < 5 ? WINDOWS_ANEW : WINDOWS_ANEW_WIDE;
+    if (job->windows * job->per > half) job->windows = half / job->per;
     for (size_t i = 0; i < job->windows; i++) job->window[i] = window_draw(job, &seed);
     snprintf(job->file, sizeof job->file, "%s", bench_path("windows"));
     file = fopen(job->file, "wb");
@@ -100,9 +109,9 @@ static void job_prepare(struct job *job, bool choosing)
                "writing the windows");
     fclose(file);
     snprintf(out, sizeof out, "%s", bench_path("truth"));
-    ann_peers_ask("truth %zu %d %s %s", job->from, QUERIES_A_WINDOW, job->file, out);
+    ann_peers_ask("truth %zu %d %s %s", job->from, (int)job->per, job->file, out);
     ann_truth_free(&job->truth);
-    job->truth = ann_truth_read(out, job->windows * QUERIES_A_WINDOW);
+    job->truth = ann_truth_read(out, job->windows * job->per);
 }
 
 static void ours_ask(struct job *job, int effort)
@@ -144,7 +153,7 @@ static double ours_run(struct job *job)
     double began = bench_now_s();
 
     for (size_t w = 0; w < job->windows; w++) {
-        for (size_t q = w * QUERIES_A_WINDOW; q < (w + 1) * QUERIES_A_WINDOW; q++) {
+        for (size_t q = w * job->per; q < (w + 1) * job->per; q++) {
             size_t found;
 
             ours_bind(job, &job->window[w]);
@@ -153,20 +162,6 @@ static double ours_run(struct job *job)
         }
     }
     return bench_now_s() - began;
-}
-
-/* A query a window: each filter is one that was not asked just before. */
-static double ours_anew(struct job *job)
-{
-    double began = bench_now_s();
-
-    for (size_t w = 0; w < job->windows; w++) {
-        size_t q = w * QUERIES_A_WINDOW;
-
-        ours_bind(job, &job->window[w]);
-        ann_table_nearest(job->table, job->from + q, job->ids + q * ANN_K);
-    }
-    return (double)job->windows / (bench_now_s() - began);
 }
 
 /* It takes tens of milliseconds a query: some queries, each of another window, are enough. */
@@ -192,13 +187,13 @@ static double sqlite_run(struct job *job, struct peer *peer)
 
 static double peer_run(struct job *job, const struct peer *peer, int setting)
 {
-    return ann_peers_search(job->ids, job->windows * QUERIES_A_WINDOW, "filter %s %d %zu %d %s",
-                            peer->name, setting, job->from, QUERIES_A_WINDOW, job->file);
+    return ann_peers_search(job->ids, job->windows * job->per, "filter %s %d %zu %zu %s",
+                            peer->name, setting, job->from, job->per, job->file);
 }
 
 static double recall_of(const struct job *job)
 {
-    return ann_recall(&job->truth, 0, job->windows * QUERIES_A_WINDOW, job->ids);
+    return ann_recall(&job->truth, 0, job->windows * job->per, job->ids);
 }
 
 static bool one_percent(const struct job *job)
@@ -291,14 +286,39 @@ static void job_say(const struct job *job, const struct peer *peers, int count, 
     if (effort) snprintf(label, sizeof label, "EFFORT %d", effort);
     for (int p = 1; p < count; p++) {
         if (!peer_joins(job, &peers[p])) continue;
-        ann_say("| %s %g %% | %s | %.0f (%.0f - %.0f), recall %.4f | %.0f | %s, %s | "
-                "%.0f (%.0f - %.0f), recall %.4f | %.0f | %s |\n",
+        ann_say("| %s %g %% | %s | %.0f (%.0f - %.0f), recall %.4f | %.0f (%.0f - %.0f), recall "
+                "%.4f | %s, %s | %.0f (%.0f - %.0f), recall %.4f | %.0f (%.0f - %.0f) | %s |\n",
                 kind_names[job->kind], job->percent, label, ours->speed.median, ours->speed.low,
-                ours->speed.high, ours->recall, ours->selecting, peers[p].name, label_of(&peers[p]),
-                peers[p].speed.median, peers[p].speed.low, peers[p].speed.high, peers[p].recall,
-                peers[p].selecting,
+                ours->speed.high, ours->recall, ours->anew.median, ours->anew.low, ours->anew.high,
+                ours->anew_recall, peers[p].name, label_of(&peers[p]), peers[p].speed.median,
+                peers[p].speed.low, peers[p].speed.high, peers[p].recall, peers[p].anew.median,
+                peers[p].anew.low, peers[p].anew.high,
                 ann_verdict(ours->speed.median / peers[p].speed.median,
                             bar_of(job, &peers[p], p == best)));
+    }
+}
+
+/* A filter for each query, by those that are given one; round by round in turn. */
+static void anew_run(struct job *job, struct peer *peers, int count)
+{
+    static double speeds[PEERS_MAX][ANN_ROUNDS_MAX];
+
+    job_prepare(job, ANEW);
+    for (int round = 0; round < rounds_of(job, &peers[0]); round++) {
+        for (int p = 0; p < count; p++) {
+            double seconds;
+
+            if (peers[p].sqlite || !peer_joins(job, &peers[p])) continue;
+            if (round >= rounds_of(job, &peers[p])) continue;
+            seconds = p == 0 ? ours_run(job)
+                             : peer_run(job, &peers[p], peers[p].setting) + ann_peers_extra();
+            speeds[p][round] = (double)job->windows / seconds;
+            peers[p].anew_recall = recall_of(job);
+        }
+    }
+    for (int p = 0; p < count; p++) {
+        if (peers[p].sqlite || !peer_joins(job, &peers[p])) continue;
+        peers[p].anew = ann_figures_of(speeds[p], rounds_of(job, &peers[p]));
     }
 }
 
@@ -307,12 +327,12 @@ static void job_run(struct job *job, struct peer *peers, int count)
     static double speeds[PEERS_MAX][ANN_ROUNDS_MAX];
     int effort;
 
-    job_prepare(job, true);
+    job_prepare(job, CHOOSING);
     effort = ours_choose(job);
     for (int p = 1; p < count; p++) {
         if (!peers[p].sqlite && peer_joins(job, &peers[p])) peer_choose(job, &peers[p]);
     }
-    job_prepare(job, false);
+    job_prepare(job, REPORTED);
     ours_ask(job, effort);
     ours_run(job); /* warm, as the peers are */
     for (int round = 0; round < rounds_of(job, &peers[0]); round++) {
@@ -327,10 +347,6 @@ static void job_run(struct job *job, struct peer *peers, int count)
             seconds = p == 0 ? ours_run(job) : peer_run(job, &peers[p], peers[p].setting);
             speeds[p][round] = (double)(job->windows * QUERIES_A_WINDOW) / seconds;
             peers[p].recall = recall_of(job);
-            if (p > 0) {
-                peers[p].selecting =
-                    (double)(job->windows * QUERIES_A_WINDOW) / (seconds + ann_peers_extra());
-            }
         }
     }
     for (int p = 0; p < count; p++) {
@@ -338,7 +354,7 @@ static void job_run(struct job *job, struct peer *peers, int count)
             peers[p].speed = ann_figures_of(speeds[p], rounds_of(job, &peers[p]));
         }
     }
-    peers[0].selecting = ours_anew(job);
+    anew_run(job, peers, count);
     job_say(job, peers, count, effort);
     ann_table_explain(job->table, job->from);
 }
@@ -399,7 +415,7 @@ void ann_filter(struct ann_set *set)
             set->title, set->rows, set->dims, set->rows / 100, ann_peers_ask("about"),
             ann_sqlite_version(job.sqlite));
     ann_say("| rows that pass | mneme | queries/s | with another filter each query | peer | "
-            "queries/s | with a selector made for each query | ratio | bar | |\n"
+            "queries/s | with another filter each query | ratio | bar | |\n"
             "|---|---|---|---|---|---|---|---|---|---|\n");
     for (int width = 0; width < (ann_run.quick ? 1 : 4); width++) {
         for (enum kind kind = BY_TIME; kind <= CORRELATED; kind++) {

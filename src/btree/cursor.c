@@ -555,6 +555,48 @@ static bool end_read(const struct mn_node *leaf, uint32_t index, bool of_values,
     return true;
 }
 
+/* The cells of two entries, and what lies between them, are read soon. */
+static void cells_ask(const struct mn_node *leaf, uint32_t one, uint32_t other)
+{
+    enum { LINE_BYTES = 64 };
+    uint32_t low = one < other ? one : other, high = one < other ? other : one;
+    const uint8_t *slots = leaf->page + MN_PAGE_HEADER + 4 * (size_t)mn_node_count(leaf->page);
+    const uint8_t *from = leaf->page + leaf->size - mn_get_u16(slots + 4 * (size_t)high);
+    const uint8_t *end = leaf->page + leaf->size - mn_get_u16(slots + 4 * (size_t)low);
+
+    for (; from <= end; from += LINE_BYTES) __builtin_prefetch(from);
+}
+
+/* The ends of many keys of a leaf with slots, from an entry on in steps of 1 or -1; how many could
+ * be read. */
+static uint32_t keys_read(const struct mn_node *leaf, uint32_t index, int step, uint64_t *words,
+                          uint32_t most)
+{
+    const uint8_t *end = leaf->page + leaf->size;
+    const uint8_t *slots = leaf->page + MN_PAGE_HEADER + 4 * (size_t)mn_node_count(leaf->page);
+    size_t prefix = mn_node_prefix_len(leaf->page);
+    uint64_t high = 0;
+    uint32_t n = 0;
+
+    if (most > 1) cells_ask(leaf, index, index + (most - 1) * (uint32_t)step);
+    for (size_t i = prefix < 8 ? prefix : 8; i > 0; i--) high = high << 8 | *(end - i);
+    for (; n < most; n++, index += (uint32_t)step) {
+        uint32_t slot = mn_get_u32(slots + 4 * (size_t)index), length = slot >> 16;
+        const uint8_t *at = end - (slot & 0xFFFF);
+
+        if (length & (MN_CELL_RUN | MN_CELL_TAIL)) break;
+        if (length >= 8) {
+            words[n] = mn_get_u64_be(at + length - 8);
+        } else if (length > 0 && length + prefix >= 8) {
+            /* the prefix lies behind every cell: 8 bytes are inside the page */
+            words[n] = high << 8 * length | mn_get_u64_be(at) >> (64 - 8 * length);
+        } else {
+            break;
+        }
+    }
+    return n;
+}
+
 enum mn_status mn_cursor_ends(struct mn_cursor *cursor, struct mn_key_ends *out)
 {
     out->count = 0;
@@ -575,6 +617,11 @@ enum mn_status mn_cursor_ends(struct mn_cursor *cursor, struct mn_key_ends *out)
         left = step->index + 1 > bound ? step->index + 1 - bound : 0;
     } else {
         left = bound > step->index ? bound - step->index : 0;
+    }
+    if (!out->of_values && !mn_node_is_dense(leaf.page)) {
+        uint32_t most = left < out->capacity ? left : (uint32_t)out->capacity;
+
+        n = keys_read(&leaf, step->index, out->backward ? -1 : 1, out->words, most);
     }
     while (n < left && n < out->capacity) {
         uint32_t index = out->backward ? step->index - n : step->index + n;

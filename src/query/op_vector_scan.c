@@ -105,7 +105,7 @@ static enum mn_status child_collect(struct op_vector_scan *scan, struct mn_exec 
                                     struct mn_row_set *set)
 {
     struct mn_op *child = scan->op.left;
-    bool sorted = true;
+    int falls = 0; /* no way out of the loop below: it is made of SIMD */
 
     scan->memo.full = scan->memo.listed = false;
     scan->row_id_count = 0;
@@ -115,9 +115,9 @@ static enum mn_status child_collect(struct op_vector_scan *scan, struct mn_exec 
     mn_op_close(child);
     if (status != MN_OK) return status;
     for (size_t i = 1; i < scan->row_id_count; i++) {
-        sorted = sorted && scan->row_ids[i - 1] < scan->row_ids[i];
+        falls |= scan->row_ids[i - 1] >= scan->row_ids[i];
     }
-    return mn_row_set_make(scan->row_ids, scan->row_id_count, sorted, set);
+    return mn_row_set_make(scan->row_ids, scan->row_id_count, !falls, set);
 }
 
 /*

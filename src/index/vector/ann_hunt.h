@@ -79,8 +79,8 @@ enum mn_status mn_hunt_begin_exact(struct mn_hunt *hunt);
 /* What is read behind a chunk comes on its way while the chunk is scanned. */
 static inline void mn_hunt_chunk_ask(struct mn_chunk *chunk, const struct mn_chunk *next)
 {
-    chunk->groups.ahead = next->groups.base;
-    chunk->groups.ahead_bytes = next->groups.count * next->groups.stride;
+    chunk->groups.ahead =
+        (struct mn_kernel_ahead){next->groups.base, next->groups.count * next->groups.stride};
 }
 
 static inline unsigned mn_hunt_group_full(const struct mn_chunk *chunk, uint32_t first)

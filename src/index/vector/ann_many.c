@@ -154,7 +154,7 @@ static enum mn_status chunk_read(struct many *many, const struct wish *wishes, s
 
     for (size_t i = 0; i < count && status == MN_OK; i++) {
         status = mn_hunt_chunk(&many->hunts[wishes[i].query], chunk);
-        chunk->groups.ahead_bytes = 0; /* it was asked for while the first query was served */
+        chunk->groups.ahead.bytes = 0; /* it was asked for while the first query was served */
     }
     return status;
 }

@@ -15,12 +15,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What is read next: it is asked for meanwhile, line by line. No bytes: nothing is. */
+struct mn_kernel_ahead {
+    const void *base;
+    size_t bytes;
+};
+
 /* Rows of one slab: row i begins at base + i * stride. Nothing need be aligned. */
 struct mn_kernel_rows {
     const float *base;
     size_t stride; /* in floats, at least dims */
     size_t count;
     size_t dims;
+    struct mn_kernel_ahead ahead;
 };
 
 /* Rows that lie anywhere. */
@@ -52,9 +59,7 @@ struct mn_code_groups {
     const uint8_t *base;
     size_t stride; /* in bytes, from one group to the next */
     size_t count;
-    /* What is scanned next: it is asked for line by line meanwhile. No bytes: nothing is. */
-    const uint8_t *ahead;
-    size_t ahead_bytes;
+    struct mn_kernel_ahead ahead;
 };
 
 enum { MN_CODE_GROUP = 16, MN_CODE_STEP_DIMS = 8, MN_CODE_STEP_BYTES = 64 };

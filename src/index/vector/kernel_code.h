@@ -266,37 +266,17 @@ static inline CODE_F code_estimate(const struct mn_code_query *query, code_sums 
                                 code_error(behind + part * CODE_LANES * sizeof(uint16_t))));
 }
 
-/* Asks for the share of what comes next that falls to one of the groups. */
-static inline void groups_ask(const struct mn_code_groups *groups, size_t g, size_t share)
-{
-    enum { LINE_BYTES = 64 };
-    size_t end = (g + 1) * share < groups->ahead_bytes ? (g + 1) * share : groups->ahead_bytes;
-
-    for (size_t at = g * share; at < end; at += LINE_BYTES) {
-        __builtin_prefetch(groups->ahead + at, 0, 2);
-    }
-}
-
-/* In whole lines. */
-static inline size_t groups_share(const struct mn_code_groups *groups)
-{
-    enum { LINE_BYTES = 64 };
-    size_t lines = (groups->ahead_bytes + LINE_BYTES - 1) / LINE_BYTES;
-
-    return groups->count ? (lines + groups->count - 1) / groups->count * LINE_BYTES : 0;
-}
-
 static void kernel_code_scan(const struct mn_code_query *query, const struct mn_code_groups *groups,
                              float least, float *estimates, uint16_t *hits)
 {
     const uint8_t *group = groups->base;
-    size_t share = groups_share(groups);
+    size_t share = ahead_share(&groups->ahead, groups->count);
 
     for (size_t g = 0; g < groups->count; g++, group += groups->stride) {
         code_sums sums[CODE_PARTS];
         unsigned over = 0;
 
-        groups_ask(groups, g, share);
+        ahead_ask(&groups->ahead, g * share, share);
         code_sum(query, group, sums);
         for (size_t part = 0; part < CODE_PARTS; part++) {
             const uint8_t *behind = group + query->steps * MN_CODE_STEP_BYTES;

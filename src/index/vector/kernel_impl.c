@@ -115,6 +115,32 @@ static inline lanes lanes_tail(const float *at, size_t count)
 
 enum { TOGETHER = 4 };
 
+/* ---- what is read next ---- */
+
+enum { LINE_BYTES = 64 };
+
+/* How many lines of it fall to each of so many parts of the work. */
+static inline size_t ahead_share(const struct mn_kernel_ahead *ahead, size_t parts)
+{
+    size_t lines = (ahead->bytes + LINE_BYTES - 1) / LINE_BYTES;
+
+    return parts ? (lines + parts - 1) / parts : 0;
+}
+
+/* Asks for `count` lines from one on, as far as there are. */
+static inline void ahead_ask(const struct mn_kernel_ahead *ahead, size_t line, size_t count)
+{
+    const char *base = ahead->base;
+    size_t end = (line + count) * LINE_BYTES;
+
+    if (end > ahead->bytes) end = ahead->bytes;
+    for (size_t at = line * LINE_BYTES; at < end; at += LINE_BYTES) {
+        __builtin_prefetch(base + at, 0, 2);
+    }
+}
+
+/* ---- sums ---- */
+
 static inline float lanes_sum(lanes v)
 {
     simde__m128 four = lanes_fold(v);
@@ -258,9 +284,10 @@ static inline void rows_sum4(enum sum sum, const float *query, const struct mn_k
 
 static void kernel_dot_rows(const float *query, const struct mn_kernel_rows *rows, float *out)
 {
-    size_t i = 0;
+    size_t i = 0, share = ahead_share(&rows->ahead, rows->count / TOGETHER);
 
     for (; i + TOGETHER <= rows->count; i += TOGETHER) {
+        ahead_ask(&rows->ahead, i / TOGETHER * share, share);
         rows_sum4(SUM_DOT, query, rows, rows->base + i * rows->stride, out + i, NULL);
     }
     for (; i < rows->count; i++) {
@@ -270,9 +297,10 @@ static void kernel_dot_rows(const float *query, const struct mn_kernel_rows *row
 
 static void kernel_l2sq_rows(const float *query, const struct mn_kernel_rows *rows, float *out)
 {
-    size_t i = 0;
+    size_t i = 0, share = ahead_share(&rows->ahead, rows->count / TOGETHER);
 
     for (; i + TOGETHER <= rows->count; i += TOGETHER) {
+        ahead_ask(&rows->ahead, i / TOGETHER * share, share);
         rows_sum4(SUM_L2SQ, query, rows, rows->base + i * rows->stride, out + i, NULL);
     }
     for (; i < rows->count; i++) {
@@ -283,9 +311,10 @@ static void kernel_l2sq_rows(const float *query, const struct mn_kernel_rows *ro
 static void kernel_cosine_rows(const float *query, const struct mn_kernel_rows *rows, float *dots,
                                float *norms2)
 {
-    size_t i = 0;
+    size_t i = 0, share = ahead_share(&rows->ahead, rows->count / TOGETHER);
 
     for (; i + TOGETHER <= rows->count; i += TOGETHER) {
+        ahead_ask(&rows->ahead, i / TOGETHER * share, share);
         rows_sum4(SUM_DOT, query, rows, rows->base + i * rows->stride, dots + i, norms2 + i);
     }
     for (; i < rows->count; i++) {

@@ -32,6 +32,8 @@ enum mn_status mn_row_set_make(int64_t *ids, size_t count, bool sorted, struct m
     if (count == 0) return MN_OK;
     ends_find(set);
     uint64_t span = (uint64_t)set->last - (uint64_t)set->first;
+    set->whole = sorted && span == count - 1;
+    if (set->whole) return MN_OK;
     if (span / SPAN_A_ROW > count) {
         mn_row_set_sort(set);
         return MN_OK;
@@ -80,6 +82,7 @@ size_t mn_row_set_runs(const struct mn_row_set *set)
     size_t runs = 0;
     uint64_t carry = 0;
 
+    if (set->whole) return 1;
     if (!set->bits) {
         for (size_t i = 0; i < set->count; i++) {
             runs += i == 0 || set->ids[i] != set->ids[i - 1] + 1;

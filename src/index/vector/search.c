@@ -355,35 +355,24 @@ static enum mn_status span_judge(struct mn_search *s, const struct span *span, s
     return MN_OK;
 }
 
-/* The begin of each page of a span: behind a page's first lines hardware fetches by itself, but not
- * from one page to the next. */
-static void span_ask(const struct span *span)
-{
-    enum { LINE_BYTES = 64, LINES = 4, PAGE_BYTES = 4096 };
-    const char *base = (const char *)span->base,
-               *end = base + span->stride * sizeof(float) * span->count;
-
-    for (const char *at = base; at < end; at += PAGE_BYTES - ((uintptr_t)at & (PAGE_BYTES - 1))) {
-        for (size_t i = 0; i < LINES && at + i * LINE_BYTES < end; i++) {
-            __builtin_prefetch(at + i * LINE_BYTES, 0, 3);
-        }
-    }
-}
-
 /*
  * Slabs are collected, then estimated one directly behind the other, then judged together: whatever
- * else is done between two slabs keeps the processor from reading the next one ahead.
+ * else is done between two slabs keeps the processor from reading the next one ahead. `next` is
+ * what comes behind the batch.
  */
-static enum mn_status batch_judge(struct mn_search *s)
+static enum mn_status batch_judge(struct mn_search *s, struct mn_kernel_ahead next)
 {
     struct gate gate = gate_make(s);
     size_t at = 0;
 
     for (size_t n = 0; n < s->span_count; n++) {
         const struct span *span = &s->spans[n];
-        struct mn_kernel_rows rows = {span->base, span->stride, span->count, s->options.dims};
+        struct mn_kernel_rows rows = {span->base, span->stride, span->count, s->options.dims, next};
 
-        if (n + 1 < s->span_count) span_ask(&s->spans[n + 1]);
+        if (n + 1 < s->span_count) {
+            rows.ahead.base = span[1].base;
+            rows.ahead.bytes = span[1].stride * sizeof(float) * span[1].count;
+        }
         rows_estimate(s, &rows, at);
         at += span->count;
     }
@@ -421,7 +410,9 @@ enum mn_status mn_search_block(struct mn_search *search, const struct mn_slab_bl
         size_t count = left < BATCH ? left : BATCH;
 
         if (count > room || search->span_count == SPANS_MAX) {
-            enum mn_status status = batch_judge(search);
+            struct mn_kernel_ahead next = {block->base + begin * block->stride,
+                                           count * block->stride * sizeof(float)};
+            enum mn_status status = batch_judge(search, next);
             if (status != MN_OK) return status;
         }
         batch_add(search, block, begin, count);
@@ -552,7 +543,7 @@ enum mn_status mn_search_listed(struct mn_search *search, struct mn_slab_map *ma
 
 enum mn_status mn_search_settle(struct mn_search *search)
 {
-    enum mn_status status = batch_judge(search);
+    enum mn_status status = batch_judge(search, (struct mn_kernel_ahead){NULL, 0});
 
     return status == MN_OK ? later_settle(search) : status;
 }
