@@ -163,12 +163,23 @@ static enum mn_status schema_check(struct mn_stmt *stmt, struct mn_view *view)
     return status;
 }
 
+/* Does it change what it names itself, and look for nothing? */
+static bool is_brief(const struct mn_statement *ast)
+{
+    const struct mn_ast_query *source;
+
+    if (ast->kind == MN_STATEMENT_LINK) return true;
+    if (ast->kind != MN_STATEMENT_INSERT) return false;
+    source = ast->insert->source;
+    return !source || source->body->kind == MN_BODY_VALUES;
+}
+
 enum mn_status mn_statement_access(struct mn_session *session, struct mn_stmt *stmt)
 {
     enum mn_status status = MN_OK;
 
     if (stmt->writes) {
-        status = mn_access_write(session, &stmt->access);
+        status = mn_access_write(session, is_brief(stmt->ast), &stmt->access);
     } else if (stmt->snapshot) {
         mn_access_snapshot(session, stmt->snapshot, &stmt->access);
     } else {
