@@ -77,7 +77,7 @@ struct mn_pin {
 
 enum mn_node_state { MN_NODE_FREE, MN_NODE_LIVE, MN_NODE_DROPPED };
 
-struct mn_node {
+struct mn_dirty_node {
     uint8_t *data;       /* NULL: written already, at `place` */
     uint64_t size_bytes; /* whole pages */
     uint64_t run_bytes;  /* of a run; 0: a tree node */
@@ -160,7 +160,7 @@ struct mn_digests {
 struct mn_writer {
     struct mn_meta base, next;
     struct mn_space space;
-    struct mn_node *nodes;
+    struct mn_dirty_node *nodes;
     size_t node_count, node_capacity;
     uint32_t *spare; /* numbers of free nodes */
     size_t spare_count, spare_capacity;
@@ -376,9 +376,9 @@ enum mn_status mn_chain_read(struct mn_view *view, struct mn_ref head, uint8_t k
 
 /* ---- node.c ---- */
 
-enum mn_status mn_node_find(struct mn_view *view, uint64_t page, struct mn_node **node);
+enum mn_status mn_node_find(struct mn_view *view, uint64_t page, struct mn_dirty_node **node);
 /* The bytes of a node that was placed come back to memory; its place is free again. */
-enum mn_status mn_node_load(struct mn_view *view, struct mn_node *node);
+enum mn_status mn_node_load(struct mn_view *view, struct mn_dirty_node *node);
 void mn_node_free(struct mn_writer *writer, struct mn_store *store, uint32_t number);
 /* Forgets nodes, undo and savepoints. */
 void mn_nodes_clear(struct mn_writer *writer, struct mn_store *store);
@@ -402,7 +402,8 @@ bool mn_room_is_taken(const struct mn_writer *writer, uint64_t start, uint64_t p
 /* Completes header and checksum of a page of the store's own or a node, and queues it. */
 enum mn_status mn_page_seal(struct mn_view *view, uint64_t page, uint8_t *buffer, uint64_t *sum64);
 /* Gives a node or run its place and queues it; its memory is gone, `place` is set. */
-enum mn_status mn_node_place(struct mn_view *view, struct mn_node *node, enum mn_nearness nearness);
+enum mn_status mn_node_place(struct mn_view *view, struct mn_dirty_node *node,
+                             enum mn_nearness nearness);
 
 /* ---- queue.c ---- */
 
