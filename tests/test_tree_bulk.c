@@ -413,10 +413,110 @@ static void a_number_has_its_place_or_none(void **state)
     mn_machine_free(options.os);
 }
 
+enum { MANY = 20000, TOGETHER = 16 };
+
+/* Ascending, in steps that leave a leaf's keys most of their bytes in common, and now and then not.
+ */
+static void numbers_draw(struct mn_numbered *numbers, uint64_t *seed)
+{
+    uint64_t key = 0;
+
+    for (size_t i = 0; i < MANY; i++) {
+        uint64_t drawn = test_random(seed);
+
+        key += 1 + (drawn % 2000 == 0 ? drawn >> 34 : drawn >> (drawn % 50 == 0 ? 52 : 60));
+        numbers[i].key = key;
+        numbers[i].value_bytes = (uint32_t)(test_random(seed) % (drawn % 100 == 0 ? 120 : 40));
+    }
+}
+
+static struct mn_bytes number_value(const struct mn_numbered *number, uint8_t *room)
+{
+    memset(room, (int)(number->key % 251), number->value_bytes);
+    return mn_bytes_of(room, number->value_bytes);
+}
+
+/* By several at once, and by mn_bulk_add what is left. How many had places. */
+static size_t numbers_add(struct mn_bulk *bulk, struct mn_numbered *numbers, uint64_t *seed)
+{
+    size_t i = 0, placed = 0;
+    uint8_t key[8], room[128];
+
+    while (i < MANY) {
+        size_t count = 1 + test_random(seed) % TOGETHER, taken;
+
+        if (count > MANY - i) count = MANY - i;
+        taken = mn_bulk_numbers(bulk, numbers + i, count);
+        assert_true(taken <= count);
+        for (size_t k = 0; k < taken; k++) {
+            struct mn_bytes value = number_value(&numbers[i + k], room);
+
+            if (value.len) memcpy(numbers[i + k].at, value.data, value.len);
+        }
+        placed += taken;
+        i += taken;
+        if (taken == count) continue;
+        mn_put_u64_be(key, numbers[i].key);
+        ok(mn_bulk_add(bulk, mn_bytes_of(key, 8), number_value(&numbers[i], room)));
+        i++;
+    }
+    return placed;
+}
+
+static void numbers_go_together(void **state)
+{
+    static struct mn_numbered numbers[MANY];
+    static const uint32_t pages[] = {512, 4096, 8192};
+    uint64_t seed = test_seed();
+
+    (void)state;
+    for (size_t p = 0; p < sizeof pages / sizeof *pages; p++) {
+        struct mn_store_options options = {
+            .flags = MN_STORE_CREATE, .page_size = pages[p], .hooks = mn_tree_hooks()};
+        struct mn_cursor *cursor;
+        struct mn_store *store;
+        struct mn_bulk *bulk;
+        struct mn_view *view;
+        uint8_t room[128];
+        uint64_t tree;
+        bool found;
+
+        numbers_draw(numbers, &seed);
+        ok(mn_store_open(&options, &store));
+        ok(mn_write_begin(store, 0, &view));
+        ok(mn_tree_create(view, &tree));
+        ok(mn_bulk_begin(view, tree, &bulk));
+        assert_true(numbers_add(bulk, numbers, &seed) > MANY / 2);
+        ok(mn_bulk_end(bulk));
+        ok(mn_write_commit(view, NULL));
+        assert_int_equal(forest_check(store, true), 0);
+        ok(mn_view_begin_read(store, &view));
+        ok(mn_cursor_open(view, tree, &cursor));
+        ok(mn_cursor_first(cursor, &found));
+        for (size_t i = 0; i < MANY; i++) {
+            struct mn_bytes value = number_value(&numbers[i], room);
+            struct mn_item item;
+
+            assert_true(found);
+            ok(mn_cursor_item(cursor, &item));
+            assert_int_equal(item.key.len, 8);
+            assert_true(mn_get_u64_be(item.key.data) == numbers[i].key);
+            assert_int_equal(item.value.len, value.len);
+            assert_memory_equal(item.value.data, value.data, value.len);
+            ok(mn_cursor_next(cursor, &found));
+        }
+        assert_false(found);
+        mn_cursor_close(cursor);
+        mn_view_end(view);
+        ok(mn_store_close(store));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_number_has_its_place_or_none),
+        cmocka_unit_test(numbers_go_together),
         cmocka_unit_test(holds_what_was_appended),
         cmocka_unit_test(leaves_are_full),
         cmocka_unit_test(blocks_are_written_once),

@@ -317,14 +317,36 @@ static void stage_undraft(struct stage *stage)
  * another thread has written its former content, so every line is in that processor's cache: asked
  * for one by one, all are here when the leaf is full.
  */
-static inline void next_fetch(const struct mn_bulk *bulk, size_t value_bytes)
+static inline void next_fetch(const uint8_t *next, size_t used, size_t value_bytes)
 {
-    size_t from = bulk->stage.draft.used, to = from + value_bytes;
-
-    if (!bulk->next) return;
-    for (size_t at = from & ~(size_t)63; at < to; at += 64) {
-        __builtin_prefetch(bulk->next + at, 1);
+    if (!next) return;
+    for (size_t at = used & ~(size_t)63; at < used + value_bytes; at += 64) {
+        __builtin_prefetch(next + at, 1);
     }
+}
+
+/* As mn_bulk_numbers, as long as all keys have the same bytes in common as before. */
+static size_t draft_run(struct mn_bulk *bulk, struct mn_numbered *numbers, size_t count)
+{
+    struct mn_draft draft = bulk->stage.draft; /* in registers */
+    const uint8_t *next = bulk->next;
+    uint32_t most = bulk->inline_max;
+    size_t n = 0;
+
+    if (!bulk->stage.drafting || bulk->rollbacks != bulk->scratch->rollbacks) return 0;
+    for (; n < count; n++) {
+        uint64_t key = numbers[n].key;
+        uint32_t value_bytes = numbers[n].value_bytes;
+
+        if (key <= draft.last || value_bytes > most) break;
+        if (!mn_draft_takes(&draft, key, value_bytes)) break;
+        next_fetch(next, draft.used, value_bytes);
+        numbers[n].at = mn_draft_put(&draft, key, value_bytes);
+    }
+    bulk->stage.draft = draft;
+    bulk->root.entries += n;
+    bulk->pending += n;
+    return n;
 }
 
 uint8_t *mn_bulk_number(struct mn_bulk *bulk, uint64_t key, size_t value_bytes)
@@ -333,11 +355,27 @@ uint8_t *mn_bulk_number(struct mn_bulk *bulk, uint64_t key, size_t value_bytes)
 
     if (!bulk->stage.drafting || bulk->rollbacks != bulk->scratch->rollbacks) return NULL;
     if (key <= draft->last || value_bytes > bulk->inline_max) return NULL;
-    if (mn_draft_ask(draft, key, value_bytes) != MN_DRAFT_TAKES) return NULL;
+    if (!mn_draft_takes(draft, key, value_bytes)) {
+        if (mn_draft_ask(draft, key, value_bytes) != MN_DRAFT_TAKES) return NULL;
+        mn_draft_widen(draft, key);
+    }
     bulk->root.entries++;
     bulk->pending++;
-    next_fetch(bulk, value_bytes);
+    next_fetch(bulk->next, draft->used, value_bytes);
     return mn_draft_put(draft, key, value_bytes);
+}
+
+size_t mn_bulk_numbers(struct mn_bulk *bulk, struct mn_numbered *numbers, size_t count)
+{
+    size_t n = draft_run(bulk, numbers, count);
+
+    while (n < count) {
+        numbers[n].at = mn_bulk_number(bulk, numbers[n].key, numbers[n].value_bytes);
+        if (!numbers[n].at) break;
+        n++;
+        n += draft_run(bulk, numbers + n, count - n);
+    }
+    return n;
 }
 
 /* Would `count` entries of so many bytes fill more than a page? */

@@ -18,6 +18,10 @@ struct mn_draft {
     uint32_t page_size, most;
     uint32_t count, used; /* used: bytes of values */
     uint64_t first, last; /* keys, as big-endian numbers */
+    /* While all keys have as many bytes in common as those so far: */
+    uint64_t reach; /* the largest such key */
+    uint32_t room;  /* bytes of the leaf that are left */
+    uint32_t each;  /* bytes of an entry besides its value */
 };
 
 /* What a further entry would be to the leaf. */
@@ -50,14 +54,33 @@ static inline enum mn_draft_answer mn_draft_ask(const struct mn_draft *draft, ui
     return size + value_bytes > draft->page_size ? MN_DRAFT_FULL : MN_DRAFT_TAKES;
 }
 
-/* Of an entry that it takes; gives the place of the value. */
+/* Does it take an entry above all others, and nothing about the leaf changes by it? */
+static inline bool mn_draft_takes(const struct mn_draft *draft, uint64_t key, size_t value_bytes)
+{
+    return key <= draft->reach && draft->each + value_bytes <= draft->room &&
+           draft->count < draft->most;
+}
+
+/* Of an entry that mn_draft_takes; gives the place of the value. */
 static inline uint8_t *mn_draft_put(struct mn_draft *draft, uint64_t key, size_t value_bytes)
 {
     draft->used += (uint32_t)value_bytes;
+    draft->room -= draft->each + (uint32_t)value_bytes;
     draft->low[draft->count] = (uint16_t)key;
     draft->end[draft->count++] = (uint16_t)draft->used;
     draft->last = key;
     return draft->bytes + draft->page_size - draft->used;
+}
+
+/* All keys up to `key` are to have the same bytes in common as the first and `key`. */
+static inline void mn_draft_widen(struct mn_draft *draft, uint64_t key)
+{
+    uint32_t common = mn_draft_common(draft->first, key), differ = MN_DENSE_KEY_BYTES - common;
+
+    draft->reach = draft->first | ((UINT64_C(1) << (8 * differ)) - 1);
+    draft->each = differ + 2;
+    draft->room =
+        draft->page_size - MN_PAGE_HEADER - common - draft->count * draft->each - draft->used;
 }
 
 /* Begins anew with the entry; gives the place of the value. */
@@ -65,6 +88,7 @@ static inline uint8_t *mn_draft_begin(struct mn_draft *draft, uint64_t key, size
 {
     draft->count = draft->used = 0;
     draft->first = key;
+    mn_draft_widen(draft, key);
     return mn_draft_put(draft, key, value_bytes);
 }
 

@@ -207,6 +207,13 @@ enum mn_status mn_bulk_add(struct mn_bulk *bulk, struct mn_bytes key, struct mn_
 uint8_t *mn_bulk_room(struct mn_bulk *bulk, struct mn_bytes key, size_t value_bytes);
 /* The same for a key of 8 bytes, as a big-endian number. */
 uint8_t *mn_bulk_number(struct mn_bulk *bulk, uint64_t key, size_t value_bytes);
+/* The same for several, whose keys ascend: the first ones get places, and it returns how many. */
+struct mn_numbered {
+    uint64_t key;
+    uint32_t value_bytes;
+    uint8_t *at;
+};
+size_t mn_bulk_numbers(struct mn_bulk *bulk, struct mn_numbered *numbers, size_t count);
 /* As mn_tree_put_run: *run is valid until the next call on the bulk. */
 enum mn_status mn_bulk_add_run(struct mn_bulk *bulk, struct mn_bytes key, struct mn_bytes value,
                                uint64_t run_bytes, uint8_t **run);

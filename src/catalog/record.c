@@ -176,12 +176,13 @@ __attribute__((cold, noinline)) static void rare_put(uint8_t *at, const struct m
     column_put(at, value, size);
 }
 
-bool mn_record_short_measure(const struct mn_value *values, uint32_t n, int row_id_column,
-                             enum mn_record_form form, struct mn_record_short *shape)
+static inline bool short_measure(const struct mn_value *values, const struct mn_record_rows *rows,
+                                 struct mn_record_short *shape)
 {
     uint64_t sum = 0, ends = 0, nulls = 0;
+    uint32_t n = rows->columns;
+    bool brief = rows->form == MN_RECORD_ANY;
 
-    if (n == 0 || n > MN_SHORT_COLUMNS_MAX) return false;
     /* From the last on, so that ends and NULL bits come to their places by shifts of a constant. */
     for (uint32_t i = n; i-- > 0;) {
         const struct mn_value *value = &values[i];
@@ -190,7 +191,7 @@ bool mn_record_short_measure(const struct mn_value *values, uint32_t n, int row_
         if (value->type != MN_TYPE_TEXT) {
             size = 0;
             nulls |= (uint64_t)(value->type == MN_TYPE_NULL) << i;
-            if ((int)i != row_id_column) {
+            if ((int)i != rows->row_id_column) {
                 size = value->type == MN_TYPE_INT ? int_size(value->i) : rare_size(value);
             }
         }
@@ -198,12 +199,23 @@ bool mn_record_short_measure(const struct mn_value *values, uint32_t n, int row_
         if (sum > UINT8_MAX) return false;
         ends = ends << 8 | size;
     }
-    shape->ends = ends * UINT64_C(0x0101010101010101); /* sums of the sizes up to each */
-    shape->columns = (uint8_t)n;
-    shape->nulls = (uint8_t)nulls;
-    shape->brief = form == MN_RECORD_ANY;
-    shape->size_bytes = (uint32_t)sum + (shape->brief ? n + (nulls != 0) : HEAD_BYTES + 1 + n);
+    *shape = (struct mn_record_short){
+        .ends = ends * UINT64_C(0x0101010101010101), /* sums of the sizes up to each */
+        .size_bytes = (uint32_t)sum + (brief ? n + (nulls != 0) : HEAD_BYTES + 1 + n),
+        .columns = (uint8_t)n,
+        .nulls = (uint8_t)nulls,
+        .brief = brief};
     return true;
+}
+
+size_t mn_record_short_measure(const struct mn_record_rows *rows, struct mn_record_short *shapes)
+{
+    const struct mn_record_rows kept = *rows;
+    size_t n = 0;
+
+    if (kept.columns == 0 || kept.columns > MN_SHORT_COLUMNS_MAX) return 0;
+    while (n < kept.count && short_measure(kept.values + n * kept.columns, &kept, &shapes[n])) n++;
+    return n;
 }
 
 void mn_record_short_write(const struct mn_value *values, const struct mn_record_short *shape,

@@ -63,9 +63,16 @@ struct mn_record_short {
     uint8_t columns, nulls;
     bool brief;
 };
-/* False: it is none. */
-bool mn_record_short_measure(const struct mn_value *values, uint32_t n, int row_id_column,
-                             enum mn_record_form form, struct mn_record_short *shape);
+/* Rows of one table, one behind the other. */
+struct mn_record_rows {
+    const struct mn_value *values;
+    size_t count;
+    uint32_t columns;
+    int row_id_column;
+    enum mn_record_form form;
+};
+/* Of as many from the first on as are such records; how many those are. */
+size_t mn_record_short_measure(const struct mn_record_rows *rows, struct mn_record_short *shapes);
 void mn_record_short_write(const struct mn_value *values, const struct mn_record_short *shape,
                            uint8_t *bytes);
 

@@ -21,6 +21,7 @@
 #include "index/vector/ann.h"
 
 enum { LOAD_BYTES = 256 << 20, PROBE_ROWS = 64, EDGE_KEY_BYTES = 24, PAIR_BYTES = 16 };
+enum { ROWS_AT_ONCE = 16 };
 
 struct mn_rows {
     struct mn_view *view;
@@ -397,29 +398,33 @@ static enum mn_status id_keep(struct mn_rows *load, int64_t row_id)
     return MN_OK;
 }
 
-/* A short row behind all others, of a table where rows are all there is. False: nothing was done.
- */
-static inline bool straight_add(struct mn_rows *load, const struct mn_value *values,
-                                int64_t *row_id)
+/* Short rows behind all others, of a table where rows are all there is; how many were taken. */
+static size_t straight_add(struct mn_rows *load, const struct mn_value *values,
+                           const struct mn_record_short *shapes, size_t rows)
 {
-    const struct mn_table *table = load->table;
-    struct mn_record_short shape;
-    int column = table->row_id_column;
-    int64_t id = load->next_id;
-    uint8_t *at;
+    struct mn_numbered numbers[ROWS_AT_ONCE];
+    int64_t ids[ROWS_AT_ONCE], next = load->next_id;
+    size_t n = 0, taken, columns = load->table->column_count;
+    int column = load->table->row_id_column;
 
-    if (column >= 0 && !mn_is_null(&values[column])) id = values[column].i;
-    if (id < load->next_id || id == INT64_MAX || load->spent) return false;
-    if (!mn_record_short_measure(values, table->column_count, column, load->form, &shape)) {
-        return false;
+    if (!load->straight || !load->bulk || load->spent) return 0;
+    for (; n < rows; n++) {
+        const struct mn_value *given = column < 0 ? NULL : &values[n * columns + (size_t)column];
+        int64_t id = given && !mn_is_null(given) ? given->i : next;
+
+        if (id < next || id == INT64_MAX) break;
+        next = id + 1;
+        ids[n] = id;
+        numbers[n].key = mn_row_id_key(id);
+        numbers[n].value_bytes = shapes[n].size_bytes;
     }
-    at = mn_bulk_number(load->bulk, mn_row_id_key(id), shape.size_bytes);
-    if (!at) return false;
-    mn_record_short_write(values, &shape, at);
-    load->next_id = id + 1;
-    load->rows++;
-    *row_id = id;
-    return true;
+    taken = mn_bulk_numbers(load->bulk, numbers, n);
+    for (size_t i = 0; i < taken; i++) {
+        mn_record_short_write(values + i * columns, &shapes[i], numbers[i].at);
+    }
+    if (taken > 0) load->next_id = ids[taken - 1] + 1;
+    load->rows += taken;
+    return taken;
 }
 
 static enum mn_status row_add(struct mn_rows *load, const struct mn_value *values, int64_t *row_id)
@@ -447,20 +452,51 @@ static enum mn_status row_add(struct mn_rows *load, const struct mn_value *value
     return MN_OK;
 }
 
-size_t mn_rows_add_straight(struct mn_rows *load, const struct mn_value *values, size_t rows)
+/* As mn_rows_add_many, of ROWS_AT_ONCE at most; *row_id is that of the last one. */
+static enum mn_status rows_add(struct mn_rows *load, const struct mn_value *values, size_t *rows,
+                               int64_t *row_id)
 {
-    size_t n = 0;
+    const struct mn_table *table = load->table;
+    struct mn_record_short shapes[ROWS_AT_ONCE];
+    struct mn_record_rows all = {values, *rows, table->column_count, table->row_id_column,
+                                 load->form};
+    size_t shorts = load->straight && load->bulk ? mn_record_short_measure(&all, shapes) : 0, n = 0;
+    enum mn_status status = MN_OK;
+
+    while (n < *rows && status == MN_OK) {
+        size_t taken = 0;
+
+        if (n < shorts) {
+            taken = straight_add(load, values + n * all.columns, shapes + n, shorts - n);
+        }
+        n += taken;
+        if (taken > 0) *row_id = load->next_id - 1;
+        if (n == *rows) break;
+        status = row_add(load, values + n * all.columns, row_id);
+        n += status == MN_OK;
+    }
+    *rows = n;
+    return status;
+}
+
+enum mn_status mn_rows_add_many(struct mn_rows *load, const struct mn_value *values, size_t *rows)
+{
+    size_t all = *rows, some;
+    enum mn_status status = MN_OK;
     int64_t row_id;
 
-    if (!load->straight || !load->bulk) return 0;
-    while (n < rows && straight_add(load, values + n * load->table->column_count, &row_id)) n++;
-    return n;
+    for (*rows = 0; *rows < all && status == MN_OK; *rows += some) {
+        some = all - *rows < ROWS_AT_ONCE ? all - *rows : ROWS_AT_ONCE;
+        status = rows_add(load, values + *rows * load->table->column_count, &some, &row_id);
+    }
+    return status;
 }
 
 enum mn_status mn_rows_add(struct mn_rows *load, const struct mn_value *values, int64_t *row_id)
 {
-    if (load->straight && load->bulk && straight_add(load, values, row_id)) return MN_OK;
-    return row_add(load, values, row_id);
+    size_t one = 1;
+
+    return rows_add(load, values, &one, row_id);
 }
 
 /* ---- codes ---- */

@@ -112,9 +112,9 @@ struct mn_rows;
 enum mn_status mn_rows_begin(struct mn_view *view, const struct mn_table *table,
                              struct mn_rows **load);
 enum mn_status mn_rows_add(struct mn_rows *load, const struct mn_value *values, int64_t *row_id);
-/* As many of the first rows, one behind the other, as go the shortest way: each behind all rows so
- * far, short, and of a table where rows are all there is. It returns how many went. */
-size_t mn_rows_add_straight(struct mn_rows *load, const struct mn_value *values, size_t rows);
+/* *rows of them, one behind the other; after a failure *rows is how many were added before the row
+ * that failed. */
+enum mn_status mn_rows_add_many(struct mn_rows *load, const struct mn_value *values, size_t *rows);
 /* Ends and frees, whatever it answers; after an error the caller's savepoint takes the load back.
  * *failed_row (may be NULL) is the row of the load that broke a rule, or UINT64_MAX. */
 enum mn_status mn_rows_end(struct mn_rows *load, uint64_t *failed_row);

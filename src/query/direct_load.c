@@ -110,7 +110,7 @@ enum mn_status mn_direct_load_begin(struct mn_session *session, const struct mn_
     mn_arena_init(&load->arena, 0);
     mn_arena_init(&load->scratch, (size_t)atomic_load(&session->db->memory_limit));
     atomic_fetch_add(&session->db->statements, 1);
-    status = mn_access_write(session, false, &load->access);
+    status = mn_access_write(session, &load->access);
     if (status == MN_OK) {
         status = load_prepare(load, names);
         if (status != MN_OK) {
@@ -340,24 +340,16 @@ static bool block_take(const struct mn_load *load, uint32_t i, const mn_array *a
     return true;
 }
 
-/* Rows of a table without rules, most of them by the shortest way. */
-static enum mn_status values_add(struct mn_load *load, struct mn_value *values, size_t rows)
+/* Rows of a table without rules. */
+static enum mn_status values_add(struct mn_load *load, const struct mn_value *values, size_t rows)
 {
-    size_t row = 0, columns = load->table->column_count;
-    enum mn_status status = MN_OK;
+    uint64_t before = load->done;
+    enum mn_status status = mn_rows_add_many(load->rows, values, &rows);
 
-    while (row < rows && status == MN_OK) {
-        uint64_t before = load->done;
-        size_t added = mn_rows_add_straight(load->rows, values + row * columns, rows - row);
-
-        row += added;
-        load->done += added;
-        if (before / ROWS_BETWEEN_CHECKS != load->done / ROWS_BETWEEN_CHECKS) {
-            status = interrupts_see(load);
-        }
-        if (row < rows && status == MN_OK) status = row_add(load, values + row++ * columns);
-    }
-    return status;
+    load->done += rows;
+    if (status != MN_OK) return row_note(status, load->done, NULL);
+    if (before / ROWS_BETWEEN_CHECKS == load->done / ROWS_BETWEEN_CHECKS) return MN_OK;
+    return interrupts_see(load);
 }
 
 static enum mn_status block_add(struct mn_load *load, const mn_batch *batch,
