@@ -79,6 +79,29 @@ static void best_are_those_of_a_sort(void **state)
     free(rows);
 }
 
+static void estimates_alone_give_the_same(void **state)
+{
+    struct rows *rows = malloc(sizeof *rows);
+    uint64_t seed = test_seed() + 3;
+    float scores[MOST];
+
+    (void)state;
+    for (int round = 0; round < 600; round++) {
+        size_t count = 1 + test_random(&seed) % (round % 2 ? 100 : MOST);
+        size_t n = test_random(&seed) % (count + 1);
+
+        for (size_t i = 0; i < count; i++) {
+            scores[i] = draw((enum fill)(round % FILL_KINDS), &seed);
+            rows->sorted[i] = (struct mn_candidate){scores[i], 0, (int64_t)i};
+        }
+        qsort(rows->sorted, count, sizeof *rows->sorted, compare);
+        mn_scores_select(scores, count, n, rows->best);
+        qsort(rows->best, n, sizeof *rows->best, compare);
+        same(rows->best, rows->sorted, n);
+    }
+    free(rows);
+}
+
 static void sorts_with_and_without_scratch(void **state)
 {
     struct rows *rows = malloc(sizeof *rows);
@@ -99,6 +122,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(best_are_those_of_a_sort),
+        cmocka_unit_test(estimates_alone_give_the_same),
         cmocka_unit_test(sorts_with_and_without_scratch),
     };
 

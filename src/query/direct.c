@@ -351,7 +351,7 @@ enum mn_status mn_direct_put(struct mn_session *session, const char *table, cons
     struct mn_access access;
     enum mn_status status = fields_check(row);
 
-    if (status == MN_OK) status = mn_access_write_bare(session, &access);
+    if (status == MN_OK) status = mn_access_write_bare(session, true, &access);
     if (status != MN_OK) return status;
     status = mn_access_end(&access, put(session, &access, table, row, row_id));
     if (status == MN_OK) session->changes = 1;
@@ -387,7 +387,7 @@ enum mn_status mn_direct_delete(struct mn_session *session, const char *table,
                                 const struct mn_direct_key *key)
 {
     struct mn_access access;
-    enum mn_status status = mn_access_write_bare(session, &access);
+    enum mn_status status = mn_access_write_bare(session, true, &access);
 
     if (status != MN_OK) return status;
     session->changes = 0;

@@ -97,7 +97,7 @@ enum mn_status mn_direct_link(struct mn_session *session, const char *relation,
         names.columns = fields->names;
         names.count = fields->count;
     }
-    status = mn_access_write(session, &access);
+    status = mn_access_write(session, true, &access);
     if (status != MN_OK) return status;
     status = mn_access_end(&access, link_store(session, &access, &names, ends, fields, edge));
     if (status == MN_OK) session->changes = 1;
@@ -162,7 +162,7 @@ enum mn_status mn_direct_unlink(struct mn_session *session, const char *relation
 
     *removed = 0;
     if (!ends) return mn_fail(MN_MISUSE, "the ends are NULL");
-    status = mn_access_write(session, &access);
+    status = mn_access_write(session, true, &access);
     if (status != MN_OK) return status;
     session->changes = 0;
     status = mn_access_end(&access, unlink_all(session, &access, relation, ends, removed));

@@ -110,7 +110,7 @@ enum mn_status mn_direct_load_begin(struct mn_session *session, const struct mn_
     mn_arena_init(&load->arena, 0);
     mn_arena_init(&load->scratch, (size_t)atomic_load(&session->db->memory_limit));
     atomic_fetch_add(&session->db->statements, 1);
-    status = mn_access_write(session, &load->access);
+    status = mn_access_write(session, false, &load->access);
     if (status == MN_OK) {
         status = load_prepare(load, names);
         if (status != MN_OK) {

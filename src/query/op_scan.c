@@ -493,6 +493,11 @@ static const struct mn_op_kind kind_range = {"RangeScan", scan_open, scan_next, 
 static const struct mn_op_kind kind_lookup = {"KeyLookup", scan_open, lookup_next, scan_close,
                                               scan_describe};
 
+bool mn_op_is_lookup(const struct mn_op *op)
+{
+    return op && op->kind == &kind_lookup;
+}
+
 static const struct mn_op_kind kind_edge = {"EdgeScan", scan_open, edge_next, scan_close,
                                             scan_describe};
 

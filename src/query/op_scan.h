@@ -1,5 +1,5 @@
 /*
- * op_scan: what a batch asks of a plain scan.
+ * op_scan: what others ask of a scan.
  */
 #ifndef MN_QUERY_OP_SCAN_H
 #define MN_QUERY_OP_SCAN_H
@@ -15,5 +15,8 @@ const struct mn_scan_spec *mn_op_scan_plain(const struct mn_op *op, const struct
  * long as the view. */
 enum mn_status mn_op_scan_rows(struct mn_op *op, struct mn_exec *exec, struct mn_row *rows,
                                size_t capacity, size_t *count);
+
+/* Does it find rows by whole keys and nothing else? NULL does not. */
+bool mn_op_is_lookup(const struct mn_op *op);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "query/op_scan.h"
 #include "query/statement.h"
 
 static _Atomic uint64_t run_count;
@@ -163,12 +164,28 @@ static enum mn_status schema_check(struct mn_stmt *stmt, struct mn_view *view)
     return status;
 }
 
+/* Does it change what it names itself, or finds by its key? As far as the plan of before tells. */
+static bool is_brief(const struct mn_stmt *stmt)
+{
+    const struct mn_ast_query *source;
+
+    switch ((int)stmt->ast->kind) {
+    case MN_STATEMENT_LINK: return true;
+    case MN_STATEMENT_UPDATE:
+    case MN_STATEMENT_DELETE: return stmt->op && mn_op_is_lookup(stmt->op->left);
+    case MN_STATEMENT_INSERT:
+        source = stmt->ast->insert->source;
+        return !source || source->body->kind == MN_BODY_VALUES;
+    default: return false;
+    }
+}
+
 enum mn_status mn_statement_access(struct mn_session *session, struct mn_stmt *stmt)
 {
     enum mn_status status = MN_OK;
 
     if (stmt->writes) {
-        status = mn_access_write(session, &stmt->access);
+        status = mn_access_write(session, is_brief(stmt), &stmt->access);
     } else if (stmt->snapshot) {
         mn_access_snapshot(session, stmt->snapshot, &stmt->access);
     } else {

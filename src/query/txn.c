@@ -219,7 +219,8 @@ void mn_access_snapshot(struct mn_session *session, struct mn_snapshot *snapshot
     *access = (struct mn_access){.session = session, .snapshot = snapshot, .view = snapshot->view};
 }
 
-enum mn_status mn_access_write_bare(struct mn_session *session, struct mn_access *access)
+enum mn_status mn_access_write_bare(struct mn_session *session, bool brief,
+                                    struct mn_access *access)
 {
     enum mn_status status = writable_check(session);
 
@@ -227,7 +228,8 @@ enum mn_status mn_access_write_bare(struct mn_session *session, struct mn_access
     if (status != MN_OK) return status;
     if (session->mode == MN_TXN_NONE) {
         access->alone = true;
-        return mn_write_begin(session->db->store, 0, &access->view);
+        return brief ? mn_write_begin_brief(session->db->store, &access->view)
+                     : mn_write_begin(session->db->store, 0, &access->view);
     }
     status = txn_promote(session);
     access->view = session->writer;
@@ -239,9 +241,9 @@ enum mn_status mn_access_guard(struct mn_access *access)
     return access->alone ? MN_OK : mn_savepoint_begin(access->view, &access->savepoint);
 }
 
-enum mn_status mn_access_write(struct mn_session *session, struct mn_access *access)
+enum mn_status mn_access_write(struct mn_session *session, bool brief, struct mn_access *access)
 {
-    enum mn_status status = mn_access_write_bare(session, access);
+    enum mn_status status = mn_access_write_bare(session, brief, access);
 
     if (status == MN_OK) status = mn_access_guard(access);
     if (status != MN_OK && !access->alone) access->view = NULL;

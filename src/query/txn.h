@@ -45,11 +45,13 @@ enum mn_status mn_access_read(struct mn_session *session, struct mn_access *acce
 /* The same in a snapshot, which is counted for the statement. */
 void mn_access_snapshot(struct mn_session *session, struct mn_snapshot *snapshot,
                         struct mn_access *access);
-/* For a statement that changes: takes the writer's place where the transaction has it not yet. */
-enum mn_status mn_access_write(struct mn_session *session, struct mn_access *access);
+/* For a statement that changes: takes the writer's place where the transaction has it not yet.
+ * brief: it changes a few rows that it need not look for (mn_write_begin_brief). */
+enum mn_status mn_access_write(struct mn_session *session, bool brief, struct mn_access *access);
 /* The same without a savepoint, for a change that does all or nothing by itself; or whose caller
  * sees that it does not, before the first write, and then asks for one. */
-enum mn_status mn_access_write_bare(struct mn_session *session, struct mn_access *access);
+enum mn_status mn_access_write_bare(struct mn_session *session, bool brief,
+                                    struct mn_access *access);
 enum mn_status mn_access_guard(struct mn_access *access);
 /* Ends it. A change is kept when outcome is MN_OK and undone otherwise; returns outcome, or why the
  * commit failed. */

@@ -7,9 +7,10 @@
  *   place.c   room in the file                     log.c    the log of the space map
  *   queue.c   pages on their way to the file       wing.c   the pages beside the slot
  *   shrink.c  giving room back                     lazy.c   published before it is durable
+ *   turn.c    whose turn it is; transactions that threads share
  *
- * Locks: `mutex` guards pins, the cached slots and the private mode; `turn` guards who writes. What
- * is under `writer` belongs to the one who has the turn and holds no lock.
+ * Locks: `mutex` guards pins, the cached slots and the private mode; `turn` who writes (turn.c).
+ * What is under `writer` belongs to the one who has the turn and holds no lock.
  */
 #ifndef MN_STORE_INSIDE_H
 #define MN_STORE_INSIDE_H
@@ -76,7 +77,7 @@ struct mn_pin {
 
 enum mn_node_state { MN_NODE_FREE, MN_NODE_LIVE, MN_NODE_DROPPED };
 
-struct mn_node {
+struct mn_dirty_node {
     uint8_t *data;       /* NULL: written already, at `place` */
     uint64_t size_bytes; /* whole pages */
     uint64_t run_bytes;  /* of a run; 0: a tree node */
@@ -159,7 +160,7 @@ struct mn_digests {
 struct mn_writer {
     struct mn_meta base, next;
     struct mn_space space;
-    struct mn_node *nodes;
+    struct mn_dirty_node *nodes;
     size_t node_count, node_capacity;
     uint32_t *spare; /* numbers of free nodes */
     size_t spare_count, spare_capacity;
@@ -253,8 +254,12 @@ struct mn_store {
     uint64_t views;
 
     pthread_mutex_t turn;
-    pthread_cond_t turn_free;
+    pthread_cond_t turn_free, turn_brief;
     bool writing;
+    uint32_t brief_waiting; /* threads that would go on with a transaction */
+    struct mn_view *left;   /* one that was left open to them */
+    struct mn_part *parts;  /* who left it, and waits for its end: the turn's owner's */
+    uint32_t part_count;
     bool poisoned;
     bool wrote; /* this handle committed something */
     bool held;  /* it was the writer: who closed meanwhile left his checkpoint to it */
@@ -312,6 +317,31 @@ uint64_t mn_digest_word(const struct mn_store *store, uint64_t page, const uint8
 enum mn_status mn_file_size(struct mn_store *store, uint64_t *size_bytes);
 enum mn_status mn_file_pages(struct mn_store *store, uint64_t *pages);
 
+/* ---- turn.c ---- */
+
+/* A thread that left its transaction to others, and what it is told. */
+struct mn_part {
+    struct mn_part *next;
+    pthread_cond_t told;
+    bool done;
+    enum mn_status status;
+    uint64_t version;
+    struct mn_error error;
+};
+
+/* The turn of this thread and of this process, or MN_BUSY after busy_ms. left, if not NULL: the
+ * transaction that another thread left, if *left is not NULL then; it has the turn with it. */
+enum mn_status mn_turn_take(struct mn_store *store, struct mn_view **left);
+void mn_turn_give(struct mn_store *store);
+/* Has another thread a part in the transaction? For the turn's owner. */
+bool mn_turn_is_shared(const struct mn_store *store);
+/* Leaves the transaction to a thread that waits, and waits for its end. False: nobody does. */
+bool mn_turn_leave(struct mn_view *view, struct mn_part *mine);
+/* Who is to be told of the commit: taken while the turn is held, told when it is over. */
+struct mn_part *mn_turn_parts(struct mn_store *store);
+void mn_turn_tell(struct mn_store *store, struct mn_part *parts, enum mn_status status,
+                  uint64_t version);
+
 /* ---- open.c ---- */
 
 /* The file and nothing of what is in it: for salvage. */
@@ -346,9 +376,9 @@ enum mn_status mn_chain_read(struct mn_view *view, struct mn_ref head, uint8_t k
 
 /* ---- node.c ---- */
 
-enum mn_status mn_node_find(struct mn_view *view, uint64_t page, struct mn_node **node);
+enum mn_status mn_node_find(struct mn_view *view, uint64_t page, struct mn_dirty_node **node);
 /* The bytes of a node that was placed come back to memory; its place is free again. */
-enum mn_status mn_node_load(struct mn_view *view, struct mn_node *node);
+enum mn_status mn_node_load(struct mn_view *view, struct mn_dirty_node *node);
 void mn_node_free(struct mn_writer *writer, struct mn_store *store, uint32_t number);
 /* Forgets nodes, undo and savepoints. */
 void mn_nodes_clear(struct mn_writer *writer, struct mn_store *store);
@@ -372,7 +402,8 @@ bool mn_room_is_taken(const struct mn_writer *writer, uint64_t start, uint64_t p
 /* Completes header and checksum of a page of the store's own or a node, and queues it. */
 enum mn_status mn_page_seal(struct mn_view *view, uint64_t page, uint8_t *buffer, uint64_t *sum64);
 /* Gives a node or run its place and queues it; its memory is gone, `place` is set. */
-enum mn_status mn_node_place(struct mn_view *view, struct mn_node *node, enum mn_nearness nearness);
+enum mn_status mn_node_place(struct mn_view *view, struct mn_dirty_node *node,
+                             enum mn_nearness nearness);
 
 /* ---- queue.c ---- */
 

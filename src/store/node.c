@@ -42,7 +42,7 @@ void mn_buffer_put(struct mn_writer *writer, struct mn_store *store, uint8_t *bu
 
 /* ---- nodes ---- */
 
-enum mn_status mn_node_find(struct mn_view *view, uint64_t page, struct mn_node **node)
+enum mn_status mn_node_find(struct mn_view *view, uint64_t page, struct mn_dirty_node **node)
 {
     uint64_t number = page & ~MN_PAGE_DIRTY;
 
@@ -67,7 +67,7 @@ static enum mn_status undo_add(struct mn_writer *writer, struct mn_undo entry)
 
 void mn_node_free(struct mn_writer *writer, struct mn_store *store, uint32_t number)
 {
-    struct mn_node *node = &writer->nodes[number];
+    struct mn_dirty_node *node = &writer->nodes[number];
 
     if (node->data) {
         mn_buffer_put(writer, store, node->data, node->size_bytes);
@@ -81,7 +81,7 @@ void mn_node_free(struct mn_writer *writer, struct mn_store *store, uint32_t num
 }
 
 /* A new live node with cleared or unset bytes; its number is *number. */
-static enum mn_status node_add(struct mn_view *view, struct mn_node like, uint32_t *number)
+static enum mn_status node_add(struct mn_view *view, struct mn_dirty_node like, uint32_t *number)
 {
     struct mn_writer *writer = view->writer;
     struct mn_undo created = {.kind = MN_UNDO_CREATED};
@@ -122,7 +122,7 @@ static enum mn_status node_add(struct mn_view *view, struct mn_node like, uint32
 static enum mn_status node_touch(struct mn_view *view, uint32_t number)
 {
     struct mn_writer *writer = view->writer;
-    struct mn_node *node = &writer->nodes[number];
+    struct mn_dirty_node *node = &writer->nodes[number];
     struct mn_undo image = {.kind = MN_UNDO_IMAGE, .node = number, .epoch = node->epoch};
     enum mn_status status;
 
@@ -147,7 +147,7 @@ static enum mn_status node_touch(struct mn_view *view, uint32_t number)
 static enum mn_status node_drop(struct mn_view *view, uint32_t number)
 {
     struct mn_writer *writer = view->writer;
-    struct mn_node *node = &writer->nodes[number];
+    struct mn_dirty_node *node = &writer->nodes[number];
     struct mn_undo dropped = {.kind = MN_UNDO_DROPPED, .node = number};
     enum mn_status status;
 
@@ -205,7 +205,7 @@ const uint8_t *mn_page_next(const struct mn_view *view)
 enum mn_status mn_page_new_bare(struct mn_view *view, uint8_t kind, struct mn_ref *ref,
                                 uint8_t **page)
 {
-    struct mn_node like = {.kind = kind, .size_bytes = view->store->page_size};
+    struct mn_dirty_node like = {.kind = kind, .size_bytes = view->store->page_size};
     uint32_t number;
     enum mn_status status = writer_only(view);
 
@@ -228,7 +228,7 @@ enum mn_status mn_page_new(struct mn_view *view, uint8_t kind, struct mn_ref *re
 
 enum mn_status mn_page_edit(struct mn_view *view, struct mn_ref *ref, uint8_t kind, uint8_t **page)
 {
-    struct mn_node like = {.kind = kind, .size_bytes = view->store->page_size};
+    struct mn_dirty_node like = {.kind = kind, .size_bytes = view->store->page_size};
     struct mn_death death = {.start = ref->page, .pages = 1};
     const uint8_t *bytes;
     uint32_t number;
@@ -274,7 +274,7 @@ enum mn_status mn_page_drop(struct mn_view *view, struct mn_ref ref, uint8_t kin
 
 /* ---- places ---- */
 
-enum mn_status mn_node_load(struct mn_view *view, struct mn_node *node)
+enum mn_status mn_node_load(struct mn_view *view, struct mn_dirty_node *node)
 {
     struct mn_writer *writer = view->writer;
     struct mn_ref ref = {node->place.page, node->place.sum64 & MN_MASK48};
@@ -307,7 +307,7 @@ static enum mn_status node_hand_over(struct mn_view *view, uint32_t number,
                                      enum mn_nearness nearness, struct mn_run *place)
 {
     struct mn_writer *writer = view->writer;
-    struct mn_node *node = &writer->nodes[number];
+    struct mn_dirty_node *node = &writer->nodes[number];
     enum mn_status status = MN_OK;
 
     if (node->data) status = mn_node_place(view, node, nearness);
@@ -322,7 +322,7 @@ static enum mn_status node_hand_over(struct mn_view *view, uint32_t number,
 static enum mn_status page_place(struct mn_view *view, struct mn_ref *ref,
                                  enum mn_nearness nearness)
 {
-    struct mn_node *node;
+    struct mn_dirty_node *node;
     struct mn_run place;
     enum mn_status status = writer_only(view);
 
@@ -357,7 +357,7 @@ static enum mn_status runs_spill(struct mn_view *view)
 
     while (mn_view_is_heavy(view) && writer->spill_at + MN_RUNS_KEPT < writer->node_count &&
            !status) {
-        struct mn_node *node = &writer->nodes[writer->spill_at];
+        struct mn_dirty_node *node = &writer->nodes[writer->spill_at];
 
         if (node->state == MN_NODE_LIVE && node->run_bytes && node->data) {
             status = mn_node_place(view, node, MN_NEAR_NOTHING);
@@ -375,7 +375,7 @@ bool mn_view_is_heavy(const struct mn_view *view)
 enum mn_status mn_run_new(struct mn_view *view, uint64_t size_bytes, struct mn_run *run,
                           uint8_t **bytes)
 {
-    struct mn_node like = {.run_bytes = size_bytes};
+    struct mn_dirty_node like = {.run_bytes = size_bytes};
     uint32_t number;
     enum mn_status status = writer_only(view);
 
@@ -395,7 +395,7 @@ enum mn_status mn_run_new(struct mn_view *view, uint64_t size_bytes, struct mn_r
 
 /* The node of a dirty run, checked against the pointer. */
 static enum mn_status run_find(struct mn_view *view, const struct mn_run *run,
-                               struct mn_node **node)
+                               struct mn_dirty_node **node)
 {
     enum mn_status status = mn_node_find(view, run->page, node);
 
@@ -409,7 +409,7 @@ static enum mn_status run_find(struct mn_view *view, const struct mn_run *run,
 
 enum mn_status mn_run_read(struct mn_view *view, const struct mn_run *run, const uint8_t **bytes)
 {
-    struct mn_node *node;
+    struct mn_dirty_node *node;
     enum mn_status status;
 
     *bytes = NULL;
@@ -424,7 +424,7 @@ enum mn_status mn_run_read(struct mn_view *view, const struct mn_run *run, const
 enum mn_status mn_run_edit(struct mn_view *view, struct mn_run *run, uint8_t **bytes)
 {
     struct mn_run fresh;
-    struct mn_node *node;
+    struct mn_dirty_node *node;
     const uint8_t *old;
     enum mn_status status = writer_only(view);
 
@@ -452,7 +452,7 @@ enum mn_status mn_run_edit(struct mn_view *view, struct mn_run *run, uint8_t **b
 enum mn_status mn_run_drop(struct mn_view *view, const struct mn_run *run)
 {
     struct mn_death death = {.birth = run->birth, .start = run->page};
-    struct mn_node *node;
+    struct mn_dirty_node *node;
     enum mn_status status = writer_only(view);
 
     if (status) return status;
@@ -473,7 +473,7 @@ enum mn_status mn_run_drop(struct mn_view *view, const struct mn_run *run)
 
 enum mn_status mn_run_place(struct mn_view *view, struct mn_run *run)
 {
-    struct mn_node *node;
+    struct mn_dirty_node *node;
     struct mn_run place;
     enum mn_status status = writer_only(view);
 

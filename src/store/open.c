@@ -251,6 +251,7 @@ static void store_free(struct mn_store *store)
     pthread_mutex_destroy(&store->mutex);
     pthread_mutex_destroy(&store->turn);
     pthread_cond_destroy(&store->turn_free);
+    pthread_cond_destroy(&store->turn_brief);
     mn_dealloc(store);
 }
 
@@ -263,6 +264,7 @@ static enum mn_status store_new(const struct mn_store_options *options, struct m
     pthread_mutex_init(&store->mutex, NULL);
     pthread_mutex_init(&store->turn, NULL);
     pthread_cond_init(&store->turn_free, NULL);
+    pthread_cond_init(&store->turn_brief, NULL);
     store->os = options->os;
     store->flags = options->flags;
     store->readonly = (options->flags & MN_STORE_READONLY) != 0;

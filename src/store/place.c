@@ -313,7 +313,8 @@ enum mn_status mn_page_seal(struct mn_view *view, uint64_t page, uint8_t *buffer
 }
 
 /* A busy node near its root: its bytes wait beside the slot. */
-static enum mn_status wing_place(struct mn_view *view, struct mn_node *node, struct mn_run *place)
+static enum mn_status wing_place(struct mn_view *view, struct mn_dirty_node *node,
+                                 struct mn_run *place)
 {
     enum mn_status status;
 
@@ -323,7 +324,8 @@ static enum mn_status wing_place(struct mn_view *view, struct mn_node *node, str
     return status;
 }
 
-enum mn_status mn_node_place(struct mn_view *view, struct mn_node *node, enum mn_nearness nearness)
+enum mn_status mn_node_place(struct mn_view *view, struct mn_dirty_node *node,
+                             enum mn_nearness nearness)
 {
     struct mn_writer *writer = view->writer;
     struct mn_run place = {.birth = view->meta->version, .size_bytes = node->run_bytes};

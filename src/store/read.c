@@ -333,7 +333,7 @@ static enum mn_status copy_page(struct mn_view *view, struct mn_ref ref, uint8_t
 static enum mn_status read_dirty(struct mn_view *view, struct mn_ref ref, uint8_t kind,
                                  const uint8_t **page)
 {
-    struct mn_node *node;
+    struct mn_dirty_node *node;
     enum mn_status status = mn_node_find(view, ref.page, &node);
 
     if (!status && (node->run_bytes || node->kind != kind)) {

@@ -41,7 +41,7 @@ enum mn_status mn_savepoint_begin(struct mn_view *view, uint32_t *id)
 static void image_restore(struct mn_view *view, struct mn_undo *entry)
 {
     struct mn_writer *writer = view->writer;
-    struct mn_node *node = &writer->nodes[entry->node];
+    struct mn_dirty_node *node = &writer->nodes[entry->node];
 
     if (node->data) {
         memcpy(node->data, entry->image, node->size_bytes);
@@ -59,7 +59,7 @@ static void image_restore(struct mn_view *view, struct mn_undo *entry)
 static void undo_one(struct mn_view *view, struct mn_undo *entry)
 {
     struct mn_writer *writer = view->writer;
-    struct mn_node *node = &writer->nodes[entry->node];
+    struct mn_dirty_node *node = &writer->nodes[entry->node];
 
     switch (entry->kind) {
     case MN_UNDO_CREATED:
@@ -100,7 +100,7 @@ static void undo_forget(struct mn_view *view)
 
     for (size_t i = 0; i < writer->undo_count; i++) {
         struct mn_undo *entry = &writer->undo[i];
-        struct mn_node *node = &writer->nodes[entry->node];
+        struct mn_dirty_node *node = &writer->nodes[entry->node];
 
         if (entry->kind == MN_UNDO_IMAGE) {
             mn_buffer_put(writer, view->store, entry->image, node->size_bytes);
@@ -160,7 +160,7 @@ void mn_nodes_clear(struct mn_writer *writer, struct mn_store *store)
     }
     writer->undo_count = 0;
     for (size_t i = 0; i < writer->node_count; i++) {
-        struct mn_node *node = &writer->nodes[i];
+        struct mn_dirty_node *node = &writer->nodes[i];
 
         if (node->data) mn_buffer_put(writer, store, node->data, node->size_bytes);
     }

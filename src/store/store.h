@@ -166,6 +166,12 @@ void mn_view_end(struct mn_view *view); /* NULL is harmless; a writer's view is 
 enum mn_status mn_write_begin(struct mn_store *store, uint64_t expect_version,
                               struct mn_view **out);
 /*
+ * The same for a transaction that ends before the call of the user does that began it, in little
+ * time, and waits for no other thread. Where several threads wait for their turn it may go on with
+ * another's, and both are committed by one sync (turn.c).
+ */
+enum mn_status mn_write_begin_brief(struct mn_store *store, struct mn_view **out);
+/*
  * Consumes the view, whatever it answers. MN_OK: *version (may be NULL) is durable and published;
  * without any change it is the version the view began with. MN_UNCERTAIN: a sync failed; this
  * handle writes no more, and the next open tells whether the version is there. Any other code:

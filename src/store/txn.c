@@ -4,7 +4,7 @@
  *   begin    take the turn, lock W, settle what a dead writer left; base := the published version
  *   change   dirty nodes in memory (node.c), savepoints (savepoint.c)
  *   commit   place the dirty nodes, write their pages, write the manifest into the slot, sync,
- *            publish, wake, release
+ *            publish, wake, release; or, while other threads wait, leave that to them (turn.c)
  *   abort    give the pages back, release
  *
  * What a crash leaves, step by step: before the slot is written, nothing that anybody reads was
@@ -24,60 +24,6 @@
 #include "base/plant.h"
 #include "os/clock.h"
 #include "store/inside.h"
-
-/* ---- the writer's turn ---- */
-
-static enum mn_status turn_take(struct mn_store *store, int64_t wait_us)
-{
-    int64_t until = store->os->ops->tick_us(store->os) + wait_us, left = wait_us;
-    enum mn_status status = MN_OK;
-
-    pthread_mutex_lock(&store->turn);
-    while (store->writing && left > 0) {
-        int64_t wall = mn_clock_wall_us() + left;
-        struct timespec limit = {.tv_sec = wall / 1000000, .tv_nsec = wall % 1000000 * 1000};
-
-        pthread_cond_timedwait(&store->turn_free, &store->turn, &limit);
-        left = until - store->os->ops->tick_us(store->os);
-    }
-    if (store->writing) {
-        status = mn_fail(MN_BUSY, "another transaction of this handle is writing");
-    } else {
-        store->writing = true;
-    }
-    pthread_mutex_unlock(&store->turn);
-    return status;
-}
-
-static void turn_give(struct mn_store *store)
-{
-    pthread_mutex_lock(&store->turn);
-    store->writing = false;
-    pthread_cond_signal(&store->turn_free);
-    pthread_mutex_unlock(&store->turn);
-}
-
-static enum mn_status writer_lock(struct mn_store *store)
-{
-    int64_t wait_us = __atomic_load_n(&store->busy_ms, __ATOMIC_RELAXED) * 1000;
-    int64_t start = store->os->ops->tick_us(store->os);
-    enum mn_status status = turn_take(store, wait_us);
-
-    if (status) return status;
-    wait_us -= store->os->ops->tick_us(store->os) - start;
-    if (MN_PLANT(WRITER_NO_LOCK)) return MN_OK;
-    status = store->file->ops->lock(store->file, mn_lock_byte(MN_LOCK_WRITER), MN_LOCK_EXCLUSIVE,
-                                    wait_us > 0 ? wait_us : 0);
-    if (status == MN_BUSY) (void)mn_fail(MN_BUSY, "another process is writing to the file");
-    if (status) turn_give(store);
-    return status;
-}
-
-static void writer_unlock(struct mn_store *store)
-{
-    (void)store->file->ops->lock(store->file, mn_lock_byte(MN_LOCK_WRITER), MN_LOCK_NONE, 0);
-    turn_give(store);
-}
 
 /* ---- begin ---- */
 
@@ -276,33 +222,57 @@ static enum mn_status writer_start(struct mn_store *store, uint64_t expect, stru
     return MN_OK;
 }
 
-enum mn_status mn_write_begin(struct mn_store *store, uint64_t expect_version, struct mn_view **out)
+/* The view of the transaction that this thread now has: its own, or one that was left to it. */
+static enum mn_status view_begin(struct mn_store *store, uint64_t expect, struct mn_view *own,
+                                 struct mn_view *left)
 {
-    struct mn_view *view;
+    uint32_t savepoint;
+    enum mn_status status;
+
+    if (left) { /* what goes wrong from here on is not to undo what others did (G2) */
+        status = mn_savepoint_begin(left, &savepoint);
+        if (status) mn_write_abort(left);
+        return status;
+    }
+    if (store->poisoned) {
+        (void)mn_fail(MN_IOERR, "an earlier commit of this handle could not be synced");
+        status = mn_hint("close the file and open it again");
+    } else {
+        status = writer_start(store, expect, own);
+    }
+    if (status) mn_turn_give(store);
+    return status;
+}
+
+static enum mn_status write_begin(struct mn_store *store, uint64_t expect, bool brief,
+                                  struct mn_view **out)
+{
+    struct mn_view *own, *left = NULL;
     enum mn_status status;
 
     *out = NULL;
     if (store->file->forked) return mn_store_refuse_forked();
     if (store->readonly) return mn_fail(MN_READONLY_DB, "the file is open for reading only");
-    view = mn_alloc(sizeof *view);
-    if (!view) return mn_fail_nomem();
-    mn_view_init(view, store);
-    status = writer_lock(store);
-    if (!status && store->poisoned) {
-        (void)mn_fail(MN_IOERR, "an earlier commit of this handle could not be synced");
-        status = mn_hint("close the file and open it again");
-        writer_unlock(store);
-    } else if (!status) {
-        status = writer_start(store, expect_version, view);
-        if (status) writer_unlock(store);
-    }
-    if (status) {
-        mn_dealloc(view);
-        return status;
-    }
+    own = mn_alloc(sizeof *own);
+    if (!own) return mn_fail_nomem();
+    mn_view_init(own, store);
+    status = mn_turn_take(store, brief ? &left : NULL);
+    if (!status) status = view_begin(store, expect, own, left);
+    if (status || left) mn_dealloc(own);
+    if (status) return status;
     store->held = true;
-    *out = view;
+    *out = left ? left : own;
     return MN_OK;
+}
+
+enum mn_status mn_write_begin(struct mn_store *store, uint64_t expect_version, struct mn_view **out)
+{
+    return write_begin(store, expect_version, false, out);
+}
+
+enum mn_status mn_write_begin_brief(struct mn_store *store, struct mn_view **out)
+{
+    return write_begin(store, 0, true, out);
 }
 
 /* ---- commit ---- */
@@ -589,19 +559,19 @@ static void write_end(struct mn_view *view)
 
     mn_view_release(view);
     writer_clear(&store->writer, store);
-    writer_unlock(store);
+    mn_turn_give(store);
     *mn_error_last() = told;
 }
 
-enum mn_status mn_write_commit(struct mn_view *view, uint64_t *version)
+/* The transaction as it is, with what other threads did in it, and its end. */
+static enum mn_status commit(struct mn_view *view, uint64_t *version)
 {
     struct mn_store *store = view->store;
     struct mn_writer *writer = view->writer;
     enum mn_sync_mode mode = commit_mode(store);
     enum mn_status status = MN_OK;
 
-    MN_ASSERT(writer);
-    if (version) *version = writer->base.version;
+    *version = writer->base.version;
     if (writer->changed) {
         if (mode == MN_STORE_FULL) {
             writer->begin_each = writer->live_nodes <= MN_SMALL_PAGES ? 0 : MN_BEGIN_BYTES;
@@ -618,17 +588,70 @@ enum mn_status mn_write_commit(struct mn_view *view, uint64_t *version)
                 mn_shrink_after_commit(store);
             base_remember(store);
             store->wrote = true;
-            if (version) *version = writer->next.version;
+            *version = writer->next.version;
         }
     }
     write_end(view);
     return status;
 }
 
+enum { SHARED_NODES = 128 }; /* with pages of 4 KiB half of what one sync may vouch for */
+
+/* May others go on with this transaction? One whose commit is more than a sync, or that moves
+ * pages, ends by itself. */
+static bool may_be_shared(const struct mn_view *view)
+{
+    const struct mn_writer *writer = view->writer;
+
+    return writer->changed && commit_mode(view->store) == MN_STORE_FULL &&
+           writer->live_nodes <= SHARED_NODES && writer->placed_bytes == 0 && !writer->pack &&
+           !writer->checkpoint && !writer->cut;
+}
+
+/* This thread's part is done: somebody goes on with the transaction, or it ends now, for all. */
+static enum mn_status part_end(struct mn_view *view, uint64_t *version)
+{
+    struct mn_store *store = view->store;
+    struct mn_part mine = {0}, *parts;
+    enum mn_status status;
+
+    if (may_be_shared(view) && mn_turn_leave(view, &mine)) {
+        *version = mine.version;
+        if (mine.status) *mn_error_last() = mine.error;
+        return mine.status;
+    }
+    parts = mn_turn_parts(store);
+    status = commit(view, version);
+    mn_turn_tell(store, parts, status, *version);
+    return status;
+}
+
+enum mn_status mn_write_commit(struct mn_view *view, uint64_t *version)
+{
+    uint64_t made;
+    enum mn_status status;
+
+    MN_ASSERT(view->writer);
+    status = part_end(view, &made);
+    if (version) *version = made;
+    return status;
+}
+
 void mn_write_abort(struct mn_view *view)
 {
+    struct mn_error told;
+    uint64_t version;
+
     if (!view) return;
     MN_ASSERT(view->writer);
+    if (mn_turn_is_shared(view->store)) {
+        told = *mn_error_last();
+        mn_savepoint_rollback(view, 1);
+        /* Why this part failed may be what others did: the caller is told when that is sure. */
+        (void)part_end(view, &version);
+        *mn_error_last() = told;
+        return;
+    }
     space_abandon(view->writer);
     write_end(view);
 }

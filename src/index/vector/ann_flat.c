@@ -43,7 +43,7 @@ static enum mn_status flat_add(struct mn_hunt *hunt, struct flat *flat,
 /* The bounds of all rows; the chunks lie in the map or in dirty nodes, and nothing is written. */
 static enum mn_status flat_read(struct mn_hunt *hunt, struct flat *flat)
 {
-    struct mn_list list = mn_hunt_list(hunt, &hunt->all[0]);
+    struct mn_list list = mn_hunt_list(hunt, 0);
     struct mn_chunk chunk;
     bool found = true;
     enum mn_status status = mn_posting_scan_seek(&hunt->postings, list.prefix, &list.number);

@@ -20,6 +20,7 @@ enum { MN_HUNT_WARM_K_MAX = 64, MN_HUNT_MORE_THAN_K = 6 };
 /* Lists that can be read: those that the centroids of a chunk stand for, or one flat list. */
 struct mn_hunt_lists {
     struct mn_chunk chunk;       /* of centroids; without postings: the flat list */
+    size_t first;                /* of them in hunt->all */
     size_t prefix, prefix_bytes; /* in hunt->prefixes */
 };
 
@@ -47,9 +48,9 @@ struct mn_hunt {
     uint64_t passed;              /* rows seen that pass */
     struct mn_hunt_lists *lists;
     size_t lists_count, lists_capacity;
-    /* single lists, as they were found: the id is a place in `lists`, and in its chunk; and those
-     * that come first, in order */
-    struct mn_candidate *all, *order;
+    float *all; /* estimates of single lists, as they were found */
+    /* those that come first, in order: the id is a place in `all` */
+    struct mn_candidate *order;
     size_t all_count, all_capacity, order_count, order_capacity;
     struct mn_buf prefixes;
 };
@@ -92,8 +93,8 @@ static inline unsigned mn_hunt_group_full(const struct mn_chunk *chunk, uint32_t
 
 /* ---- ann_lists.c ---- */
 
-/* One of the lists that were noted: its number and the key in front of it. */
-struct mn_list mn_hunt_list(const struct mn_hunt *hunt, const struct mn_candidate *at);
+/* One of the lists that were noted, by its place: its number and the key in front of it. */
+struct mn_list mn_hunt_list(const struct mn_hunt *hunt, size_t at);
 
 /* Notes the lists of all partitions that the query asks for. */
 enum mn_status mn_hunt_lists_note(struct mn_hunt *hunt);

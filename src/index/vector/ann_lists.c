@@ -10,8 +10,8 @@
 #include "catalog/key.h"
 #include "index/vector/ann_hunt.h"
 
-/* LISTS_LIKE: that a query of the default effort reads, about. */
-enum { PLACE_BITS = 16, LISTS_LIKE = 32 };
+/* That a query of the default effort reads, about. */
+enum { LISTS_LIKE = 32 };
 
 /* ---- which there are ---- */
 
@@ -22,46 +22,64 @@ static bool lists_room(struct mn_hunt *hunt, size_t more)
            mn_grow(&hunt->all, &hunt->all_capacity, hunt->all_count + more, sizeof *hunt->all);
 }
 
-struct mn_list mn_hunt_list(const struct mn_hunt *hunt, const struct mn_candidate *at)
+/* The last that does not begin behind the place. */
+static const struct mn_hunt_lists *lists_find(const struct mn_hunt *hunt, size_t at)
 {
-    int64_t id = at->id;
-    const struct mn_hunt_lists *lists = &hunt->lists[id >> PLACE_BITS];
+    size_t low = 0, high = hunt->lists_count;
+
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+
+        if (hunt->lists[middle].first <= at)
+            low = middle;
+        else
+            high = middle;
+    }
+    return &hunt->lists[low];
+}
+
+struct mn_list mn_hunt_list(const struct mn_hunt *hunt, size_t at)
+{
+    const struct mn_hunt_lists *lists = lists_find(hunt, at);
     struct mn_list list = {.number = MN_LIST_FLAT};
 
     if (lists->prefix_bytes) {
         list.prefix = mn_bytes_of(hunt->prefixes.data + lists->prefix, lists->prefix_bytes);
     }
     if (lists->chunk.postings) {
-        list.number = (uint32_t)mn_chunk_row(&lists->chunk, id & ((1 << PLACE_BITS) - 1));
+        list.number = (uint32_t)mn_chunk_row(&lists->chunk, (uint32_t)(at - lists->first));
     }
     return list;
 }
 
+static void lists_add(struct mn_hunt *hunt, const struct mn_hunt_lists *lists, size_t count)
+{
+    struct mn_hunt_lists *added = &hunt->lists[hunt->lists_count++];
+
+    *added = *lists;
+    added->first = hunt->all_count;
+    hunt->all_count += count;
+}
+
 static enum mn_status centroids_note(struct mn_hunt *hunt, const struct mn_hunt_lists *lists)
 {
-    float scores[MN_POSTING_ROWS_MAX];
     uint16_t hits[MN_HUNT_GROUPS_MAX];
-    int64_t id = (int64_t)hunt->lists_count << PLACE_BITS;
+    uint32_t count = lists->chunk.count;
 
+    if (!lists_room(hunt, lists->chunk.groups.count * MN_CODE_GROUP)) return mn_fail_nomem();
+    float *scores = hunt->all + hunt->all_count;
     hunt->kernels->code_scan(&hunt->scan, &lists->chunk.groups, -INFINITY, scores, hits);
-    if (!lists_room(hunt, lists->chunk.count)) return mn_fail_nomem();
-    struct mn_candidate *all = hunt->all + hunt->all_count;
-    for (uint32_t i = 0; i < lists->chunk.count; i++) {
-        all[i] = (struct mn_candidate){isnan(scores[i]) ? INFINITY : scores[i], 0, id + i};
-    }
-    hunt->all_count += lists->chunk.count;
-    hunt->lists[hunt->lists_count++] = *lists;
+    for (uint32_t i = 0; i < count; i++) scores[i] = isnan(scores[i]) ? INFINITY : scores[i];
+    lists_add(hunt, lists, count);
     hunt->clustered = true;
     return MN_OK;
 }
 
 static enum mn_status flat_note(struct mn_hunt *hunt, const struct mn_hunt_lists *lists)
 {
-    int64_t id = (int64_t)hunt->lists_count << PLACE_BITS;
-
     if (!lists_room(hunt, 1)) return mn_fail_nomem();
-    hunt->all[hunt->all_count++] = (struct mn_candidate){INFINITY, 0, id};
-    hunt->lists[hunt->lists_count++] = *lists;
+    hunt->all[hunt->all_count] = INFINITY;
+    lists_add(hunt, lists, 1);
     return MN_OK;
 }
 
@@ -158,21 +176,22 @@ static uint64_t lists_default(uint64_t lists)
     return 8 + (uint64_t)(1.8 * sqrt((double)lists));
 }
 
-/* The more rows are seen, the more of them have estimates near those of the best. */
-static size_t rerank_count(uint64_t k, uint64_t lists)
+/* The more rows are seen, the more of them have estimates near those of the best: `above` are the
+ * lists that are read beyond what is read where nothing is said. */
+static size_t rerank_count(uint64_t k, uint64_t above)
 {
-    enum { LEAST = 20, LISTS_TWICE = 320 };
+    enum { LEAST = 20, LISTS_TWICE = 240 };
     uint64_t more = k < LEAST ? LEAST : k;
 
-    if (lists > LISTS_TWICE) lists = LISTS_TWICE;
-    return (size_t)(k + more + more * lists / LISTS_TWICE);
+    if (above > LISTS_TWICE) above = LISTS_TWICE;
+    return (size_t)(k + more + more * above / LISTS_TWICE);
 }
 
 struct mn_hunt_plan mn_hunt_plan_make(const struct mn_hunt *hunt)
 {
     const struct mn_ann_query *query = hunt->query;
-    struct mn_hunt_plan plan = {.lists =
-                                    query->effort ? query->effort : lists_default(hunt->all_count)};
+    uint64_t lists = lists_default(hunt->all_count);
+    struct mn_hunt_plan plan = {.lists = query->effort ? query->effort : lists};
 
     if (query->set && query->rows && hunt->all_count) {
         double share = (double)query->set->count / (double)query->rows;
@@ -184,7 +203,7 @@ struct mn_hunt_plan mn_hunt_plan_make(const struct mn_hunt *hunt)
     uint64_t least = query->search.k;
     if (query->set && least > query->set->count) least = query->set->count;
     if (plan.passed < least) plan.passed = least;
-    plan.keep = rerank_count(query->search.k, plan.lists);
+    plan.keep = rerank_count(query->search.k, plan.lists > lists ? plan.lists - lists : 0);
     return plan;
 }
 
@@ -199,13 +218,13 @@ struct walk {
 
 static enum mn_status list_open(struct mn_hunt *hunt, struct walk *walk)
 {
-    struct mn_list list = mn_hunt_list(hunt, &hunt->order[walk->at]);
+    struct mn_list list = mn_hunt_list(hunt, (size_t)hunt->order[walk->at].id);
 
     walk->open = true;
     if (!hunt->mapped) return mn_posting_scan_seek(&hunt->postings, list.prefix, &list.number);
     walk->left = mn_list_map_find(hunt->query->lists, list.number, &walk->place);
     if (walk->at + 1 < hunt->order_count) {
-        list = mn_hunt_list(hunt, &hunt->order[walk->at + 1]);
+        list = mn_hunt_list(hunt, (size_t)hunt->order[walk->at + 1].id);
         mn_list_map_ask(hunt->query->lists, list.number);
     }
     return MN_OK;
@@ -230,7 +249,7 @@ enum mn_status mn_hunt_lists_order(struct mn_hunt *hunt, uint64_t wanted)
     if (!mn_grow(&hunt->order, &hunt->order_capacity, all + next + 1, sizeof *hunt->order)) {
         return mn_fail_nomem();
     }
-    mn_candidates_select(hunt->all, all, next, hunt->order);
+    mn_scores_select(hunt->all, all, next, hunt->order);
     mn_candidates_sort(hunt->order, next, hunt->order + next);
     hunt->order_count = next;
     return MN_OK;

@@ -60,7 +60,8 @@ static void hunt_lend(struct mn_hunt *to, struct mn_hunt *from)
     to->prefixes = from->prefixes;
     to->prefixes.len = 0;
     from->lists = NULL;
-    from->all = from->order = NULL;
+    from->all = NULL;
+    from->order = NULL;
     from->prefixes = (struct mn_buf){0};
 }
 
@@ -74,7 +75,7 @@ static enum mn_status wishes_add(struct many *many, size_t q)
         return mn_fail_nomem();
     }
     for (size_t i = 0; i < wanted; i++) {
-        struct mn_list list = mn_hunt_list(hunt, &hunt->order[i]);
+        struct mn_list list = mn_hunt_list(hunt, (size_t)hunt->order[i].id);
 
         many->wishes[many->wish_count++] = (struct wish){list.number, (uint32_t)q};
     }

@@ -116,6 +116,74 @@ void mn_candidates_select(const struct mn_candidate *all, size_t count, size_t n
     front_find(best + ahead, count, n - ahead);
 }
 
+/* ---- selecting from estimates alone ---- */
+
+enum { SCORE_BUCKETS = 1024 };
+
+/* As scale_make. The chains are as many as make whole registers. */
+static bool scores_scale(const float *scores, size_t count, struct scale *scale)
+{
+    enum { CHAINS = 16 };
+    float least[CHAINS], most[CHAINS];
+    size_t i = 0;
+
+    for (size_t c = 0; c < CHAINS; c++) least[c] = most[c] = scores[0];
+    for (; i + CHAINS <= count; i += CHAINS) {
+        for (size_t c = 0; c < CHAINS; c++) {
+            float e = scores[i + c];
+
+            least[c] = e < least[c] ? e : least[c];
+            most[c] = e > most[c] ? e : most[c];
+        }
+    }
+    for (; i < count; i++) {
+        least[0] = fminf(least[0], scores[i]);
+        most[0] = fmaxf(most[0], scores[i]);
+    }
+    for (size_t c = 1; c < CHAINS; c++) {
+        least[0] = fminf(least[0], least[c]);
+        most[0] = fmaxf(most[0], most[c]);
+    }
+    float range = most[0] - least[0];
+    *scale = (struct scale){least[0], (float)(SCORE_BUCKETS - 1) / range};
+    return range > 0 && range < INFINITY && scale->factor < INFINITY;
+}
+
+static inline int32_t score_bucket(const struct scale *scale, float score)
+{
+    return (int32_t)((score - scale->least) * scale->factor);
+}
+
+void mn_scores_select(const float *scores, size_t count, size_t n, struct mn_candidate *best)
+{
+    uint32_t counts[SCORE_BUCKETS] = {0};
+    int32_t border = SCORE_BUCKETS;
+    size_t ahead = 0, kept = 0, front = 0;
+    struct scale scale;
+
+    if (n == count || count <= FEW || !scores_scale(scores, count, &scale)) {
+        for (size_t i = 0; i < count; i++) {
+            best[i] = (struct mn_candidate){scores[i], 0, (int64_t)i};
+        }
+        if (n < count) front_find(best, count, n);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) counts[score_bucket(&scale, scores[i])]++;
+    while (ahead + counts[border - 1] <= n) ahead += counts[--border];
+    for (size_t i = 0; i < count; i++) {
+        best[kept] = (struct mn_candidate){scores[i], 0, (int64_t)i};
+        kept += score_bucket(&scale, scores[i]) >= border - 1;
+    }
+    for (size_t i = 0; i < kept && front < ahead; i++) {
+        struct mn_candidate row = best[i];
+
+        if (score_bucket(&scale, row.estimate) < border) continue;
+        best[i] = best[front];
+        best[front++] = row;
+    }
+    if (ahead < n) front_find(best + ahead, kept - ahead, n - ahead);
+}
+
 /* ---- sorting ---- */
 
 /* Into order by buckets, best first, but for what is in one bucket. False: they are uneven. */

@@ -30,6 +30,9 @@ static inline bool mn_candidate_better(const struct mn_candidate *a, const struc
 void mn_candidates_select(const struct mn_candidate *all, size_t count, size_t n,
                           struct mn_candidate *best);
 
+/* The same of estimates alone: candidate i has the id i, and 0 aside. */
+void mn_scores_select(const float *scores, size_t count, size_t n, struct mn_candidate *best);
+
 /* Puts all in order, best first. `scratch` has room for as many; NULL: they are few. */
 void mn_candidates_sort(struct mn_candidate *all, size_t count, struct mn_candidate *scratch);
 
