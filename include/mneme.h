@@ -25,6 +25,7 @@
  * at a time. A transaction begun by BEGIN or mn_begin belongs to the thread that began it: the
  * statements which that thread steps are inside it, those of other threads are not. Readers never
  * wait for the writer, nor the writer for readers; writers take turns and wait at most busy_ms.
+ * Commits of one row that several threads make at once become one version and one sync.
  * mn_interrupt alone may be called from a signal handler.
  *
  * The library starts no threads unless PRAGMA threads allows them; those end with their statement
