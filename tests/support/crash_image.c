@@ -126,6 +126,20 @@ static void dense_leaf(struct marks *m, const uint8_t *page, bool master, int de
     }
 }
 
+/* Heads of 4 bytes, and children. */
+static void short_branch(struct marks *m, const uint8_t *page, bool master, int depth)
+{
+    uint32_t n = (uint32_t)number(page + 24, 2);
+
+    if (32 + (uint64_t)n * 22 + number(page + 26, 2) > m->image->page_size) {
+        m->good = false;
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        node(m, number(page + 32 + 4 * n + 18 * i, 6), master, depth + 1);
+    }
+}
+
 /* Recursion is bounded by the depth. */
 static void node(struct marks *m, uint64_t number_of_page, bool master, int depth)
 {
@@ -148,6 +162,10 @@ static void node(struct marks *m, uint64_t number_of_page, bool master, int dept
     leaf = page[22] == LEAF;
     if (leaf && page[23] & 1 && number(page + 26, 2) <= 8 && 32 + 10 * n <= m->image->page_size) {
         dense_leaf(m, page, master, depth);
+        return;
+    }
+    if (!leaf && page[23] & 2) {
+        short_branch(m, page, master, depth);
         return;
     }
     if (32 + (uint64_t)n * (leaf ? 8 : 26) > m->image->page_size) {
