@@ -217,6 +217,13 @@ enum mn_status mn_meta_validate(const struct mn_meta *meta, uint64_t least_pages
         return mn_fail(MN_CORRUPT, "the meta slot of version %" PRIu64 " contradicts itself",
                        meta->version);
     }
+    for (size_t i = 0; i < meta->roots.count; i++) {
+        if (!mn_ref_is_dirty(meta->roots.list[i].ref)) continue;
+        return mn_fail(MN_CORRUPT,
+                       "the meta slot of version %" PRIu64
+                       " has a root without a place, of tree %" PRIu64,
+                       meta->version, meta->roots.list[i].tree);
+    }
     if (meta->page_count > file_pages) {
         return mn_fail(MN_CORRUPT,
                        "the file is cut: version %" PRIu64 " has %" PRIu64
