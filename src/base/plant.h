@@ -123,7 +123,12 @@
     X(DIGEST_UNDONE, "a digest is void when a page was placed in what was rolled back") \
     X(PINS_FIRST_ANSWER, "below a pin there may be others, whatever the system answers first") \
     X(SETTLE_NOT_DROPPED, "the cache shows of the chosen version what the device has") \
-    X(READ_BACK_COMMIT, "a full commit over versions of others is read back too (Z3)")
+    X(READ_BACK_COMMIT, "a full commit over versions of others is read back too (Z3)") \
+    X(SHORT_TOO_LONG, "a branch with a key of more than 3 bytes behind the prefix is not short") \
+    X(SHORT_LENGTH, "of keys that begin one another the longer stands behind") \
+    X(SHORT_ORDER, "a key that stands in a branch belongs to the child behind it") \
+    X(SHORT_CHILD_STAYS, "a child goes with its head") \
+    X(COVER_STALE, "a changed row changes its covered values")
 
 enum mn_plant {
     MN_PLANT_NONE,

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/plant.h"
 
 enum { FLAGS_AT = 23, COUNT_AT = 24, PREFIX_AT = 26, HEAP_AT = 28, GARBAGE_AT = 30 };
 enum { HEAD_BYTES = 4, LENGTH_AT = 3 };
@@ -27,7 +28,9 @@ static uint8_t *child_at(uint8_t *page, uint32_t index)
 
 static bool suffix_fits(const struct mn_cell *cell, size_t prefix)
 {
-    return !cell->tail && mn_cell_stored_len(cell) - prefix <= MN_SHORT_KEY_BYTES;
+    size_t most = MN_PLANT(SHORT_TOO_LONG) ? UINT8_MAX : MN_SHORT_KEY_BYTES;
+
+    return !cell->tail && mn_cell_stored_len(cell) - prefix <= most;
 }
 
 bool mn_short_takes(const struct mn_node *node, const struct mn_cell *cells, uint32_t count,
@@ -45,9 +48,11 @@ static void head_write(uint8_t *at, const struct mn_cell *cell, size_t prefix)
 {
     size_t length = cell ? mn_cell_stored_len(cell) - prefix : 0;
 
+    if (MN_PLANT(SHORT_TOO_LONG) && length > MN_SHORT_KEY_BYTES) length = MN_SHORT_KEY_BYTES;
     memset(at, 0, HEAD_BYTES);
     for (size_t i = 0; i < length; i++) at[i] = mn_cell_stored_byte(cell, prefix + i);
     at[LENGTH_AT] = (uint8_t)length;
+    if (MN_PLANT(SHORT_LENGTH) && cell) at[LENGTH_AT] = MN_SHORT_KEY_BYTES;
 }
 
 /* Zeros between the children and the prefix: what was there is nobody's. */
@@ -105,7 +110,7 @@ static inline uint32_t want_of(struct mn_bytes rest)
 
 uint32_t mn_short_search(const uint8_t *page, struct mn_bytes rest)
 {
-    uint32_t want = want_of(rest), count = mn_node_count(page);
+    uint32_t want = want_of(rest) - (MN_PLANT(SHORT_ORDER) ? 1 : 0), count = mn_node_count(page);
     const uint8_t *heads = page + MN_PAGE_HEADER, *base = heads;
 
     /* The first entry's head is 0 and at or below every other, so one is always found. */
@@ -132,7 +137,7 @@ bool mn_short_insert(const struct mn_node *node, uint32_t index, const struct mn
     if (MN_PAGE_HEADER + (count + 1) * MN_SHORT_ENTRY_BYTES + prefix > node->size) return false;
     memmove(children + HEAD_BYTES + before + MN_CHILD_BYTES, children + before,
             MN_CHILD_BYTES * (size_t)(count - index));
-    memmove(children + HEAD_BYTES, children, before);
+    if (!MN_PLANT(SHORT_CHILD_STAYS)) memmove(children + HEAD_BYTES, children, before);
     heads += HEAD_BYTES * (size_t)index;
     memmove(heads + HEAD_BYTES, heads, HEAD_BYTES * (size_t)(count - index));
     head_write(heads, cell, prefix);

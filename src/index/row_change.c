@@ -207,6 +207,7 @@ static enum mn_status covers_change(struct update *update, const struct mn_index
 
     if (!mn_index_is_coded(index) || !covers_may_change(update, index)) return MN_OK;
     if (mn_is_null(&update->values[index->columns[0].column])) return MN_OK;
+    if (MN_PLANT(COVER_STALE)) return MN_OK;
     return mn_cover_put(update->view, index, &new);
 }
 
