@@ -137,6 +137,7 @@ static bool look_at_list(struct explorer *x, const char *list, struct hit *found
     while (file && !hit && fgets(line, sizeof line, file)) {
         line[strcspn(line, "\n")] = 0;
         if (line[0] == '#' || !workload_parse(line, &workload)) continue;
+        x->lean = workload.layer == &layer_vectors; /* to check one of its states takes long */
         hit = look_at(x, &workload, found);
     }
     if (file) fclose(file);
