@@ -194,9 +194,58 @@ static void what_was_told_outlives_power_loss(void **state)
     pthread_mutex_destroy(&app.mutex);
 }
 
+static void *put_thread(void *context)
+{
+    struct op *op = context;
+
+    op->code = op_run(op);
+    return NULL;
+}
+
+/* Rows, four a leaf, until that many pages are new. */
+static void nodes_fill(uint32_t nodes)
+{
+    char body[901], sql[1000];
+
+    memset(body, 'x', sizeof body - 1);
+    body[sizeof body - 1] = 0;
+    for (int id = 1000; app.db->store->writer.live_nodes < nodes; id++) {
+        snprintf(sql, sizeof sql, "INSERT INTO t VALUES (%d, '%s')", id, body);
+        assert_int_equal(mn_exec(app.db, sql, NULL, NULL), MN_OK);
+    }
+    assert_int_equal(app.db->store->writer.live_nodes, nodes);
+}
+
+static void more_than_128_pages_are_not_gone_on_with(void **state)
+{
+    (void)state;
+    for (uint32_t nodes = 128; nodes <= 129; nodes++) {
+        struct op op = {PUT, 0, 1, 0};
+        pthread_t thread;
+        uint64_t before;
+
+        assert_int_equal(mn_open(NULL, MN_MEMORY, &app.db), MN_OK);
+        assert_int_equal(
+            mn_exec(app.db, "CREATE TABLE t (id INT PRIMARY KEY, body TEXT)", NULL, NULL), MN_OK);
+        before = version_now();
+        assert_int_equal(mn_begin(app.db, MN_BEGIN_WRITE), MN_OK);
+        nodes_fill(nodes);
+        assert_int_equal(pthread_create(&thread, NULL, put_thread, &op), 0);
+        waiters_await(1);
+        assert_int_equal(mn_commit(app.db), MN_OK);
+        pthread_join(thread, NULL);
+        assert_int_equal(op.code, MN_OK);
+        assert_int_equal(version_now(), before + (nodes > 128 ? 2 : 1));
+        assert_int_equal(mn_close(app.db), MN_OK);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(what_was_told_outlives_power_loss)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_told_outlives_power_loss),
+        cmocka_unit_test(more_than_128_pages_are_not_gone_on_with),
+    };
 
     return cmocka_run_group_tests_name("shared transactions and power loss", tests, NULL, NULL);
 }

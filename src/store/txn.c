@@ -14,15 +14,12 @@
  * not (T3). It is acknowledged only after it was published (T4).
  */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/plant.h"
-#include "os/clock.h"
 #include "store/inside.h"
 
 /* ---- begin ---- */
@@ -595,7 +592,8 @@ static enum mn_status commit(struct mn_view *view, uint64_t *version)
     return status;
 }
 
-enum { SHARED_NODES = 128 }; /* with pages of 4 KiB half of what one sync may vouch for */
+/* With pages of 4 KiB half of what one sync may vouch for; docs/API.md names it. */
+enum { SHARED_NODES = 128 };
 
 /* May others go on with this transaction? One whose commit is more than a sync, or that moves
  * pages, ends by itself. */
