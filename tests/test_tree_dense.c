@@ -9,7 +9,7 @@
 
 #include "btree/inside.h"
 #include "support/base.h"
-#include "support/forest.h"
+#include "support/mixture.h"
 #include "support/status.h"
 #include "support/test.h"
 
@@ -69,14 +69,6 @@ static size_t model_bytes(const struct page_model *model)
     return bytes;
 }
 
-static int order(struct mn_bytes a, struct mn_bytes b)
-{
-    size_t common = a.len < b.len ? a.len : b.len;
-    int first = common ? memcmp(a.data, b.data, common) : 0;
-
-    return first ? first : a.len < b.len ? -1 : a.len > b.len;
-}
-
 /* Keys of all lengths, most of them beginning as the page's. */
 static void searches_agree(const struct page_model *model, uint64_t *random)
 {
@@ -92,8 +84,8 @@ static void searches_agree(const struct page_model *model, uint64_t *random)
         }
         if (forest_below(random, 8) == 0) key[forest_below(random, 7)] ^= 1;
         for (uint32_t e = 0; e < model->count; e++) {
-            int side = order(mn_bytes_of(model->entries[e].key, MN_DENSE_KEY_BYTES),
-                             mn_bytes_of(key, length));
+            int side = forest_order(mn_bytes_of(model->entries[e].key, MN_DENSE_KEY_BYTES),
+                                    mn_bytes_of(key, length));
 
             below += side < 0;
             there |= side == 0;
@@ -345,84 +337,31 @@ static void each_broken_rule_is_named(void **state)
 
 /* Numbers in three close families, and in one of them keys of other lengths that begin as they do.
  */
-static struct forest_keys keys_make(uint64_t *random)
+static struct mn_bytes key_make(uint64_t *random)
 {
-    struct forest_keys keys = {calloc(KEYS, sizeof(struct mn_bytes)), 0};
+    uint32_t family = forest_below(random, 3);
+    uint64_t number = ((uint64_t)family << 40) + forest_below(random, 900);
+    bool other = family == 0 && forest_below(random, 4) == 0;
+    size_t length = other ? 6 + forest_below(random, 7) : 8;
+    uint8_t *key = calloc(1, 16);
 
-    assert_non_null(keys.sorted);
-    while (keys.count < KEYS) {
-        uint32_t family = forest_below(random, 3);
-        uint64_t number = ((uint64_t)family << 40) + forest_below(random, 900);
-        bool other = family == 0 && forest_below(random, 4) == 0;
-        size_t length = other ? 6 + forest_below(random, 7) : 8, at = 0;
-        uint8_t *key = calloc(1, 16);
-
-        assert_non_null(key);
-        mn_put_u64_be(key, number);
-        key[8] = (uint8_t)forest_random(random);
-        while (at < keys.count && order(keys.sorted[at], mn_bytes_of(key, length)) < 0) at++;
-        if (at < keys.count && order(keys.sorted[at], mn_bytes_of(key, length)) == 0) {
-            free(key);
-            continue;
-        }
-        memmove(&keys.sorted[at + 1], &keys.sorted[at], (keys.count - at) * sizeof *keys.sorted);
-        keys.sorted[at] = mn_bytes_of(key, length);
-        keys.count++;
-    }
-    return keys;
-}
-
-/* Leaves of the tree, and how many of them are dense. */
-static void leaves_count(struct mn_view *view, struct mn_ref ref, uint32_t height,
-                         uint32_t count[2])
-{
-    const uint8_t *page;
-
-    ok(mn_page_read(view, ref, height == 1 ? MN_PAGE_LEAF : MN_PAGE_BRANCH, &page));
-    if (height == 1) {
-        count[mn_node_is_dense(page)]++;
-        return;
-    }
-    for (uint32_t i = 0; i < mn_node_count(page); i++) {
-        leaves_count(view, mn_node_child(page, i), height - 1, count);
-    }
+    assert_non_null(key);
+    mn_put_u64_be(key, number);
+    key[8] = (uint8_t)forest_random(random);
+    return mn_bytes_of(key, length);
 }
 
 static void tree_walk(uint32_t page_size, bool may_be_dense)
 {
-    uint64_t random = test_seed() + page_size, number;
-    struct forest_keys keys = keys_make(&random);
+    uint64_t random = test_seed() + page_size;
+    struct forest_keys keys = mixture_keys(KEYS, key_make, &random);
     struct mn_store *store =
         may_be_dense ? test_base_open(page_size) : test_base_open_sparse(page_size);
-    struct forest_tree model;
-    struct mn_view *view;
-    uint32_t dense = 0;
+    uint32_t dense = mixture_walk(store, &keys, &random).leaves[1];
 
-    ok(mn_write_begin(store, 0, &view));
-    ok(mn_tree_create(view, &number));
-    forest_tree_init(&model, &keys, number);
-    ok(mn_write_commit(view, NULL));
-    for (int turn = 0; turn < 60; turn++) {
-        uint32_t count[2] = {0, 0};
-        struct mn_root root;
-
-        ok(mn_write_begin(store, 0, &view));
-        for (int i = 0; i < 60; i++) {
-            ok(forest_change(view, &model, &keys, &random, turn % 3 ? 150 : page_size));
-        }
-        ok(mn_write_commit(view, NULL));
-        ok(mn_view_begin_read(store, &view));
-        assert_true(forest_equals(view, &model, &keys));
-        ok(mn_root_get(view, number, &root));
-        if (root.height > 0) leaves_count(view, root.ref, root.height, count);
-        dense += count[1];
-        mn_view_end(view);
-    }
-    assert_int_equal(forest_check(store, true), 0);
     /* A large leaf has keys of several families. */
     if (may_be_dense && page_size <= 4096) assert_true(dense > 0);
     if (!may_be_dense || page_size > MN_DENSE_PAGE_MAX) assert_int_equal(dense, 0);
-    forest_tree_free(&model);
     forest_keys_free(&keys);
     ok(mn_store_close(store));
 }

@@ -9,7 +9,7 @@
 
 #include "btree/inside.h"
 #include "support/base.h"
-#include "support/forest.h"
+#include "support/mixture.h"
 #include "support/status.h"
 #include "support/test.h"
 
@@ -30,17 +30,14 @@ struct page_model {
     size_t prefix;
 };
 
-static int order(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
+static struct mn_bytes key_of(const struct entry *entry)
 {
-    size_t common = a_len < b_len ? a_len : b_len;
-    int first = common ? memcmp(a, b, common) : 0;
-
-    return first ? first : a_len < b_len ? -1 : a_len > b_len;
+    return mn_bytes_of(entry->key, entry->length);
 }
 
 static struct mn_cell cell_of(const struct entry *entry)
 {
-    struct mn_cell cell = {.suffix = {entry->key, entry->length}};
+    struct mn_cell cell = {.suffix = key_of(entry)};
 
     memcpy(cell.child, entry->child, MN_CHILD_BYTES);
     return cell;
@@ -71,8 +68,7 @@ static void searches_agree(const struct page_model *model, uint64_t *random)
         if (forest_below(random, 3) == 0) key.length = forest_below(random, KEY_BYTES + 1);
         if (forest_below(random, 8) == 0) key.key[forest_below(random, KEY_BYTES)] ^= 1;
         while (want + 1 < model->count &&
-               order(model->entries[want + 1].key, model->entries[want + 1].length, key.key,
-                     key.length) <= 0) {
+               forest_order(key_of(&model->entries[want + 1]), key_of(&key)) <= 0) {
             want++;
         }
         assert_int_equal(
@@ -161,12 +157,10 @@ static void model_step(struct page_model *model, uint64_t *random)
         model_remove(model, 0);
         return;
     }
-    while (at < model->count &&
-           order(model->entries[at].key, model->entries[at].length, entry.key, entry.length) < 0) {
+    while (at < model->count && forest_order(key_of(&model->entries[at]), key_of(&entry)) < 0) {
         at++;
     }
-    if (at < model->count &&
-        order(model->entries[at].key, model->entries[at].length, entry.key, entry.length) == 0) {
+    if (at < model->count && forest_order(key_of(&model->entries[at]), key_of(&entry)) == 0) {
         if (model->count > 2) model_remove(model, at);
         return;
     }
@@ -373,87 +367,35 @@ static void each_broken_rule_is_named(void **state)
 /* ---- trees ---- */
 
 /* Three families: numbers, words that differ early, and long keys that differ late. */
-static struct forest_keys keys_make(uint64_t *random)
+static struct mn_bytes key_make(uint64_t *random)
 {
-    struct forest_keys keys = {calloc(KEYS, sizeof(struct mn_bytes)), 0};
+    uint32_t family = forest_below(random, 3);
+    size_t length = family == 0 ? 8 : family == 1 ? 1 + forest_below(random, 6) : 70;
+    uint8_t *key = calloc(1, 80);
 
-    assert_non_null(keys.sorted);
-    while (keys.count < KEYS) {
-        uint32_t family = forest_below(random, 3);
-        size_t length = family == 0 ? 8 : family == 1 ? 1 + forest_below(random, 6) : 70, at = 0;
-        uint8_t *key = calloc(1, 80);
-
-        assert_non_null(key);
-        mn_put_u64_be(key, forest_below(random, 2000));
-        if (family == 1) {
-            for (size_t i = 0; i < length; i++) key[i] = (uint8_t)(97 + forest_below(random, 9));
-        } else if (family == 2) {
-            memset(key, 'z', length);
-            for (size_t i = 60; i < length; i++) key[i] = (uint8_t)forest_random(random);
-            if (forest_below(random, 3) == 0) key[forest_below(random, 60)] = 'y';
-        }
-        while (at < keys.count &&
-               order(keys.sorted[at].data, keys.sorted[at].len, key, length) < 0) {
-            at++;
-        }
-        if (at < keys.count && order(keys.sorted[at].data, keys.sorted[at].len, key, length) == 0) {
-            free(key);
-            continue;
-        }
-        memmove(&keys.sorted[at + 1], &keys.sorted[at], (keys.count - at) * sizeof *keys.sorted);
-        keys.sorted[at] = mn_bytes_of(key, length);
-        keys.count++;
+    assert_non_null(key);
+    mn_put_u64_be(key, forest_below(random, 2000));
+    if (family == 1) {
+        for (size_t i = 0; i < length; i++) key[i] = (uint8_t)(97 + forest_below(random, 9));
+    } else if (family == 2) {
+        memset(key, 'z', length);
+        for (size_t i = 60; i < length; i++) key[i] = (uint8_t)forest_random(random);
+        if (forest_below(random, 3) == 0) key[forest_below(random, 60)] = 'y';
     }
-    return keys;
-}
-
-/* Branches of the tree, and how many of them are short. */
-static void branches_count(struct mn_view *view, struct mn_ref ref, uint32_t height,
-                           uint32_t count[2])
-{
-    const uint8_t *page;
-
-    if (height == 1) return;
-    ok(mn_page_read(view, ref, MN_PAGE_BRANCH, &page));
-    count[mn_node_is_short(page)]++;
-    for (uint32_t i = 0; i < mn_node_count(page); i++) {
-        branches_count(view, mn_node_child(page, i), height - 1, count);
-    }
+    return mn_bytes_of(key, length);
 }
 
 static void tree_walk(uint32_t page_size, bool may_be_short)
 {
-    uint64_t random = test_seed() + page_size, number;
-    struct forest_keys keys = keys_make(&random);
+    uint64_t random = test_seed() + page_size;
+    struct forest_keys keys = mixture_keys(KEYS, key_make, &random);
     struct mn_store *store =
         may_be_short ? test_base_open(page_size) : test_base_open_long(page_size);
-    struct forest_tree model;
-    struct mn_view *view;
-    uint32_t count[2] = {0, 0};
+    struct mixture_pages pages = mixture_walk(store, &keys, &random);
 
-    ok(mn_write_begin(store, 0, &view));
-    ok(mn_tree_create(view, &number));
-    forest_tree_init(&model, &keys, number);
-    ok(mn_write_commit(view, NULL));
-    for (int turn = 0; turn < 60; turn++) {
-        struct mn_root root;
-
-        ok(mn_write_begin(store, 0, &view));
-        for (int i = 0; i < 60; i++) {
-            ok(forest_change(view, &model, &keys, &random, turn % 3 ? 150 : page_size));
-        }
-        ok(mn_write_commit(view, NULL));
-        ok(mn_view_begin_read(store, &view));
-        assert_true(forest_equals(view, &model, &keys));
-        ok(mn_root_get(view, number, &root));
-        branches_count(view, root.ref, root.height, count);
-        mn_view_end(view);
-    }
-    assert_int_equal(forest_check(store, true), 0);
-    if (page_size <= 4096) assert_true(count[may_be_short] > 0);
-    if (page_size <= 1024) assert_true(count[0] > 0); /* the long keys' */
-    if (!may_be_short) assert_int_equal(count[1], 0);
-    forest_tree_free(&model);
+    if (page_size <= 4096) assert_true(pages.branches[may_be_short] > 0);
+    if (page_size <= 1024) assert_true(pages.branches[0] > 0); /* the long keys' */
+    if (!may_be_short) assert_int_equal(pages.branches[1], 0);
     forest_keys_free(&keys);
     ok(mn_store_close(store));
 }

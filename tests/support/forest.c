@@ -23,14 +23,18 @@ uint32_t forest_below(uint64_t *state, uint32_t n)
 
 /* ---- keys ---- */
 
-static int bytes_compare(const void *a, const void *b)
+int forest_order(struct mn_bytes a, struct mn_bytes b)
 {
-    const struct mn_bytes *x = a, *y = b;
-    size_t common = x->len < y->len ? x->len : y->len;
-    int order = common ? memcmp(x->data, y->data, common) : 0;
+    size_t common = a.len < b.len ? a.len : b.len;
+    int order = common ? memcmp(a.data, b.data, common) : 0;
 
     if (order != 0) return order;
-    return x->len < y->len ? -1 : x->len > y->len;
+    return a.len < b.len ? -1 : a.len > b.len;
+}
+
+static int bytes_compare(const void *a, const void *b)
+{
+    return forest_order(*(const struct mn_bytes *)a, *(const struct mn_bytes *)b);
 }
 
 static void number_write(uint8_t *at, uint64_t number)

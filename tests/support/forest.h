@@ -31,6 +31,9 @@ uint64_t forest_random(uint64_t *state);
 /* A number below n. */
 uint32_t forest_below(uint64_t *state, uint32_t n);
 
+/* Below 0, 0 or above 0: as trees order keys. */
+int forest_order(struct mn_bytes a, struct mn_bytes b);
+
 /* Keys of many shapes: short, with long common beginnings, and up to key_bytes_max long. */
 struct forest_keys forest_keys_new(uint64_t seed, uint32_t count, uint32_t key_bytes_max);
 void forest_keys_free(struct forest_keys *keys);
