@@ -137,7 +137,8 @@ static bool look_at_list(struct explorer *x, const char *list, struct hit *found
     while (file && !hit && fgets(line, sizeof line, file)) {
         line[strcspn(line, "\n")] = 0;
         if (line[0] == '#' || !workload_parse(line, &workload)) continue;
-        x->lean = workload.layer == &layer_vectors; /* to check one of its states takes long */
+        /* To check one of its states takes long. */
+        x->lean = workload.layer == &layer_vectors || workload.layer == &layer_defs;
         hit = look_at(x, &workload, found);
     }
     if (file) fclose(file);

@@ -230,6 +230,29 @@ static void trees_without_a_table_are_named(void **state)
     damage_end(savepoint);
 }
 
+/* Salvage would take what the second copy says: dropped tables, or columns of before. */
+static void copies_of_definitions_are_compared(void **state)
+{
+    uint32_t savepoint = damage_begin();
+    uint8_t key[100];
+    struct said said;
+    size_t size;
+
+    (void)state;
+    first_key(MN_TREE_SPARE, key, &size);
+    assert_int_equal(
+        mn_tree_put(view, MN_TREE_SPARE, mn_bytes_of(key, size), mn_bytes_of("another", 7), 0),
+        MN_OK);
+    assert_int_equal(problems_now(&said), 1);
+    assert_non_null(strstr(said.message, "another definition than the catalogue"));
+    key[size - 1] ^= 0x7F;
+    assert_int_equal(
+        mn_tree_put(view, MN_TREE_SPARE, mn_bytes_of(key, size), mn_bytes_of("dropped", 7), 0),
+        MN_OK);
+    assert_int_equal(problems_now(&said), 2);
+    damage_end(savepoint);
+}
+
 /* A value of a covered column that is not the row's, one that is missing, and one too many. */
 static void covered_values_are_compared(void **state)
 {
@@ -300,6 +323,7 @@ int main(void)
         cmocka_unit_test(what_is_too_much_is_named),
         cmocka_unit_test(damaged_rows_are_named),
         cmocka_unit_test(trees_without_a_table_are_named),
+        cmocka_unit_test(copies_of_definitions_are_compared),
         cmocka_unit_test(covered_values_are_compared),
     };
 

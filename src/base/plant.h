@@ -128,7 +128,12 @@
     X(SHORT_LENGTH, "of keys that begin one another the longer stands behind") \
     X(SHORT_ORDER, "a key that stands in a branch belongs to the child behind it") \
     X(SHORT_CHILD_STAYS, "a child goes with its head") \
-    X(COVER_STALE, "a changed row changes its covered values")
+    X(COVER_STALE, "a changed row changes its covered values") \
+    X(DEFINITION_ONCE, "a definition is written to both of its trees") \
+    X(DEFINITION_COPY_STAYS, "and leaves both") \
+    X(STAMP_COUNTS, "a definition that was undone has another stamp than the next one") \
+    X(DROPPED_TREE_STAYS, "with an index its trees go") \
+    X(INDEX_UNBUILT, "a new index has the rows that were there before it")
 
 enum mn_plant {
     MN_PLANT_NONE,

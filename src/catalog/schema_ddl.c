@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/hash.h"
+#include "base/plant.h"
 #include "btree/tree.h"
 #include "catalog/schema_code.h"
 
@@ -38,7 +39,8 @@ static enum mn_status change_end(struct change *change, enum mn_status status)
 
 static enum mn_status stamp_move(struct change *change, const void *bytes, size_t size)
 {
-    change->head.stamp = mn_hash(bytes, size, change->head.stamp);
+    change->head.stamp =
+        MN_PLANT(STAMP_COUNTS) ? change->head.stamp + 1 : mn_hash(bytes, size, change->head.stamp);
     if (change->head.stamp == 0) change->head.stamp = 1; /* 0 is the empty catalogue */
     return mn_catalogue_head_put(change->view, &change->head);
 }
@@ -54,7 +56,7 @@ static enum mn_status entry_write(struct change *change, const struct mn_table_c
         status = mn_tree_put(change->view, MN_TREE_CATALOGUE, mn_bytes_of(key, sizeof key),
                              mn_bytes_of(bytes.data, bytes.len), MN_PUT_UPSERT);
     }
-    if (status == MN_OK) {
+    if (status == MN_OK && !MN_PLANT(DEFINITION_ONCE)) {
         status = mn_tree_put(change->view, MN_TREE_SPARE, mn_bytes_of(key, sizeof key),
                              mn_bytes_of(bytes.data, bytes.len), MN_PUT_UPSERT);
     }
@@ -292,6 +294,7 @@ static enum mn_status index_trees_drop(struct mn_view *view, const struct mn_ind
     uint64_t trees = index->kind == MN_INDEX_BTREE ? 1 : MN_VECTOR_TREES;
     enum mn_status status = MN_OK;
 
+    if (MN_PLANT(DROPPED_TREE_STAYS)) return MN_OK;
     for (uint64_t i = 0; i < trees && index->tree && status == MN_OK; i++) {
         status = mn_tree_drop(view, index->tree + i);
     }
@@ -603,7 +606,9 @@ static enum mn_status table_remove(struct change *change, const struct mn_table 
     if (status == MN_OK) status = mn_tree_delete(change->view, MN_TREE_CATALOGUE, bytes, NULL);
     mn_catalogue_id_key(MN_CATALOGUE_TABLE, table->id, key);
     if (status == MN_OK) status = mn_tree_delete(change->view, MN_TREE_CATALOGUE, bytes, NULL);
-    if (status == MN_OK) status = mn_tree_delete(change->view, MN_TREE_SPARE, bytes, NULL);
+    if (status == MN_OK && !MN_PLANT(DEFINITION_COPY_STAYS)) {
+        status = mn_tree_delete(change->view, MN_TREE_SPARE, bytes, NULL);
+    }
     return status == MN_OK ? stamp_move(change, key, sizeof key) : status;
 }
 

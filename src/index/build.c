@@ -4,6 +4,7 @@
 #include "index/build.h"
 
 #include "base/alloc.h"
+#include "base/plant.h"
 #include "index/index.h"
 #include "index/row_inside.h"
 #include "index/sorter.h"
@@ -131,7 +132,7 @@ enum mn_status mn_index_create_watched(struct mn_view *view, const struct mn_ind
     for (uint32_t i = 0; table && status == MN_OK && i < table->index_count; i++) {
         const struct mn_index *index = &table->indexes[i];
 
-        if (index->id != id) continue;
+        if (index->id != id || MN_PLANT(INDEX_UNBUILT)) continue;
         status = index->kind == MN_INDEX_BTREE ? index_fill(view, index)
                                                : codes_fill(view, index, watch);
     }

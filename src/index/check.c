@@ -399,6 +399,44 @@ static enum mn_status names_check(struct checker *checker, const struct mn_schem
     return status;
 }
 
+/* ---- the second copy of the definitions ---- */
+
+static bool same_bytes(struct mn_bytes a, struct mn_bytes b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+static enum mn_status copy_check(struct checker *checker, const struct mn_item *item)
+{
+    struct mn_bytes copy = item->run.len ? item->run : item->value, entry;
+    bool found;
+    enum mn_status status =
+        mn_tree_get(checker->view, MN_TREE_CATALOGUE, item->key, &entry, &found);
+
+    if (status != MN_OK || (found && same_bytes(copy, entry))) return status;
+    return tree_problem(checker, MN_TREE_SPARE,
+                        found ? "has another definition than the catalogue"
+                              : "has a definition that the catalogue does not have");
+}
+
+/* Salvage takes what it says where the catalogue is damaged. Files from before it lack entries. */
+static enum mn_status copies_check(struct checker *checker)
+{
+    struct mn_cursor *cursor;
+    struct mn_item item;
+    bool found = false;
+    enum mn_status status = mn_cursor_open(checker->view, MN_TREE_SPARE, &cursor);
+
+    if (status == MN_OK) status = mn_cursor_first(cursor, &found);
+    while (status == MN_OK && found) {
+        status = mn_cursor_item(cursor, &item);
+        if (status == MN_OK) status = copy_check(checker, &item);
+        if (status == MN_OK) status = mn_cursor_next(cursor, &found);
+    }
+    mn_cursor_close(cursor);
+    return status == MN_CORRUPT ? tree_problem(checker, MN_TREE_SPARE, "cannot be read") : status;
+}
+
 enum mn_status mn_rows_check(struct mn_view *view, const struct mn_check_options *options,
                              struct mn_check_counts *counts, uint64_t *problems)
 {
@@ -415,6 +453,7 @@ enum mn_status mn_rows_check(struct mn_view *view, const struct mn_check_options
         status = table_check(&checker);
     }
     if (status == MN_OK) status = names_check(&checker, schema);
+    if (status == MN_OK) status = copies_check(&checker);
     mn_buf_release(&checker.key);
     mn_schema_unref(schema);
     return status;

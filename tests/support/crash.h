@@ -92,9 +92,11 @@ struct layer {
     uint64_t (*form)(struct handle *handle);
     /* Does a page of kind branch hold raw pointers? */
     bool raw;
+    /* Its cells are all there is: a file begins without any. */
+    bool bare;
 };
 
-extern const struct layer layer_raw, layer_trees, layer_sql, layer_vectors;
+extern const struct layer layer_raw, layer_trees, layer_sql, layer_vectors, layer_defs;
 
 /* ---- pages of a version, by FORMAT.md alone ---- */
 

@@ -2,7 +2,8 @@
  * crash_shapes: workloads by shape and seed, all short sequences, and their text form.
  *
  *   token:  layer page-size sync seed operations, as in  t512f17:p31c00d30c00
- *           layer r, t, s or v; sync f, l or o; an operation is a letter and two digits of base 36
+ *           layer r, t, s, v or d; sync f, l or o; an operation is a letter and two digits of base
+ * 36
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -253,6 +254,27 @@ static void new_draw(struct workload *w, uint64_t *random)
     }
 }
 
+/* The first transactions of a database: each makes, changes or drops a definition or two. */
+static void first_draw(struct workload *w, uint64_t *random)
+{
+    add(w, 'i', 0, 0);
+    for (uint32_t i = 0; i < 4; i++) {
+        if (below(random, 12) == 0) add(w, 'k', below(random, 8), 0);
+        if (below(random, 12) == 0) add(w, 'f', below(random, 2), below(random, 4));
+        if (below(random, 3) == 0) {
+            add(w, 's', 0, 0);
+            add(w, 'p', below(random, 10), 0);
+            add(w, below(random, 3) ? 'r' : 'l', 0, 0);
+        }
+        for (uint32_t n = 1 + below(random, 2); n > 0; n--) {
+            add(w, below(random, 5) ? 'p' : 'd', below(random, 10), 0);
+        }
+        add(w, below(random, 8) ? 'c' : 'a', 0, 0);
+        if (below(random, 4) == 0) add(w, below(random, 2) ? 'o' : 'w', 0, 0);
+        if (below(random, 6) == 0) add(w, 'y', 0, 0);
+    }
+}
+
 /* Many commits, read back by who opens anew: the log grows, moves and begins again. */
 static void log_draw(struct workload *w, uint64_t *random)
 {
@@ -288,6 +310,9 @@ const struct shape shapes[] = {
     {"full among lazy", {&layer_raw, &layer_trees}, MN_STORE_LAZY, mixed_draw, 1, 1},
     {"vectors", {&layer_vectors, &layer_vectors}, MN_STORE_FULL, vectors_draw, 1, 4},
     {"lazy vectors", {&layer_vectors, &layer_vectors}, MN_STORE_LAZY, vectors_draw, 1, 4},
+    {"first definitions", {&layer_defs, &layer_defs}, MN_STORE_FULL, first_draw, 1, 2},
+    {"lazy definitions", {&layer_defs, &layer_defs}, MN_STORE_LAZY, first_draw, 1, 4},
+    {"definitions, off", {&layer_defs, &layer_defs}, MN_STORE_OFF, first_draw, 1, 4},
 };
 const uint32_t shape_count = sizeof shapes / sizeof *shapes;
 
@@ -364,7 +389,7 @@ void workload_print(const struct workload *workload, char token[TOKEN_BYTES])
 bool workload_parse(const char *token, struct workload *workload)
 {
     static const struct layer *const layers[] = {&layer_raw, &layer_trees, &layer_sql,
-                                                 &layer_vectors};
+                                                 &layer_vectors, &layer_defs};
     char *end;
 
     memset(workload, 0, sizeof *workload);

@@ -15,7 +15,8 @@
  *   x in the midst of the next operation the other handle commits, reads, or opens again
  *   n a handle reads the newest version   y what was committed is made durable
  *   j commit with a sync, where commits are without
- *   i the file's first commits are explored too, from when it gets its name (of raw pages only)
+ *   i the file's first commits are explored too, from when it gets its name (of raw pages and of
+ *     definitions)
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -543,8 +544,10 @@ static void base_make(struct world *w)
     struct handle *h = world_writer(w);
     static const struct op ops[] = {{'p', 1, 1}, {'p', 17, 6}, {'p', 4, 3}, {'c', 0, 0},
                                     {'p', 2, 2}, {'p', 17, 5}, {'p', 9, 4}, {'c', 0, 0}};
+    bool bare = w->workload->layer->bare;
+    size_t count = bare ? 0 : sizeof ops / sizeof *ops;
 
-    w->record->from_name = w->workload->layer->raw && has_op(w->workload, 'i');
+    w->record->from_name = (w->workload->layer->raw || bare) && has_op(w->workload, 'i');
     w->record->name_print = cells_print(&w->acked);
     world_handle_open(w, 0);
     if (w->x->finding.invariant) return;
@@ -555,7 +558,7 @@ static void base_make(struct world *w)
     w->published = record_newest(w->record);
     world_since_add(w);
     world_guards_set(w);
-    for (size_t i = 0; i < sizeof ops / sizeof *ops && !w->x->finding.invariant; i++) {
+    for (size_t i = 0; i < count && !w->x->finding.invariant; i++) {
         op_run(w, &ops[i]);
         world_guards_set(w);
     }
