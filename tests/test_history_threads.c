@@ -1,6 +1,9 @@
 /*
  * Tests of snapshot isolation over recorded histories of threads that share one handle, and of the
- * checker itself. Run under the thread sanitizer as well.
+ * checker itself. Some threads write in transactions of their own, others in brief ones, which go
+ * on with each other's (store/turn.c). On a simulated disk one thread looks again and again at what
+ * a power loss would leave: what a thread was told is there. Run under the thread sanitizer as
+ * well.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -9,42 +12,71 @@
 #include <time.h>
 
 #include "btree/tree.h"
+#include "os/sim.h"
 #include "support/history.h"
 #include "support/test.h"
 
-enum { WRITERS = 2, READERS = 3, WORKERS = WRITERS + READERS };
+enum work { WRITES, BRIEF, READS, LOOKS };
+enum { WRITERS = 2, BRIEFS = 4, READERS = 2, LOOKERS = 1 };
+enum { WORKERS = WRITERS + BRIEFS + READERS + LOOKERS };
 
 struct worker {
+    struct mn_os *os; /* of a simulated disk */
     struct mn_store *store;
     struct history *history;
-    bool writes;
+    enum work work;
     bool *stop;
     uint64_t random;
 };
+
+static struct mn_store *open_store(const char *path, struct mn_os *os)
+{
+    struct mn_store_options options = {.path = path,
+                                       .flags = MN_STORE_CREATE,
+                                       .page_size = 512,
+                                       .busy_ms = 60000,
+                                       .os = os,
+                                       .hooks = mn_tree_hooks()};
+    struct mn_store *store;
+
+    assert_int_equal(mn_store_open(&options, &store), MN_OK);
+    return store;
+}
+
+/* The power goes, with all that no sync has made durable: a read of what is left. */
+static bool look(struct worker *worker)
+{
+    int64_t since = history_tick();
+    struct mn_os *after = mn_sim_crash(worker->os, &(struct mn_sim_loss){.rest_lost = true});
+    struct mn_store *store;
+    bool good;
+
+    if (!after) return false;
+    store = open_store("walk", after);
+    good = history_read_since(worker->history, store, &worker->random, since);
+    assert_int_equal(mn_store_close(store), MN_OK);
+    mn_machine_free(after);
+    return good;
+}
+
+static bool work_once(struct worker *worker)
+{
+    switch (worker->work) {
+    case WRITES: return history_write(worker->history, worker->store, &worker->random);
+    case BRIEF: return history_brief(worker->history, worker->store, &worker->random);
+    case READS: return history_read(worker->history, worker->store, &worker->random);
+    case LOOKS: return look(worker);
+    }
+    return false;
+}
 
 static void *work(void *context)
 {
     struct worker *worker = context;
     bool good = true;
 
-    while (good && !__atomic_load_n(worker->stop, __ATOMIC_ACQUIRE)) {
-        good = worker->writes ? history_write(worker->history, worker->store, &worker->random)
-                              : history_read(worker->history, worker->store, &worker->random);
-    }
+    while (good && !__atomic_load_n(worker->stop, __ATOMIC_ACQUIRE)) good = work_once(worker);
     return NULL;
-}
-
-static struct mn_store *open_store(const char *path)
-{
-    struct mn_store_options options = {.path = path,
-                                       .flags = MN_STORE_CREATE,
-                                       .page_size = 512,
-                                       .busy_ms = 60000,
-                                       .hooks = mn_tree_hooks()};
-    struct mn_store *store;
-
-    assert_int_equal(mn_store_open(&options, &store), MN_OK);
-    return store;
 }
 
 static void histories_new(struct history **histories, unsigned count, uint32_t capacity)
@@ -56,7 +88,15 @@ static void histories_new(struct history **histories, unsigned count, uint32_t c
     }
 }
 
-static void run(const char *path, long millis)
+static enum work work_of(unsigned worker)
+{
+    if (worker < WRITERS) return WRITES;
+    if (worker < WRITERS + BRIEFS) return BRIEF;
+    return worker < WRITERS + BRIEFS + READERS ? READS : LOOKS;
+}
+
+/* os NULL: nobody looks. */
+static void run(const char *path, struct mn_os *os, long millis)
 {
     struct timespec time = {.tv_sec = millis / 1000, .tv_nsec = millis % 1000 * 1000000};
     struct history *histories[WORKERS];
@@ -64,38 +104,43 @@ static void run(const char *path, long millis)
     pthread_t threads[WORKERS];
     struct history_counts counts;
     bool stop = false;
-    struct mn_store *store = open_store(path);
+    unsigned count = os ? WORKERS : WORKERS - LOOKERS;
+    struct mn_store *store = open_store(path, os);
 
     assert_int_equal(history_prepare(store), MN_OK);
-    histories_new(histories, WORKERS, test_is_deep() ? 400000 : 40000);
-    for (unsigned i = 0; i < WORKERS; i++) {
-        workers[i] = (struct worker){.store = store,
+    histories_new(histories, count, test_is_deep() ? 400000 : 40000);
+    for (unsigned i = 0; i < count; i++) {
+        workers[i] = (struct worker){.os = os,
+                                     .store = store,
                                      .history = histories[i],
-                                     .writes = i < WRITERS,
+                                     .work = work_of(i),
                                      .stop = &stop,
                                      .random = test_seed() * 101 + i + 1};
         assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
     }
     nanosleep(&time, NULL);
     __atomic_store_n(&stop, true, __ATOMIC_RELEASE);
-    for (unsigned i = 0; i < WORKERS; i++) pthread_join(threads[i], NULL);
-    for (unsigned i = 0; i < WORKERS; i++) {
+    for (unsigned i = 0; i < count; i++) pthread_join(threads[i], NULL);
+    for (unsigned i = 0; i < count; i++) {
         assert_string_equal(histories[i]->message, "");
         assert_int_equal(histories[i]->mismatches, 0);
     }
-    assert_true(history_check(histories, WORKERS, &counts));
-    print_message("             %llu writes, %llu reads, %llu dropped\n",
-                  (unsigned long long)counts.writes, (unsigned long long)counts.reads,
-                  (unsigned long long)counts.dropped);
+    assert_true(history_check(histories, count, &counts));
+    print_message(
+        "             %llu writes, %llu of them shared, %llu reads, %u looks, %llu dropped\n",
+        (unsigned long long)counts.writes, (unsigned long long)counts.shared,
+        (unsigned long long)counts.reads, os ? histories[count - 1]->count : 0,
+        (unsigned long long)counts.dropped);
     assert_true(counts.writes > 0 && counts.reads > 0);
-    for (unsigned i = 0; i < WORKERS; i++) free(histories[i]);
+    if (path) assert_true(counts.shared > 0);
+    for (unsigned i = 0; i < count; i++) free(histories[i]);
     assert_int_equal(mn_store_close(store), MN_OK);
 }
 
 static void threads_are_serial_in_memory(void **state)
 {
     (void)state;
-    run(NULL, test_is_deep() ? 20000 : 600);
+    run(NULL, NULL, test_is_deep() ? 20000 : 500);
 }
 
 static void threads_are_serial_in_a_file(void **state)
@@ -104,13 +149,23 @@ static void threads_are_serial_in_a_file(void **state)
 
     (void)state;
     snprintf(path, sizeof path, "%s/history.mneme", test_folder());
-    run(path, test_is_deep() ? 20000 : 600);
+    run(path, NULL, test_is_deep() ? 20000 : 600);
+}
+
+static void what_threads_were_told_survives_power_loss(void **state)
+{
+    struct mn_os *os = mn_machine_new(test_seed(), 0);
+
+    (void)state;
+    assert_non_null(os);
+    run("walk", os, test_is_deep() ? 20000 : 600);
+    mn_machine_free(os);
 }
 
 /* A small true history: 20 writes and 40 reads, one after the other. */
 static struct history *small_history(void)
 {
-    struct mn_store *store = open_store(NULL);
+    struct mn_store *store = open_store(NULL, NULL);
     struct history *history[1];
     uint64_t random = 7;
 
@@ -193,6 +248,7 @@ int main(void)
         cmocka_unit_test(the_checker_finds_every_lie),
         cmocka_unit_test(threads_are_serial_in_memory),
         cmocka_unit_test(threads_are_serial_in_a_file),
+        cmocka_unit_test(what_threads_were_told_survives_power_loss),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

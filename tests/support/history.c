@@ -15,7 +15,7 @@
 
 enum { FILLER_MAX = 300, SCAN_ONE_IN = 4, ABORT_ONE_IN = 8, ROLLBACK_ONE_IN = 4 };
 
-static int64_t tick(void)
+int64_t history_tick(void)
 {
     struct timespec now;
 
@@ -167,14 +167,14 @@ static struct history_record *record_new(struct history *history)
     record = &history->records[history->count];
     memset(record, 0, sizeof *record);
     record->name = (uint64_t)(history->worker + 1) << 32 | (history->count + 1);
-    record->began = tick();
+    record->began = history_tick();
     history->count++;
     return record;
 }
 
 static void record_end(struct history_record *record, enum history_state state)
 {
-    record->ended = tick();
+    record->ended = history_tick();
     __atomic_store_n(&record->state, state, __ATOMIC_RELEASE);
 }
 
@@ -217,7 +217,7 @@ static enum mn_status change_in_vain(struct mn_view *view, uint64_t *random)
     return MN_OK;
 }
 
-bool history_write(struct history *history, struct mn_store *store, uint64_t *random)
+static bool write_run(struct history *history, struct mn_store *store, uint64_t *random, bool brief)
 {
     struct history_record *record = record_new(history);
     struct mn_view *view;
@@ -225,8 +225,10 @@ bool history_write(struct history *history, struct mn_store *store, uint64_t *ra
     enum mn_status status;
 
     if (!record) return false;
-    if (mn_write_begin(store, 0, &view)) return failed(history, "begin to write");
-    record->turn = tick();
+    record->brief = brief;
+    if (brief ? mn_write_begin_brief(store, &view) : mn_write_begin(store, 0, &view))
+        return failed(history, "begin to write");
+    record->turn = history_tick();
     record->version = mn_view_version(view);
     record->base = view->writer->base.version;
     keys_draw(record, random);
@@ -254,7 +256,23 @@ bool history_write(struct history *history, struct mn_store *store, uint64_t *ra
     return true;
 }
 
+bool history_write(struct history *history, struct mn_store *store, uint64_t *random)
+{
+    return write_run(history, store, random, false);
+}
+
+bool history_brief(struct history *history, struct mn_store *store, uint64_t *random)
+{
+    return write_run(history, store, random, true);
+}
+
 bool history_read(struct history *history, struct mn_store *store, uint64_t *random)
+{
+    return history_read_since(history, store, random, history_tick());
+}
+
+bool history_read_since(struct history *history, struct mn_store *store, uint64_t *random,
+                        int64_t since)
 {
     struct history_record *record = record_new(history);
     struct mn_view *view;
@@ -262,6 +280,7 @@ bool history_read(struct history *history, struct mn_store *store, uint64_t *ran
     uint64_t again = 0;
 
     if (!record) return false;
+    record->began = since;
     if (mn_view_begin_read(store, &view)) return failed(history, "begin to read");
     record->base = mn_view_version(view);
     keys_draw(record, random);
@@ -355,10 +374,27 @@ static void state_apply(struct check *check, const struct history_record *record
     }
 }
 
-/* H1, H2, H3: writes in the order of versions, the reads of each version in between. */
-static bool order_holds(struct check *check)
+/* H1, H2: a write behind those that are applied; `before` is the one that made the newest version,
+ * which began from `base`. It may be one more part of that version. */
+static bool write_follows(const struct history_record *write, const struct history_record *before,
+                          uint64_t version, uint64_t base)
 {
-    uint64_t version = check->first;
+    bool part = before && write->version == version && write->brief;
+
+    if (write->version <= version && !part) {
+        return contradiction(write, "made a version that was made before", version);
+    }
+    if (write->base != (part ? base : version)) {
+        return contradiction(write, "did not begin from the version before its own", version);
+    }
+    return true;
+}
+
+/* H1, H2, H3: writes in the order of versions, the reads of each version in between. */
+static bool order_holds(struct check *check, struct history_counts *counts)
+{
+    const struct history_record *before = NULL;
+    uint64_t version = check->first, base = 0;
     size_t at = 0;
 
     for (size_t i = 0; i <= check->write_count; i++) {
@@ -375,15 +411,13 @@ static bool order_holds(struct check *check)
             if (!state_equal(check, read)) return false;
         }
         if (!write) break;
-        if (write->version <= version) {
-            return contradiction(write, "made a version that was made before", version);
-        }
-        if (write->base != version) {
-            return contradiction(write, "did not begin from the version before its own", version);
-        }
+        if (!write_follows(write, before, version, base)) return false;
         if (!state_equal(check, write)) return false;
         state_apply(check, write);
+        counts->shared += write->version == version;
+        if (write->version != version) base = version;
         version = write->version;
+        before = write;
     }
     return true;
 }
@@ -506,7 +540,7 @@ bool history_check(struct history *const *histories, unsigned workers,
     doubt_settle(check, counts);
     counts->writes = check->write_count;
     counts->reads = check->read_count;
-    good = order_holds(check) && time_holds(check);
+    good = order_holds(check, counts) && time_holds(check);
     free(check->writes);
     free(check->reads);
     free(check->ends);

@@ -7,10 +7,11 @@
  * name. The checker orders the writes by version and applies them to a plain array:
  *
  *   (H1) each write transaction began from the version before its own: none was lost, none skipped;
- *   (H2) what it read is the state of that version;
- *   (H3) each read transaction saw exactly the state of its version, under every key it read,
- * twice; (H4) a transaction that began after another one was acknowledged read its version or a
- * later one; (H5) what was aborted or rolled back to a savepoint is nowhere.
+ *   (H2) what it read is the state of that version, with what those did before it that made the
+ * same version: brief transactions may go on with another's (store/turn.c), others may not; (H3)
+ * each read transaction saw exactly the state of its version, under every key it read, twice; (H4)
+ * a transaction that began after another one was acknowledged read its version or a later one; (H5)
+ * what was aborted or rolled back to a savepoint is nowhere.
  *
  * A transaction whose process was killed inside its commit is taken as made if somebody read its
  * version.
@@ -43,6 +44,7 @@ struct history_record {
     uint64_t scan;          /* hash of the whole tree as read, 0: it was not scanned */
     uint32_t state;         /* enum history_state; set last, for a record may stay unfinished */
     uint8_t count;
+    bool brief; /* it may have gone on with another's transaction */
     struct history_op ops[HISTORY_OPS];
 };
 
@@ -62,10 +64,17 @@ void history_init(struct history *history, uint32_t worker, uint32_t capacity);
 enum mn_status history_prepare(struct mn_store *store);
 /* One transaction. False: it failed (message), or there is no room for its record. */
 bool history_write(struct history *history, struct mn_store *store, uint64_t *random);
+/* The same in a brief one, which other threads of the handle may share. */
+bool history_brief(struct history *history, struct mn_store *store, uint64_t *random);
 bool history_read(struct history *history, struct mn_store *store, uint64_t *random);
+/* A read of what was there at an earlier time: of a copy that was made later than that. */
+bool history_read_since(struct history *history, struct mn_store *store, uint64_t *random,
+                        int64_t since);
+int64_t history_tick(void);
 
 struct history_counts {
     uint64_t writes, reads, dropped, doubtful, survived;
+    uint64_t shared; /* writes that went on with another's transaction */
 };
 /* False: the first contradiction is printed. The workers are over. */
 bool history_check(struct history *const *histories, unsigned workers,
