@@ -124,6 +124,74 @@ static void a_recent_run_is_found_and_no_page_given_twice(void **state)
     mn_space_release(&space);
 }
 
+static void the_search_goes_on_from_a_page(void **state)
+{
+    struct mn_space space = {0};
+    struct naive naive = {.page_count = PAGES};
+    uint64_t random = test_seed() * 11 + 5, around = 0, on = 0;
+
+    (void)state;
+    assert_int_equal(mn_space_reset(&space, &layout, PAGES), MN_OK);
+    for (int i = 0; i < 60000; i++) {
+        uint64_t page = test_random(&random) % (PAGES + 50), most = 1 + test_random(&random) % 6;
+        uint64_t end = test_random(&random) % 3 ? UINT64_MAX : FIRST + test_random(&random) % PAGES;
+        uint64_t at = page < FIRST ? FIRST : page, run = 0;
+        struct mn_extent got;
+        bool found;
+
+        for (int k = 0; k < 3; k++) {
+            uint64_t one = FIRST + test_random(&random) % (PAGES - FIRST);
+
+            if (!naive.free[one]) mn_space_free(&space, one, 1);
+            naive.free[one] = 1;
+        }
+        while (at < PAGES && !naive.free[at]) at++;
+        *(at < PAGES && at < end ? &on : &around) += 1;
+        if (at >= PAGES || at >= end) at = FIRST;
+        while (at < PAGES && !naive.free[at]) at++;
+        while (run < most && at + run < PAGES && naive.free[at + run]) run++;
+        found = mn_space_alloc_near(&space, page, end, most, &got);
+        assert_int_equal(found, run > 0);
+        if (!found) continue;
+        assert_int_equal(got.start, at);
+        assert_int_equal(got.pages, run);
+        memset(naive.free + at, 0, run);
+        assert_int_equal(space.free_pages, naive_count(&naive));
+    }
+    assert_true(on > 1000 && around > 1000);
+    mn_space_release(&space);
+}
+
+/* Runs of free pages may begin in the wings and end behind them: so the log names them. */
+static void free_pages_of_the_wings_are_counted_apart(void **state)
+{
+    enum { RING = 10, RING_END = 20, PLAIN = 30, END = 60 };
+    static const struct mn_layout winged = {FIRST, RING, RING_END, PLAIN};
+    struct mn_space space = {0};
+    uint8_t free[END] = {0};
+    uint64_t random = test_seed() * 13 + 1, got;
+
+    (void)state;
+    assert_int_equal(mn_space_reset(&space, &winged, END), MN_OK);
+    for (int i = 0; i < 20000; i++) {
+        uint64_t start = RING_END + test_random(&random) % (END - RING_END), pages = 0;
+        uint64_t most = 1 + test_random(&random) % 20, wing = 0, all = 0, lowest = PLAIN;
+        uint8_t was = free[start];
+
+        while (pages < most && start + pages < END && free[start + pages] == was) pages++;
+        (was ? mn_space_take : mn_space_free)(&space, start, pages);
+        memset(free + start, !was, pages);
+        for (uint64_t p = RING_END; p < END; p++) all += free[p], wing += p < PLAIN && free[p];
+        assert_int_equal(space.free_pages, all);
+        assert_int_equal(space.wing_pages, wing);
+        while (lowest < END && !free[lowest]) lowest++;
+        assert_int_equal(mn_space_alloc(&space, 1, &got), lowest < END);
+        if (lowest < END) assert_int_equal(got, lowest);
+        if (lowest < END) mn_space_free(&space, got, 1);
+    }
+    mn_space_release(&space);
+}
+
 static void a_page_is_free_when_no_pin_lies_in_its_life(void **state)
 {
     struct mn_space space = {0};
@@ -385,6 +453,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(allocation_takes_the_lowest_run_that_fits),
         cmocka_unit_test(a_recent_run_is_found_and_no_page_given_twice),
+        cmocka_unit_test(the_search_goes_on_from_a_page),
+        cmocka_unit_test(free_pages_of_the_wings_are_counted_apart),
         cmocka_unit_test(a_page_is_free_when_no_pin_lies_in_its_life),
         cmocka_unit_test(taken_less_given_is_what_is_left),
         cmocka_unit_test(manifest_survives_a_round_trip),

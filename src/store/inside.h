@@ -176,7 +176,7 @@ struct mn_writer {
     struct mn_extents taken, given;
     struct mn_extents reserve; /* room for nodes, taken and not yet handed out */
     size_t reserve_at;
-    uint64_t cursor; /* where the last small commit found single pages */
+    uint64_t cursor; /* where the last commit found single pages */
     struct mn_queue queue;
     struct mn_wing wing;
     struct mn_digest *digests;

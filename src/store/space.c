@@ -122,9 +122,18 @@ static void hints_lower(struct mn_space *space, uint64_t start, uint64_t end)
     }
 }
 
+/* How many of the pages lie before the plain ones: a list of the log may name both in one run. */
+static uint64_t wing_part(const struct mn_space *space, uint64_t start, uint64_t end)
+{
+    uint64_t plain = space->layout.plain;
+
+    if (start >= plain) return 0;
+    return (end < plain ? end : plain) - start;
+}
+
 void mn_space_free(struct mn_space *space, uint64_t start, uint64_t pages)
 {
-    uint64_t end = start + pages;
+    uint64_t end = start + pages, wing = wing_part(space, start, end);
 
     MN_ASSERT(mn_layout_holds(&space->layout, start, pages) && end <= space->page_count);
     for (uint64_t at = start, next; at < end; at = next) {
@@ -134,11 +143,8 @@ void mn_space_free(struct mn_space *space, uint64_t start, uint64_t pages)
         space->free[at / 64] |= mask;
     }
     space->free_pages += pages;
-    if (start < space->layout.plain) {
-        space->wing_pages += pages;
-    } else {
-        hints_lower(space, start, end);
-    }
+    space->wing_pages += wing;
+    if (wing < pages) hints_lower(space, start + wing, end);
 }
 
 void mn_space_take(struct mn_space *space, uint64_t start, uint64_t pages)
@@ -153,7 +159,7 @@ void mn_space_take(struct mn_space *space, uint64_t start, uint64_t pages)
         space->free[at / 64] &= ~mask;
     }
     space->free_pages -= pages;
-    if (start < space->layout.plain) space->wing_pages -= pages;
+    space->wing_pages -= wing_part(space, start, end);
 }
 
 /* ---- allocation ---- */
@@ -235,16 +241,18 @@ bool mn_space_alloc_some(struct mn_space *space, uint64_t most, struct mn_extent
     return true;
 }
 
-bool mn_space_alloc_near(struct mn_space *space, uint64_t page, uint64_t most,
+bool mn_space_alloc_near(struct mn_space *space, uint64_t page, uint64_t end, uint64_t most,
                          struct mn_extent *got)
 {
-    uint64_t end;
+    uint64_t stop;
 
     if (page < space->layout.plain) page = space->layout.plain;
     got->start = next_bit(space, page, 0);
-    if (got->start >= space->page_count) return mn_space_alloc_some(space, most, got);
-    end = next_bit(space, got->start, UINT64_MAX);
-    got->pages = end - got->start < most ? end - got->start : most;
+    if (got->start >= space->page_count || got->start >= end) {
+        return mn_space_alloc_some(space, most, got);
+    }
+    stop = next_bit(space, got->start, UINT64_MAX);
+    got->pages = stop - got->start < most ? stop - got->start : most;
     mn_space_take(space, got->start, got->pages);
     return true;
 }

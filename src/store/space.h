@@ -80,8 +80,8 @@ bool mn_space_alloc_recent(struct mn_space *space, uint64_t pages, uint64_t end,
 /* Takes the lowest free pages there are, at most `most` of them, contiguous. False: nothing is
  * free. */
 bool mn_space_alloc_some(struct mn_space *space, uint64_t most, struct mn_extent *got);
-/* The same from `page` on, and around the end of the file. */
-bool mn_space_alloc_near(struct mn_space *space, uint64_t page, uint64_t most,
+/* The same from `page` on; what would lie at `end` or behind is taken from the beginning. */
+bool mn_space_alloc_near(struct mn_space *space, uint64_t page, uint64_t end, uint64_t most,
                          struct mn_extent *got);
 /* Lowers page_count past free pages at the end, but not below `least` nor the plain pages. */
 void mn_space_trim(struct mn_space *space, uint64_t least);
