@@ -14,6 +14,8 @@
 #include "base/arena.h"
 #include "btree/inside.h"
 
+enum { DOUBT_SHARE = 8 }; /* of the leaves below a guessed root; more that fit: it is none */
+
 struct mn_salvage_forest {
     struct mn_salvage *salvage;
     struct mn_root *roots;
@@ -35,8 +37,9 @@ struct mn_salvage_cursor {
     struct mn_salvage *salvage;
     struct mn_view *view;
     uint64_t tree, total;
-    struct mn_arena arena; /* keys of holes and leaves */
-    uint8_t *reached;      /* one for each of the salvage's pages */
+    bool guessed, doubtful; /* the root is a guess; there are signs that it is none */
+    struct mn_arena arena;  /* keys of holes and leaves */
+    uint8_t *reached;       /* one for each of the salvage's pages */
     struct leaf *leaves;
     size_t leaf_count, leaf_capacity;
     struct hole *holes;
@@ -182,10 +185,29 @@ static bool hole_holds(const struct hole *hole, const struct leaf *leaf)
            (!hole->high.data || bytes_compare(leaf->last, hole->high) < 0);
 }
 
-/* Leaves do not overlap: of two that do, the younger was accepted. */
-static bool leaf_fits(const struct mn_salvage_cursor *c, size_t from, const struct leaf *leaf)
+/* Does it lie between the leaves that were reached? Those are sorted. */
+static bool leaf_is_between(const struct mn_salvage_cursor *c, size_t reached,
+                            const struct leaf *leaf)
 {
-    for (size_t i = from; i < c->leaf_count; i++) {
+    size_t low = 0, high = reached;
+
+    while (low < high) { /* the first that does not end before it */
+        size_t middle = low + (high - low) / 2;
+
+        if (bytes_compare(c->leaves[middle].last, leaf->first) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low == reached || bytes_compare(leaf->last, c->leaves[low].first) < 0;
+}
+
+/* Leaves do not overlap: of two that do, the younger was accepted. */
+static bool leaf_fits(const struct mn_salvage_cursor *c, size_t reached, const struct leaf *leaf)
+{
+    if (c->doubtful && !leaf_is_between(c, reached, leaf)) return false;
+    for (size_t i = reached; i < c->leaf_count; i++) {
         if (bytes_compare(leaf->first, c->leaves[i].last) <= 0 &&
             bytes_compare(c->leaves[i].first, leaf->last) <= 0) {
             return false;
@@ -235,6 +257,23 @@ static enum mn_status strays_find(struct mn_salvage_cursor *c, struct leaf **out
     return is_fatal(status) ? status : MN_OK;
 }
 
+/*
+ * A page below a root that is damaged is easily taken for the root. Then many leaves of the tree
+ * lie where that one has none: they belong to it, and so may what was deleted there.
+ */
+static enum mn_status guess_doubt(struct mn_salvage_cursor *c, const struct leaf *strays,
+                                  size_t count)
+{
+    size_t between = 0;
+
+    if (c->leaf_count > 1) qsort(c->leaves, c->leaf_count, sizeof *c->leaves, by_first_key);
+    for (size_t i = 0; i < count; i++) between += leaf_is_between(c, c->leaf_count, &strays[i]);
+    if (between * DOUBT_SHARE > c->leaf_count) c->doubtful = true;
+    if (!c->doubtful) return MN_OK;
+    c->hole_count = 0;
+    return hole_add(c, mn_bytes_of("", 0), (struct mn_bytes){NULL, 0});
+}
+
 static enum mn_status holes_fill(struct mn_salvage_cursor *c)
 {
     bool sure = !mn_salvage_facts(c->salvage)->space_lost;
@@ -242,7 +281,8 @@ static enum mn_status holes_fill(struct mn_salvage_cursor *c)
     struct leaf *strays = NULL;
     enum mn_status status = MN_OK;
 
-    if (c->hole_count > 0) status = strays_find(c, &strays, &count);
+    if (c->hole_count > 0 || c->guessed) status = strays_find(c, &strays, &count);
+    if (status == MN_OK && c->guessed) status = guess_doubt(c, strays, count);
     if (count > 0) qsort(strays, count, sizeof *strays, younger_first);
     for (size_t i = 0; i < count && status == MN_OK; i++) {
         for (size_t h = 0; h < c->hole_count; h++) {
@@ -327,9 +367,11 @@ static bool has_parent(struct mn_salvage *salvage, const struct mn_salvage_page 
 
 /*
  * Without a slot: every change of a tree writes its root anew, so the root is among the tree's
- * youngest pages, and it is the one that none of them points to.
+ * youngest pages, and it is the one that none of them points to. Two of those, or an older page
+ * that stood higher: the root is damaged, and this is a part of the tree, or the tree was cut.
  */
-static bool root_guess(struct mn_salvage *salvage, uint64_t tree, struct mn_root *root)
+static bool root_guess(struct mn_salvage *salvage, uint64_t tree, struct mn_root *root,
+                       bool *doubtful)
 {
     const struct mn_salvage_page *best = NULL;
     uint64_t youngest = 0;
@@ -344,10 +386,15 @@ static bool root_guess(struct mn_salvage *salvage, uint64_t tree, struct mn_root
 
         if (all[i].label != (tree & 0xFFFF) || all[i].birth != youngest) continue;
         height = has_parent(salvage, &all[i]) ? 0 : height_of(salvage, &all[i]);
+        *doubtful |= height > 0 && best;
         if (height == 0 || (best && height <= root->height)) continue;
         best = &all[i];
         *root = (struct mn_root){
             .tree = tree, .ref = {best->page, best->sum}, .entries = UINT64_MAX, .height = height};
+    }
+    for (size_t i = 0; i < count && best && !*doubtful; i++) {
+        if (all[i].label != (tree & 0xFFFF) || all[i].kind != MN_PAGE_BRANCH) continue;
+        *doubtful = height_of(salvage, &all[i]) > root->height;
     }
     mn_salvage_view_forget(mn_salvage_view(salvage));
     return best != NULL;
@@ -411,8 +458,9 @@ static enum mn_status tree_walk(struct mn_salvage_forest *forest, struct mn_salv
     struct mn_root *known = root_of(forest, c->tree), guess = {0};
 
     if (!known && mn_salvage_facts(c->salvage)->slots_lost &&
-        root_guess(c->salvage, c->tree, &guess)) {
+        root_guess(c->salvage, c->tree, &guess, &c->doubtful)) {
         known = &guess;
+        c->guessed = true;
     }
     c->total = known ? known->entries : UINT64_MAX;
     if (known && known->ref.page == 0) return MN_OK;
