@@ -26,9 +26,12 @@
 
 #include "mneme.h"
 #include "support/bench.h"
+#include "support/floor.h"
 
 enum { BODY_BYTES = 100, COMMITS = 1000, BATCHES = 20, BATCH_ROWS = 1000 };
 enum { READS = 200000, DELETES = 50000, DELETE_BATCH = 1000 };
+enum { STREWN_PAGES = 1700, STREWN_SHARE = 16 };
+enum { WARM_BYTES = 512 }; /* a row: what the files of all engines take, and a little more */
 static const uint64_t map_bytes = UINT64_C(16) << 30;
 static uint64_t rows = 1000000;
 static uint64_t turn; /* of writes: no engine may find the row as it already is */
@@ -580,64 +583,14 @@ static void open_print(void)
 
 /* ---- the floor under a durable commit ---- */
 
-enum { FLOOR_PAGE = 4096, FLOOR_CHUNK = 1 << 16 };
-enum { FLOOR_RUN = 2 * FLOOR_PAGE, FLOOR_ROOTS = 4 * FLOOR_PAGE };
-struct floor_file {
-    int fd;
-    uint64_t pages, random;
-};
-
-static int double_compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(double *list, size_t count)
-{
-    qsort(list, count, sizeof *list, double_compare);
-    return list[count / 2];
-}
-
-static void floor_open(struct floor_file *file)
-{
-    uint64_t size = bench_file_bytes(bench_path(mneme.file)) / FLOOR_CHUNK * FLOOR_CHUNK;
-    char *chunk = malloc(FLOOR_CHUNK);
-
-    file->fd = open(bench_path("floor"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    file->pages = size / FLOOR_PAGE;
-    bench_must(chunk && file->fd >= 0, "the floor's file");
-    memset(chunk, 1, FLOOR_CHUNK);
-    for (uint64_t at = 0; at < size; at += FLOOR_CHUNK) {
-        bench_must(pwrite(file->fd, chunk, FLOOR_CHUNK, (off_t)at) == FLOOR_CHUNK, "the floor");
-    }
-    bench_must(fdatasync(file->fd) == 0, "the floor's sync");
-    free(chunk);
-}
-
-/* What a commit of one row asks of the device: leaf and parent side by side somewhere, roots, slot
- * and notice at one of two places near the beginning, one fdatasync. */
-static void floor_commit(struct floor_file *file)
-{
-    static const char bytes[FLOOR_ROOTS];
-    uint64_t page = 16 + bench_random(&file->random) % (file->pages - 32);
-    off_t roots = bench_random(&file->random) % 2 ? 8 * FLOOR_PAGE : 12 * FLOOR_PAGE;
-
-    bench_must(pwrite(file->fd, bytes, FLOOR_RUN, (off_t)(page * FLOOR_PAGE)) == FLOOR_RUN &&
-                   pwrite(file->fd, bytes, FLOOR_ROOTS, roots) == FLOOR_ROOTS &&
-                   fdatasync(file->fd) == 0,
-               "a write of the floor");
-}
-
 /* Rounds of both alternate; the medians of all commits are compared. */
 static void floor_print(void)
 {
     static double ours[BENCH_ROUNDS * COMMITS], floor[BENCH_ROUNDS * COMMITS];
-    struct floor_file file = {.random = 5};
+    struct floor_file file;
     double start, p50, least;
 
-    floor_open(&file);
+    floor_open(&file, bench_file_bytes(bench_path(mneme.file)));
     for (int i = 0; i < BENCH_ROUNDS * COMMITS; i++) {
         start = bench_now_s();
         mneme_put(&mneme, bench_random(&mneme.random) % rows);
@@ -649,12 +602,29 @@ static void floor_print(void)
             floor[k] = (bench_now_s() - start) * 1e6;
         }
     }
-    p50 = median(ours, BENCH_ROUNDS * COMMITS);
-    least = median(floor, BENCH_ROUNDS * COMMITS);
+    p50 = floor_median(ours, BENCH_ROUNDS * COMMITS);
+    least = floor_median(floor, BENCH_ROUNDS * COMMITS);
     printf("%-34s %-10s %14.0f %14.0f %-10s %5.2fx  1.25 and less\n", "p50 of a commit of one row",
            "us", p50, least, "floor", p50 / least);
-    close(file.fd);
-    unlink(bench_path("floor"));
+    floor_close(&file);
+}
+
+/* Why a batch stays in a part of the file: what the device takes for as many pages here and there.
+ */
+static void strewn_print(void)
+{
+    double all[BATCHES], part[BATCHES];
+    struct floor_file file;
+
+    floor_open(&file, bench_file_bytes(bench_path(mneme.file)));
+    for (int i = 0; i < BATCHES; i++) {
+        all[i] = floor_strewn(&file, STREWN_PAGES, file.pages) * 1e3;
+        part[i] = floor_strewn(&file, STREWN_PAGES, file.pages / STREWN_SHARE) * 1e3;
+    }
+    printf("%d pages strewn over a file of the size and one fdatasync: %.1f ms; over a %dth of it: "
+           "%.1f ms\n",
+           STREWN_PAGES, floor_median(all, BATCHES), STREWN_SHARE, floor_median(part, BATCHES));
+    floor_close(&file);
 }
 
 enum part { RANDOM, SORTED, SIZE, READ, SCAN, COMMIT, BATCH, DELETE, PARTS };
@@ -738,6 +708,7 @@ static void parts_run(void)
     if (wanted[BATCH]) {
         row_run("durable batches of 1,000 puts", 1.2, none,
                 (work_fn[2]){mneme_batches, lmdb_batches});
+        strewn_print();
     }
     if (wanted[DELETE]) {
         row_run("deletes, batches of 1,000", 1.2, none, (work_fn[2]){mneme_deletes, lmdb_deletes});
@@ -751,6 +722,7 @@ int main(int argc, char **argv)
            mdb_version(NULL, NULL, NULL), sqlite3_libversion(), rows, BODY_BYTES);
     bench_machine_print(bench_folder());
     bodies_make();
+    floor_warm(rows * WARM_BYTES);
     bench_head_print();
     parts_run();
     mneme_close(&mneme);

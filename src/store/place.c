@@ -158,7 +158,8 @@ static uint64_t place_end(const struct mn_space *space, bool few)
  * One of many nodes picks single pages in any case. But it picks them in the order of the file, and
  * the next goes on where it ended: the more are free, the shorter is the part of the file that one
  * commit is strewn over. A device that takes 30 ms for 1,735 pages in a gigabyte takes 16 ms for as
- * many within 100 MiB and 9 ms within 20; what is smaller than that is near enough.
+ * many within 100 MiB and 9 ms within 20 (bench_rows prints two of these times); what is smaller
+ * than NEAR_PAGES is near enough.
  */
 static bool room_is_cheap(const struct mn_space *space, uint64_t pages, bool few)
 {
@@ -173,9 +174,11 @@ static bool room_is_cheap(const struct mn_space *space, uint64_t pages, bool few
  * that is being emptied none behind its new end, as long as there are others. */
 static bool near_take(struct mn_writer *writer, uint64_t end, uint64_t most, struct mn_extent *got)
 {
-    if (!mn_space_alloc_near(&writer->space, writer->cursor, end, most, got)) return false;
-    writer->cursor = got->start + got->pages;
-    return true;
+    bool found = mn_space_alloc_near(&writer->space, writer->cursor, end, most, got);
+
+    /* Where nothing is free a load asks for page after page: it shall not look at all others. */
+    writer->cursor = found ? got->start + got->pages : writer->space.page_count;
+    return found;
 }
 
 /* ---- room ---- */

@@ -208,6 +208,15 @@ static bool behind_wanted(struct mn_view *view)
     return queue->behind != NULL;
 }
 
+/* No room for what would go to byte `at` of the file; or it is better begun there: a load writes
+ * one run, and the kernel keeps what lies between two such places in fewer pieces. */
+static bool parcel_is_full(const struct mn_parcel *parcel, uint64_t at, uint64_t size_bytes)
+{
+    return parcel->count == MN_SLICES_MAX ||
+           (parcel->count > 0 && parcel->bytes + size_bytes > PARCEL_BYTES) ||
+           (parcel->bytes >= PARCEL_BYTES / 4 && at % PARCEL_BYTES == 0);
+}
+
 /* The full parcel is on its way, and there is an empty one. */
 static enum mn_status parcel_pass(struct mn_view *view)
 {
@@ -234,8 +243,7 @@ enum mn_status mn_queue_add(struct mn_view *view, uint64_t page, uint8_t *buffer
     uint64_t pages = size_bytes >> store->page_shift;
     enum mn_status status = MN_OK;
 
-    if (parcel && parcel->count > 0 &&
-        (parcel->count == MN_SLICES_MAX || parcel->bytes + size_bytes > PARCEL_BYTES)) {
+    if (parcel && parcel_is_full(parcel, page << store->page_shift, size_bytes)) {
         status = parcel_pass(view);
     }
     if (!status) parcel = parcel_new(queue, store);
