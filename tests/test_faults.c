@@ -1,10 +1,10 @@
 /*
  * Faults of the machine under scripts: memory and every call of the seam, failing once or for ever.
  *
- * A scenario is a script in a frame (alone; in a transaction between other changes; behind a
- * savepoint that is rolled back; beside a reader). It runs once without a fault, which tells how
- * many allocations and events it takes and what it leaves behind; then again and again over the
- * same file with one of them failing. Whatever fails:
+ * A scenario is a script or a call in a frame (alone; in a transaction between other changes;
+ * behind a savepoint that is rolled back; beside a reader; in lazy mode). It runs once without a
+ * fault, which tells how many allocations and events it takes and what it leaves behind; then again
+ * and again over the same file with one of them failing. Whatever fails:
  *
  *   (F1) the answer is MN_OK, or a code that fits the fault, with a message;
  *   (F2) the handle answers a dump: the state before, or after where the answer was MN_OK;
@@ -34,6 +34,9 @@ static const char *const setup =
     "CREATE TABLE word (w TEXT PRIMARY KEY, n INT);"
     "CREATE RELATION r FROM t TO t (w FLOAT);"
     "CREATE RELATION said FROM t TO word;"
+    "CREATE TABLE doc (id INT PRIMARY KEY, v VECTOR(4) NOT NULL, kind INT);"
+    "INSERT INTO doc SELECT g, [g % 7, g % 11, g, 1], g % 3 FROM generate_series(1, 40) g;"
+    "CREATE INDEX doc_v ON doc (v) USING vector WITH (metric = l2, cover = (kind));"
     "INSERT INTO t SELECT g, 'a' || g, g, [g, 1, 2], '2026-01-01'::timestamp + g * 1h, ['x', 'y']"
     "  FROM generate_series(1, 60) g;"
     "INSERT INTO word SELECT 'w' || g, g FROM generate_series(1, 40) g;"
@@ -99,19 +102,84 @@ static const char *const scripts[] = {
     "PRAGMA integrity_check",
     "EXPLAIN ANALYZE SELECT count(*) FROM t WHERE at > '2026-01-01'",
     "INSERT INTO t (id, a) SELECT n + 400, w FROM word RETURNING id, a",
+    "CREATE INDEX t_v ON t (v) USING vector WITH (metric = cosine)",
+    "INSERT INTO doc SELECT g + 100, [g, 2, 3, 4], g FROM generate_series(1, 60) g",
+    "UPDATE doc SET v = [1, 1, 1, id] WHERE id < 30",
+    "UPDATE doc SET kind = kind + 1",
+    "DELETE FROM doc WHERE id % 2 = 0",
+    "DROP INDEX doc_v",
+    "SELECT id FROM doc WHERE kind = 1 NEAREST 5 TO [1, 2, 3, 4]",
 };
 
 enum { SCRIPTS = sizeof scripts / sizeof scripts[0] };
 
-enum frame { ALONE, BETWEEN, BEHIND_SAVEPOINT, BESIDE_READER, FRAMES };
+/* ---- the same by calls ---- */
 
-static const char *const frames[FRAMES] = {
-    [ALONE] = "%s",
-    [BETWEEN] = "BEGIN; INSERT INTO word VALUES ('first', 1001); %s;"
-                "CREATE TABLE last (x INT); COMMIT",
-    [BEHIND_SAVEPOINT] = "BEGIN; INSERT INTO word VALUES ('kept', 1002); SAVEPOINT s; %s;"
-                         "ROLLBACK TO s; DELETE FROM word WHERE w = 'w2'; COMMIT",
-    [BESIDE_READER] = "%s",
+static mn_datum of_int(int64_t i)
+{
+    return (mn_datum){.type = MN_TYPE_INT, .as.i = i};
+}
+
+static int doc_put(mn_db *db, int64_t id)
+{
+    static const char *const names[] = {"id", "v", "kind"};
+    static const float v[] = {3, 1, 4, 1};
+    mn_datum values[] = {of_int(id), {.type = MN_TYPE_VECTOR, .length = 4, .as.p = v}, of_int(9)};
+    mn_fields row = {sizeof row, 3, names, values};
+
+    return mn_put(db, "doc", &row, NULL);
+}
+
+static int put_new(mn_db *db)
+{
+    return doc_put(db, 1000);
+}
+
+static int put_old(mn_db *db)
+{
+    return doc_put(db, 7);
+}
+
+static int delete_one(mn_db *db)
+{
+    mn_datum key = of_int(3);
+
+    return mn_delete(db, "t", &key, 1);
+}
+
+static int link_two(mn_db *db)
+{
+    const mn_datum ends[] = {of_int(9), of_int(33)};
+
+    return mn_link(db, "r", ends, NULL, NULL);
+}
+
+static int unlink_two(mn_db *db)
+{
+    const mn_datum ends[] = {of_int(9), of_int(10)};
+
+    return mn_unlink(db, "r", ends, NULL);
+}
+
+static const struct call {
+    const char *name;
+    int (*run)(mn_db *db);
+} calls[] = {{"put a new row", put_new},
+             {"put a row that is there", put_old},
+             {"delete a row with edges", delete_one},
+             {"link", link_two},
+             {"unlink", unlink_two}};
+
+enum { CALLS = sizeof calls / sizeof calls[0] };
+
+enum frame { ALONE, BETWEEN, BEHIND_SAVEPOINT, BESIDE_READER, LAZY, FRAMES };
+
+/* What comes before it, and after it. */
+static const char *const frames[FRAMES][2] = {
+    [BETWEEN] = {"BEGIN; INSERT INTO word VALUES ('first', 1001);",
+                 ";CREATE TABLE last (x INT); COMMIT"},
+    [BEHIND_SAVEPOINT] = {"BEGIN; INSERT INTO word VALUES ('kept', 1002); SAVEPOINT s;",
+                          ";ROLLBACK TO s; DELETE FROM word WHERE w = 'w2'; COMMIT"},
 };
 
 /* ---- the faults ---- */
@@ -217,6 +285,7 @@ struct scenario {
     struct mn_os *os;
     char sql[8192];
     const char *script;
+    const struct call *call; /* instead of a script; NULL: none */
     enum frame frame;
     uint64_t before, after; /* dumps */
     uint64_t allocations, events;
@@ -229,6 +298,7 @@ struct run {
     char message[256];
 };
 
+static uint64_t strikes;
 static int told; /* what the script answered, for a failure to print */
 static char told_why[256];
 
@@ -246,7 +316,10 @@ static void must_at(const struct scenario *s, bool condition, const char *what, 
 
 static mn_db *handle_open(const struct scenario *s)
 {
-    mn_options options = {.size = sizeof options, .page_size = 512, .flags = MN_CREATE};
+    mn_options options = {.size = sizeof options,
+                          .page_size = 512,
+                          .flags = MN_CREATE,
+                          .sync = s->frame == LAZY ? MN_SYNC_LAZY : MN_SYNC_FULL};
     mn_db *db = NULL;
 
     must(s, mn_db_open_os("f", &options, s->os, &db) == MN_OK);
@@ -303,13 +376,25 @@ static void code_check(const struct scenario *s, const struct run *run)
     }
 }
 
+static int scenario_exec(const struct scenario *s, mn_db *db)
+{
+    const char *before = frames[s->frame][0], *after = frames[s->frame][1];
+    int code = MN_OK;
+
+    if (!s->call) return mn_exec(db, s->sql, NULL, NULL);
+    if (before) code = mn_exec(db, before, NULL, NULL);
+    if (!code) code = s->call->run(db);
+    if (!code && after) code = mn_exec(db, after, NULL, NULL);
+    return code;
+}
+
 /* (F2), (F6): with the fault still there where the disk stays full. */
 static void script_run(const struct scenario *s, struct run *run)
 {
     uint64_t want;
 
     faults_on(s);
-    run->code = mn_exec(run->db, s->sql, NULL, NULL);
+    run->code = scenario_exec(s, run->db);
     told = run->code;
     mn_alloc_set_hook(NULL, NULL);
     (void)snprintf(run->message, sizeof run->message, "%s", mn_errmsg(run->db));
@@ -363,6 +448,7 @@ static void scenario_strike(const struct scenario *s)
 {
     struct run run = {0};
 
+    strikes++;
     run.db = handle_open(s);
     reader_begin(s, &run);
     script_run(s, &run);
@@ -390,7 +476,7 @@ static void scenario_measure(struct scenario *s)
     reader_begin(s, &run);
     struct dump before = dump_take(run.db);
     faults_on(s);
-    run.code = mn_exec(run.db, s->sql, NULL, NULL);
+    run.code = scenario_exec(s, run.db);
     faults_off(s);
     must(s, run.code == MN_OK);
     s->allocations = memory_plan.seen;
@@ -453,13 +539,16 @@ static void pairs_strike(const struct scenario *s, uint64_t samples, uint64_t *s
 
 static uint64_t scenario_run(struct scenario *s, uint64_t *seed)
 {
-    uint64_t samples = test_is_deep() ? 200 : 2;
+    uint64_t quick = s->frame >= BESIDE_READER ? 1 : 2;
+    uint64_t samples = test_is_deep() ? UINT64_MAX : quick; /* deep: all */
+    const char *const *frame = frames[s->frame];
 
-    (void)snprintf(s->sql, sizeof s->sql, frames[s->frame], s->script);
+    (void)snprintf(s->sql, sizeof s->sql, "%s%s%s", frame[0] ? frame[0] : "", s->script,
+                   frame[1] ? frame[1] : "");
     scenario_measure(s);
     memory_strike(s, samples, seed);
     seam_strike(s, samples, seed);
-    pairs_strike(s, test_is_deep() ? 40 : 1, seed);
+    pairs_strike(s, test_is_deep() ? 200 : 1, seed);
     return s->allocations + s->events;
 }
 
@@ -481,15 +570,17 @@ static void whatever_fails_nothing_is_lost(void **state)
     mn_machine_free(s.os);
     s.os = off;
     must(&s, mn_sim_mark(s.os, "f") == MN_OK);
-    for (size_t i = 0; i < SCRIPTS; i++) {
+    for (size_t i = 0; i < SCRIPTS + CALLS; i++) {
         for (int frame = 0; frame < FRAMES; frame++) {
-            s.script = scripts[i];
+            s.call = i < SCRIPTS ? NULL : &calls[i - SCRIPTS];
+            s.script = s.call ? s.call->name : scripts[i];
             s.frame = (enum frame)frame;
             places += scenario_run(&s, &seed);
             count++;
         }
     }
-    print_message("%" PRIu64 " scenarios, %" PRIu64 " places to fail\n", count, places);
+    print_message("%" PRIu64 " scenarios, %" PRIu64 " places to fail, %" PRIu64 " failures\n",
+                  count, places, strikes);
     assert_true(count >= 200);
     mn_machine_free(s.os);
 }
