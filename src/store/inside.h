@@ -32,7 +32,7 @@ enum {
     MN_SLOT_HEAD = 32,          /* of a slot: hash, magic, version, parent */
     MN_WING_PAGES = 16,         /* of one commit, at most */
     MN_LARGE_BYTES = 1 << 20,   /* a commit of more is synced twice */
-    MN_BEGIN_BYTES = 128 << 10, /* of a larger commit that wait for the device to begin with them */
+    MN_BEGIN_BYTES = 128 << 10, /* of a commit that wait for the device to begin with them */
     MN_LAZY_US = 200000,        /* a lazy commit so long after the last durable one is durable */
     MN_LOG_LIMIT = 256 << 10,   /* a longer log makes a checkpoint */
     MN_GROW_MIN = 1 << 20,      /* smallest step of growth, unless an option says otherwise */

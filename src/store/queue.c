@@ -83,6 +83,13 @@ static size_t parcel_run(const struct mn_parcel *parcel, size_t i, uint64_t *byt
  * thousand rows are strewn over the file. Many pieces begin together: each call looks at all that
  * is dirty in its range.
  */
+static void pieces_begin(const struct mn_parcel *parcel, uint64_t from, uint64_t to)
+{
+    struct mn_file *file = parcel->store->file;
+
+    if (file->ops->begin_sync) file->ops->begin_sync(file, (struct mn_range){from, to - from});
+}
+
 static enum mn_status parcel_write(const struct mn_parcel *parcel)
 {
     struct mn_store *store = parcel->store;
@@ -99,11 +106,12 @@ static enum mn_status parcel_write(const struct mn_parcel *parcel)
         unbegun += bytes;
         if (at < from) from = at;
         if (at + bytes > to) to = at + bytes;
-        if (unbegun <= parcel->begin_each || !store->file->ops->begin_sync) continue;
-        store->file->ops->begin_sync(store->file, (struct mn_range){from, to - from});
+        if (unbegun <= parcel->begin_each) continue;
+        pieces_begin(parcel, from, to);
         unbegun = to = 0;
         from = UINT64_MAX;
     }
+    if (unbegun > 0 && parcel->begin_each < UINT64_MAX) pieces_begin(parcel, from, to);
     return MN_OK;
 }
 

@@ -570,9 +570,7 @@ static enum mn_status commit(struct mn_view *view, uint64_t *version)
 
     *version = writer->base.version;
     if (writer->changed) {
-        if (mode == MN_STORE_FULL) {
-            writer->begin_each = writer->live_nodes <= MN_SMALL_PAGES ? 0 : MN_BEGIN_BYTES;
-        }
+        if (mode == MN_STORE_FULL) writer->begin_each = MN_BEGIN_BYTES;
         status = write_pages(view, mode);
         if (status) {
             space_abandon(writer);
