@@ -14,6 +14,7 @@
 #include "btree/tree.h"
 #include "os/sim.h"
 #include "support/history.h"
+#include "support/slow.h"
 #include "support/test.h"
 
 enum work { WRITES, BRIEF, READS, LOOKS };
@@ -152,21 +153,11 @@ static void threads_are_serial_in_a_file(void **state)
     run(path, NULL, test_is_deep() ? 20000 : 600);
 }
 
-/* As on a real device: meanwhile others wait for their turn. */
-static enum mn_sim_fault slow_sync(void *context, const struct mn_sim_event *event)
-{
-    (void)context;
-    if (event->op == MN_SIM_SYNC) nanosleep(&(struct timespec){.tv_nsec = 300000}, NULL);
-    return MN_SIM_PASS;
-}
-
 static void what_threads_were_told_survives_power_loss(void **state)
 {
-    struct mn_os *os = mn_machine_new(test_seed(), 0);
+    struct mn_os *os = slow_machine_new();
 
     (void)state;
-    assert_non_null(os);
-    mn_sim_set_hook(os, slow_sync, NULL);
     run("walk", os, test_is_deep() ? 20000 : 600);
     mn_machine_free(os);
 }

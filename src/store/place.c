@@ -146,6 +146,14 @@ static uint64_t place_end(const struct mn_space *space, bool few)
     return held + held / (few && !held_dearly(space) ? FEW_SHARE : ROOMY_SHARE) + ROOMY_PAGES;
 }
 
+/* Nothing goes there or behind it while the file is being emptied; else there is no such end. */
+static uint64_t emptied_end(const struct mn_space *space, bool few)
+{
+    uint64_t end = place_end(space, few);
+
+    return space->page_count > end ? end : UINT64_MAX;
+}
+
 /*
  * May a commit take new pages at the end while single ones are free? Up to a bound, in the hope
  * that more of what is free will lie together.
@@ -157,9 +165,9 @@ static uint64_t place_end(const struct mn_space *space, bool few)
  *
  * One of many nodes picks single pages in any case. But it picks them in the order of the file, and
  * the next goes on where it ended: the more are free, the shorter is the part of the file that one
- * commit is strewn over. A device that takes 30 ms for 1,735 pages in a gigabyte takes 16 ms for as
- * many within 100 MiB and 9 ms within 20 (bench_rows prints two of these times); what is smaller
- * than NEAR_PAGES is near enough.
+ * commit is strewn over. bench_rows prints what that is worth: a device that takes 30 ms for 1,700
+ * pages of a gigabyte takes 15 ms for as many within a sixteenth of it. What is smaller than
+ * NEAR_PAGES is near enough.
  */
 static bool room_is_cheap(const struct mn_space *space, uint64_t pages, bool few)
 {
@@ -189,9 +197,7 @@ static enum mn_status room_find(struct mn_view *view, uint64_t pages, uint64_t *
     struct mn_extent got = {0, 0};
 
     if (pages == 1 && !writer->pack) {
-        uint64_t end = place_end(&writer->space, false);
-
-        if (near_take(writer, writer->space.page_count > end ? end : UINT64_MAX, 1, &got)) {
+        if (near_take(writer, emptied_end(&writer->space, false), 1, &got)) {
             *start = got.start;
             return MN_OK;
         }
@@ -256,15 +262,14 @@ static bool reserve_free(const struct mn_view *view, uint64_t most, bool whole, 
 {
     struct mn_writer *writer = view->writer;
     struct mn_space *space = &writer->space;
-    uint64_t end = place_end(space, few);
-    bool emptying = space->page_count > end;
+    uint64_t end = emptied_end(space, few);
+    bool emptying = end < UINT64_MAX;
 
     if (writer->pack) return mn_space_alloc_some(space, most, got);
-    if (!emptying) end = UINT64_MAX;
     got->pages = most;
     if (most > 1 && few && mn_space_alloc_recent(space, most, end, &got->start)) return true;
     if (most > 1 && !few && whole && mn_space_alloc(space, most, &got->start)) {
-        if (end - most >= got->start) return true;
+        if (got->start + most <= end) return true;
         mn_space_free(space, got->start, most);
     }
     if (few && emptying) return mn_space_alloc_some(space, most, got);

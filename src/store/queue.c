@@ -78,11 +78,6 @@ static size_t parcel_run(const struct mn_parcel *parcel, size_t i, uint64_t *byt
     return n;
 }
 
-/*
- * The device writes while the rest of the commit is made, which is most of the wait where a
- * thousand rows are strewn over the file. Many pieces begin together: each call looks at all that
- * is dirty in its range.
- */
 static void pieces_begin(const struct mn_parcel *parcel, uint64_t from, uint64_t to)
 {
     struct mn_file *file = parcel->store->file;
@@ -90,6 +85,11 @@ static void pieces_begin(const struct mn_parcel *parcel, uint64_t from, uint64_t
     if (file->ops->begin_sync) file->ops->begin_sync(file, (struct mn_range){from, to - from});
 }
 
+/*
+ * The device writes while the rest of the commit is made, which is most of the wait where a
+ * thousand rows are strewn over the file. Many pieces begin together: each call looks at all that
+ * is dirty in its range.
+ */
 static enum mn_status parcel_write(const struct mn_parcel *parcel)
 {
     struct mn_store *store = parcel->store;

@@ -8,10 +8,12 @@
  *
  *   (H1) each write transaction began from the version before its own: none was lost, none skipped;
  *   (H2) what it read is the state of that version, with what those did before it that made the
- * same version: brief transactions may go on with another's (store/turn.c), others may not; (H3)
- * each read transaction saw exactly the state of its version, under every key it read, twice; (H4)
- * a transaction that began after another one was acknowledged read its version or a later one; (H5)
- * what was aborted or rolled back to a savepoint is nowhere.
+ *        same version: brief transactions may go on with another's (store/turn.c), others may not;
+ *   (H3) each read transaction saw exactly the state of its version, under every key it read;
+ *        it read each twice;
+ *   (H4) a transaction that began after another one was acknowledged read its version or a later
+ *        one;
+ *   (H5) what was aborted or rolled back to a savepoint is nowhere.
  *
  * A transaction whose process was killed inside its commit is taken as made if somebody read its
  * version.
