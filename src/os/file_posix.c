@@ -2,7 +2,8 @@
  * file_posix: the machine's own files.
  *
  *   fd      reads, writes and the locks (open file description locks, which die with it)
- *   direct  the same file with O_DIRECT, opened when first needed, to read past the page cache
+ *   direct  the same file with O_DIRECT, opened when first needed, to read and to write zeros past
+ *           the page cache
  *   map     of a third description, closed at once: a map keeps its description alive, and a forked
  *           child's map would keep the locks of its dead parent
  *
@@ -43,6 +44,7 @@
 enum {
     MAP_BYTES_MIN = 1 << 20,
     ZERO_CHUNK = 1 << 16,
+    ZERO_PIECES = 64,               /* of that size in one write */
     WRITE_CHUNK = 1 << 18,          /* see posix_pwritev */
     WRITE_BEHIND_BYTES = 512 << 10, /* a write that large is begun at once */
     LOCK_NAP_MIN_US = 20,
@@ -374,11 +376,14 @@ static enum mn_status posix_pread(struct mn_file *base, void *bytes, struct mn_r
 static int direct_descriptor(struct posix_file *file)
 {
     char name[64];
+    int access;
 
     pthread_mutex_lock(&file->mutex);
     if (file->direct < 0 && !file->direct_refused) {
         snprintf(name, sizeof name, "/proc/self/fd/%d", file->fd);
-        file->direct = open(name, O_RDONLY | O_DIRECT | O_CLOEXEC);
+        access = fcntl(file->fd, F_GETFL) & O_ACCMODE;
+        file->direct = open(name, access | O_DIRECT | O_CLOEXEC);
+        if (file->direct < 0) file->direct = open(name, O_RDONLY | O_DIRECT | O_CLOEXEC);
         file->direct_refused = file->direct < 0;
     }
     pthread_mutex_unlock(&file->mutex);
@@ -501,10 +506,10 @@ static enum mn_status posix_sync(struct mn_file *base)
     return MN_OK;
 }
 
+static _Alignas(MN_DEVICE_BLOCK) uint8_t zeros[ZERO_CHUNK];
+
 static enum mn_status write_zeros(struct mn_file *base, uint64_t from, uint64_t to)
 {
-    static const uint8_t zeros[ZERO_CHUNK];
-
     while (from < to) {
         size_t chunk = to - from < ZERO_CHUNK ? (size_t)(to - from) : ZERO_CHUNK;
         enum mn_status status = mn_file_write(base, from, zeros, chunk);
@@ -515,9 +520,35 @@ static enum mn_status write_zeros(struct mn_file *base, uint64_t from, uint64_t 
     return MN_OK;
 }
 
+/* Where they stopped: at `to`, or before it where the file or its file system has no O_DIRECT. */
+static uint64_t write_zeros_direct(struct posix_file *file, uint64_t from, uint64_t to)
+{
+    struct iovec pieces[ZERO_PIECES];
+    int fd = direct_descriptor(file);
+
+    if (fd < 0) return from;
+    for (size_t i = 0; i < ZERO_PIECES; i++) pieces[i] = (struct iovec){zeros, ZERO_CHUNK};
+    while (from < to) {
+        ssize_t wrote = pieces_write(fd, pieces, ZERO_PIECES, from, (size_t)(to - from));
+
+        if (wrote < 0 && errno == EINTR) continue;
+        if (wrote <= 0 || wrote % MN_DEVICE_BLOCK != 0) break;
+        from += (uint64_t)wrote;
+    }
+    return from;
+}
+
+/* Past the page cache: a mebibyte took 1.1 ms in place of 4.8, most of which was for the memory,
+ * and the next sync finds nothing of it left to do. */
 static void posix_prewrite(struct mn_file *base, struct mn_range at)
 {
-    (void)write_zeros(base, at.start, at.start + at.length);
+    uint64_t from = at.start, to = at.start + at.length;
+
+    if (base->forked) return;
+    if (from % MN_DEVICE_BLOCK == 0 && to % MN_DEVICE_BLOCK == 0) {
+        from = write_zeros_direct(self(base), from, to);
+    }
+    (void)write_zeros(base, from, to);
 }
 
 static void posix_begin_sync(struct mn_file *base, struct mn_range at)

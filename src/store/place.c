@@ -18,7 +18,7 @@
 #include "store/inside.h"
 
 enum { GROW_SHARE = 8 };
-enum { PREWRITE_LEAST = 64 << 10, PREWRITE_MOST = 1 << 20, PREWRITE_SHARE = 64 };
+enum { PREWRITE_LEAST = 64 << 10, PREWRITE_MOST = 4 << 20, PREWRITE_SHARE = 64 };
 /* What may be free before the file is emptied from its end, as a share of what is held: for commits
  * of many pages, and for those of a few, which need runs. */
 enum { ROOMY_PAGES = 32, ROOMY_SHARE = 16, FEW_NODES = 8, FEW_SHARE = 4, PENDING_SHARE = 16 };
