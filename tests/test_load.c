@@ -138,14 +138,15 @@ static void rows_insert(struct base *base, const struct thing *things, int count
     }
 }
 
-static void rows_load(struct base *base, const struct thing *things, int count)
+static void rows_load(struct base *base, const struct thing *things, int count,
+                      uint64_t memory_bytes)
 {
     struct mn_value values[COLUMNS];
     struct mn_rows *load;
     uint64_t failed;
     int64_t id;
 
-    assert_int_equal(mn_rows_begin(base->view, base->thing, &load), MN_OK);
+    assert_int_equal(mn_rows_begin(base->view, base->thing, memory_bytes, &load), MN_OK);
     for (int i = 0; i < count; i++) {
         thing_values(&things[i], values);
         assert_int_equal(mn_rows_add(load, values, &id), MN_OK);
@@ -153,17 +154,20 @@ static void rows_load(struct base *base, const struct thing *things, int count)
     if (mn_rows_end(load, &failed) != MN_OK) fail_msg("%s", mn_error_last()->message);
 }
 
-/* Ids ascending, in any order, and left out; into an empty table and then into the full one. */
+/* Ids ascending, in any order, and left out; into an empty table and then into the full one. With
+ * memory for all rows, for some, and for none. */
 static void loading_is_the_same_as_inserting(void **state)
 {
     enum { COUNT = 700 };
+    static const uint64_t memory[] = {1 << 20, 4096, 0};
     struct thing *things = calloc(COUNT, sizeof *things);
     uint64_t random = test_seed();
 
     (void)state;
     assert_non_null(things);
-    for (int mode = 0; mode < 8; mode++) {
+    for (int mode = 0; mode < 24; mode++) {
         bool hidden = mode & 4;
+        uint64_t bytes = memory[mode / 8];
         struct base loaded, inserted;
 
         for (int i = 0; i < COUNT; i++) {
@@ -177,9 +181,9 @@ static void loading_is_the_same_as_inserting(void **state)
         }
         base_open(&loaded, hidden);
         base_open(&inserted, hidden);
-        rows_load(&loaded, things, 0);
-        rows_load(&loaded, things, COUNT / 2);
-        rows_load(&loaded, things + COUNT / 2, COUNT - COUNT / 2);
+        rows_load(&loaded, things, 0, bytes);
+        rows_load(&loaded, things, COUNT / 2, bytes);
+        rows_load(&loaded, things + COUNT / 2, COUNT - COUNT / 2, bytes);
         rows_insert(&inserted, things, COUNT);
         bases_are_equal(&loaded, &inserted);
         base_close(&loaded);
@@ -188,13 +192,14 @@ static void loading_is_the_same_as_inserting(void **state)
     free(things);
 }
 
-/* A duplicate is found wherever its twin is, and the row that brought it is named. */
+/* A duplicate is found wherever its twin is, and the row that brought it is named: at the end, or,
+ * where memory is short, while later rows are added. */
 static void duplicates_are_named(void **state)
 {
     uint64_t random = test_seed();
 
     (void)state;
-    for (int mode = 0; mode < 4; mode++) {
+    for (int mode = 0; mode < 8; mode++) {
         struct thing things[20];
         struct mn_value values[COLUMNS];
         struct mn_rows *load;
@@ -203,27 +208,34 @@ static void duplicates_are_named(void **state)
         uint32_t savepoint;
         uint64_t failed = 0;
         int64_t id;
+        bool code = mode & 1, stored = mode & 2, early = mode & 4;
+        int twin = stored ? 1 : 4, first = stored ? 3 : 0, i;
 
-        for (int i = 0; i < 20; i++) things[i] = thing_draw(&random, i, (unsigned)i);
-        if (mode == 0) things[13].id = 4;
-        if (mode == 1) memcpy(things[13].code, things[4].code, sizeof things[4].code);
-        if (mode == 2) things[13].id = 1;
-        if (mode == 3) memcpy(things[13].code, things[1].code, sizeof things[1].code);
+        for (i = 0; i < 20; i++) things[i] = thing_draw(&random, i, (unsigned)i);
+        if (code) memcpy(things[13].code, things[twin].code, sizeof things[twin].code);
+        if (!code) things[13].id = twin;
         base_open(&base, false);
-        if (mode >= 2) rows_insert(&base, things, 3);
+        if (stored) rows_insert(&base, things, 3);
         assert_int_equal(mn_savepoint_begin(base.view, &savepoint), MN_OK);
-        assert_int_equal(mn_rows_begin(base.view, base.thing, &load), MN_OK);
-        for (int i = mode >= 2 ? 3 : 0; i < 20; i++) {
+        assert_int_equal(mn_rows_begin(base.view, base.thing, early ? 200 : 1 << 20, &load), MN_OK);
+        for (i = first; i < 20; i++) {
             thing_values(&things[i], values);
-            assert_int_equal(mn_rows_add(load, values, &id), MN_OK);
+            if (mn_rows_add(load, values, &id) != MN_OK) break;
         }
-        assert_int_equal(mn_rows_end(load, &failed), MN_CONSTRAINT);
+        if (early) {
+            assert_true(i >= 13 && i < 20);
+            failed = mn_rows_failed(load);
+            mn_rows_abort(load);
+        } else {
+            assert_int_equal(i, 20);
+            assert_int_equal(mn_rows_end(load, &failed), MN_CONSTRAINT);
+        }
         assert_non_null(
-            strstr(mn_error_last()->message, mode % 2 ? "thing has code = c" : "thing has id = "));
-        assert_int_equal(failed, mode >= 2 ? 10 : 13);
+            strstr(mn_error_last()->message, code ? "thing has code = c" : "thing has id = "));
+        assert_int_equal(failed, 13 - first);
         mn_savepoint_rollback(base.view, savepoint);
         test_rows_are_sound(base.view, &counts);
-        assert_int_equal(counts.rows, mode >= 2 ? 3 : 0);
+        assert_int_equal(counts.rows, first);
         base_close(&base);
     }
 }
@@ -242,8 +254,8 @@ static void edges_are_loaded(void **state)
     (void)state;
     for (int i = 0; i < 50; i++) things[i] = thing_draw(&random, i, (unsigned)i);
     base_open(&base, true);
-    rows_load(&base, things, 50);
-    assert_int_equal(mn_rows_begin(base.view, base.near, &load), MN_OK);
+    rows_load(&base, things, 50, 1 << 20);
+    assert_int_equal(mn_rows_begin(base.view, base.near, 1 << 20, &load), MN_OK);
     for (int i = 0; i < 50; i++) {
         for (int k = 1; k <= i % 7; k++) {
             const char *src = things[49 - i].code, *dst = things[(i + k * 11) % 50].code;
@@ -263,7 +275,7 @@ static void edges_are_loaded(void **state)
         const char *src = things[twice ? 48 : 49].code, *dst = things[twice ? 12 : 3].code;
 
         assert_int_equal(mn_savepoint_begin(base.view, &savepoint), MN_OK);
-        assert_int_equal(mn_rows_begin(base.view, base.near, &load), MN_OK);
+        assert_int_equal(mn_rows_begin(base.view, base.near, 1 << 20, &load), MN_OK);
         ends[0] = mn_text(src, strlen(src));
         ends[1] = mn_text(dst, strlen(dst));
         assert_int_equal(mn_rows_add(load, ends, &id), MN_OK);
@@ -274,7 +286,7 @@ static void edges_are_loaded(void **state)
         mn_savepoint_rollback(base.view, savepoint);
     }
     ends[1] = mn_text("nobody", 6);
-    assert_int_equal(mn_rows_begin(base.view, base.near, &load), MN_OK);
+    assert_int_equal(mn_rows_begin(base.view, base.near, 1 << 20, &load), MN_OK);
     assert_int_equal(mn_rows_add(load, ends, &id), MN_CONSTRAINT);
     assert_string_equal(mn_error_last()->message, "no row nobody in thing (dst of near)");
     mn_rows_abort(load);
@@ -344,7 +356,7 @@ static void hidden_ids_are_never_used_twice(void **state)
             assert_true(found);
         }
         thing = thing_draw(&random, hidden ? 9 : INT64_MAX, 77);
-        rows_load(&base, &thing, 1);
+        rows_load(&base, &thing, 1, 1 << 20);
         thing = thing_draw(&random, hidden ? 9 : INT64_MIN, 78);
         thing_values(&thing, values);
         assert_int_equal(mn_row_insert(base.view, base.thing, values, &id),

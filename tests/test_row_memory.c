@@ -68,7 +68,7 @@ static enum mn_status load_work(struct mn_view *view, const struct mn_schema *sc
 {
     const struct mn_table *table = mn_schema_table(schema, "place", 5);
     struct mn_rows *load;
-    enum mn_status status = mn_rows_begin(view, table, &load), ended;
+    enum mn_status status = mn_rows_begin(view, table, 1 << 20, &load), ended;
 
     if (status != MN_OK) return status;
     for (int i = 0; status == MN_OK && i < 40; i++) {

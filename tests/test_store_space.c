@@ -276,6 +276,36 @@ static void taken_less_given_is_what_is_left(void **state)
     mn_extents_release(&net);
 }
 
+/* Pieces that overlap, touch, lie inside others and come many at a time. */
+static void what_pieces_cover_is_sorted_and_joined(void **state)
+{
+    struct mn_extents sorted = {0};
+    uint8_t covered[400] = {0};
+    uint64_t random = test_seed() + 11;
+
+    (void)state;
+    for (int round = 0; round < 40; round++) {
+        struct mn_extent more[7];
+        size_t count = test_random(&random) % 8, at = 0;
+
+        for (size_t i = 0; i < count; i++) {
+            more[i].start = test_random(&random) % 390;
+            more[i].pages = 1 + test_random(&random) % 10;
+            memset(covered + more[i].start, 1, more[i].pages);
+        }
+        assert_true(mn_extents_cover(&sorted, more, count));
+        for (size_t i = 0; i < sorted.count; i++) {
+            if (i) assert_true(sorted.list[i].start > at);
+            for (; at < sorted.list[i].start; at++) assert_int_equal(covered[at], 0);
+            for (uint64_t n = 0; n < sorted.list[i].pages; n++) {
+                assert_int_equal(covered[at++], 1);
+            }
+        }
+        for (; at < sizeof covered; at++) assert_int_equal(covered[at], 0);
+    }
+    mn_extents_release(&sorted);
+}
+
 /* ---- manifests ---- */
 
 static void manifest_random(struct mn_manifest *manifest, uint64_t *random)
@@ -457,6 +487,7 @@ int main(void)
         cmocka_unit_test(free_pages_of_the_wings_are_counted_apart),
         cmocka_unit_test(a_page_is_free_when_no_pin_lies_in_its_life),
         cmocka_unit_test(taken_less_given_is_what_is_left),
+        cmocka_unit_test(what_pieces_cover_is_sorted_and_joined),
         cmocka_unit_test(manifest_survives_a_round_trip),
         cmocka_unit_test(hostile_manifests_stay_inside_their_bytes),
         cmocka_unit_test(a_commit_never_takes_the_slot_of_the_durable_or_published),

@@ -7,7 +7,7 @@
  *   the first row that does not     -> it and all after it are sorted, slabs by single puts; into
  *                                      an empty table all of it is built bottom-up at the end
  *   entries of indexes, edges       -> sorters, brought into their trees at the end, or whenever
- *                                      they hold LOAD_BYTES
+ *                                      they hold more than memory_bytes
  *
  * A table with vectors does not wait: its slabs are built as the rows come.
  */
@@ -20,7 +20,7 @@
 #include "index/sorter.h"
 #include "index/vector/ann.h"
 
-enum { LOAD_BYTES = 256 << 20, PROBE_ROWS = 64, EDGE_KEY_BYTES = 24, PAIR_BYTES = 16 };
+enum { PROBE_ROWS = 64, EDGE_KEY_BYTES = 24, PAIR_BYTES = 16 };
 enum { ROWS_AT_ONCE = 16 };
 
 struct mn_rows {
@@ -44,7 +44,8 @@ struct mn_rows {
     bool vectors;                 /* there are columns of vectors */
     bool coded;      /* the table has a vector index with codes: they are made at the end */
     uint64_t before; /* rows of the table when the load began */
-    int64_t *ids;    /* of the rows of the load, where it is coded */
+    uint64_t memory_bytes;
+    int64_t *ids; /* of the rows of the load, where it is coded */
     size_t id_count, id_capacity;
 };
 
@@ -114,7 +115,7 @@ static void columns_look(struct mn_rows *load)
 }
 
 enum mn_status mn_rows_begin(struct mn_view *view, const struct mn_table *table,
-                             struct mn_rows **out)
+                             uint64_t memory_bytes, struct mn_rows **out)
 {
     struct mn_rows *load = mn_zalloc(sizeof *load);
     uint64_t rows;
@@ -123,6 +124,7 @@ enum mn_status mn_rows_begin(struct mn_view *view, const struct mn_table *table,
     *out = NULL;
     if (!load) return mn_fail_nomem();
     load->view = view;
+    load->memory_bytes = memory_bytes;
     load->form = mn_row_form(view);
     load->table = table;
     load->failed_row = UINT64_MAX;
@@ -438,7 +440,7 @@ static enum mn_status row_add(struct mn_rows *load, const struct mn_value *value
     if (status == MN_OK) status = entries_add(load, &entry);
     if (status == MN_OK) status = vectors_add(load, &entry);
     if (status == MN_OK && load->coded) status = id_keep(load, entry.row_id);
-    if (status == MN_OK && sorts(load) && load_bytes(load) > LOAD_BYTES) {
+    if (status == MN_OK && sorts(load) && load_bytes(load) > load->memory_bytes) {
         status = sorters_flush(load);
     }
     if (status != MN_OK) return status;
@@ -558,6 +560,11 @@ static enum mn_status all_codes_add(struct mn_rows *load)
     }
     mn_dealloc(values);
     return status;
+}
+
+uint64_t mn_rows_failed(const struct mn_rows *load)
+{
+    return load->failed_row;
 }
 
 enum mn_status mn_rows_end(struct mn_rows *load, uint64_t *failed_row)

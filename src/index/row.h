@@ -105,16 +105,18 @@ enum mn_status mn_row_set_vector(struct mn_view *view, const struct mn_table *ta
  * Loading many rows: the same rules, the same result, but index entries are collected, sorted and
  * merged at the end, and empty trees are built bottom-up. Rows of the load are not visible before
  * mn_rows_end, nor may anything else touch the table until then. Duplicates of unique keys are
- * found when entries are merged, so possibly only at the end: *failed_row then tells which
- * row of the load it was (from 0).
+ * found when entries are merged, at the end or when more than memory_bytes of them wait.
  */
 struct mn_rows;
 enum mn_status mn_rows_begin(struct mn_view *view, const struct mn_table *table,
-                             struct mn_rows **load);
+                             uint64_t memory_bytes, struct mn_rows **load);
 enum mn_status mn_rows_add(struct mn_rows *load, const struct mn_value *values, int64_t *row_id);
 /* *rows of them, one behind the other; after a failure *rows is how many were added before the row
  * that failed. */
 enum mn_status mn_rows_add_many(struct mn_rows *load, const struct mn_value *values, size_t *rows);
+/* After a failure: which row of the load, from 0, merging found to break a rule; UINT64_MAX: none,
+ * it is the row that was being added. */
+uint64_t mn_rows_failed(const struct mn_rows *load);
 /* Ends and frees, whatever it answers; after an error the caller's savepoint takes the load back.
  * *failed_row (may be NULL) is the row of the load that broke a rule, or UINT64_MAX. */
 enum mn_status mn_rows_end(struct mn_rows *load, uint64_t *failed_row);

@@ -26,7 +26,7 @@ struct mn_copy_job {
     const struct mn_ast_copy *ast;
     const char *path;       /* the value of ast->file, NUL-terminated */
     struct mn_arena *arena; /* of the statement */
-    uint64_t memory_limit;  /* bytes for one row */
+    uint64_t memory_limit;  /* bytes for one row, and for what waits to be sorted */
     struct mn_eval *eval;   /* now_us and os; its scratch is replaced */
     /* Called now and then with the rows done and, where it is known, how many there are (else 0);
      * anything but MN_OK ends the job with that. May be NULL. */

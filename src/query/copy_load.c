@@ -66,6 +66,9 @@ static enum mn_status rows_add(struct mn_copy_load_state *state, const struct mn
         if (status) return status;
         status = mn_rules_check(rules, job->eval, values);
         if (!status) status = mn_rows_add(load, values, &row_id);
+        if (status && mn_rows_failed(load) < job->rows) {
+            state->reader->line = line_find(lines, mn_rows_failed(load));
+        }
         if (status) return mn_copy_locate(state->reader, NULL);
         status = line_note(lines, job->rows, state->reader->line);
         job->rows++;
@@ -84,7 +87,7 @@ enum mn_status mn_copy_load_rows(struct mn_copy_load_state *state)
     uint64_t failed_row = UINT64_MAX;
 
     enum mn_status status = mn_rules_new(job->arena, job->table, &rules);
-    if (!status) status = mn_rows_begin(job->view, job->table, &load);
+    if (!status) status = mn_rows_begin(job->view, job->table, job->memory_limit, &load);
     if (status) return status;
     status = rows_add(state, rules, load, &lines);
     if (status) {

@@ -94,7 +94,10 @@ static enum mn_status load_prepare(struct mn_load *load, const struct mn_target_
     load->eval.scratch = &load->scratch;
     status = columns_take(load, target);
     if (status == MN_OK) status = mn_rules_new(&load->arena, load->table, &load->rules);
-    if (status == MN_OK) status = mn_rows_begin(load->access.view, load->table, &load->rows);
+    if (status == MN_OK) {
+        status = mn_rows_begin(load->access.view, load->table,
+                               atomic_load(&session->db->memory_limit), &load->rows);
+    }
     return status;
 }
 
@@ -158,6 +161,14 @@ static enum mn_status row_note(enum mn_status status, uint64_t row, const struct
     return error.hint[0] ? mn_hint("%s", error.hint) : status;
 }
 
+/* The row that was being added broke a rule, or one before it that was merged now. */
+static enum mn_status added_note(const struct mn_load *load, enum mn_status status)
+{
+    uint64_t row = mn_rows_failed(load->rows);
+
+    return row_note(status, row < load->done ? row : load->done, NULL);
+}
+
 static enum mn_status row_check(struct mn_load *load, struct mn_value *values)
 {
     enum mn_status status = MN_OK;
@@ -182,7 +193,7 @@ static enum mn_status row_add(struct mn_load *load, struct mn_value *values)
     enum mn_status status = load->ruled ? row_check(load, values) : MN_OK;
 
     if (status == MN_OK) status = mn_rows_add(load->rows, values, &row_id);
-    if (status != MN_OK) return row_note(status, load->done, NULL);
+    if (status != MN_OK) return added_note(load, status);
     load->done++;
     return load->done % ROWS_BETWEEN_CHECKS == 0 ? interrupts_see(load) : MN_OK;
 }
@@ -347,7 +358,7 @@ static enum mn_status values_add(struct mn_load *load, const struct mn_value *va
     enum mn_status status = mn_rows_add_many(load->rows, values, &rows);
 
     load->done += rows;
-    if (status != MN_OK) return row_note(status, load->done, NULL);
+    if (status != MN_OK) return added_note(load, status);
     if (before / ROWS_BETWEEN_CHECKS == load->done / ROWS_BETWEEN_CHECKS) return MN_OK;
     return interrupts_see(load);
 }

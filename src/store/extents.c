@@ -84,6 +84,34 @@ enum mn_status mn_extents_net(struct mn_extents *taken, struct mn_extents *given
     return status;
 }
 
+static int extent_compare(const void *a, const void *b)
+{
+    const struct mn_extent *x = a, *y = b;
+
+    return x->start < y->start ? -1 : x->start > y->start;
+}
+
+bool mn_extents_cover(struct mn_extents *sorted, const struct mn_extent *more, size_t count)
+{
+    size_t all = sorted->count + count, kept = 0;
+
+    if (count == 0) return true;
+    if (!mn_grow(&sorted->list, &sorted->capacity, all, sizeof *sorted->list)) return false;
+    memcpy(sorted->list + sorted->count, more, count * sizeof *more);
+    qsort(sorted->list, all, sizeof *sorted->list, extent_compare);
+    for (size_t i = 1; i < all; i++) {
+        struct mn_extent *last = &sorted->list[kept], next = sorted->list[i];
+
+        if (next.start - last->start > last->pages) {
+            sorted->list[++kept] = next;
+        } else if (next.start + next.pages > last->start + last->pages) {
+            last->pages = next.start + next.pages - last->start;
+        }
+    }
+    sorted->count = kept + 1;
+    return true;
+}
+
 void mn_deaths_release(struct mn_deaths *deaths)
 {
     mn_dealloc(deaths->list);

@@ -31,6 +31,10 @@ uint64_t mn_extents_pages(const struct mn_extents *extents);
 enum mn_status mn_extents_net(struct mn_extents *taken, struct mn_extents *given,
                               struct mn_extents *net);
 
+/* Adds `count` more, which may overlap, to what is sorted and joined, and leaves it so. False: no
+ * memory, and `sorted` is as it was. */
+bool mn_extents_cover(struct mn_extents *sorted, const struct mn_extent *more, size_t count);
+
 /* Pages whose last version was death - 1: they live in [birth, death). */
 struct mn_death {
     uint64_t birth, death, start, pages;

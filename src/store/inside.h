@@ -174,6 +174,8 @@ struct mn_writer {
     size_t savepoint_count, savepoint_capacity;
     struct mn_deaths deaths;
     struct mn_extents taken, given;
+    struct mn_extents taken_sorted; /* what the first taken_known of `taken` cover */
+    size_t taken_known;
     struct mn_extents reserve; /* room for nodes, taken and not yet handed out */
     size_t reserve_at;
     uint64_t cursor; /* where the last commit found single pages */
@@ -398,7 +400,7 @@ enum mn_status mn_room_give(struct mn_writer *writer, uint64_t start, uint64_t p
 /* The same where nobody can be told: without memory for it the commit fails. */
 void mn_room_give_back(struct mn_writer *writer, uint64_t start, uint64_t pages);
 /* Were these pages taken by this transaction? */
-bool mn_room_is_taken(const struct mn_writer *writer, uint64_t start, uint64_t pages);
+bool mn_room_is_taken(struct mn_writer *writer, uint64_t start, uint64_t pages);
 /* Completes header and checksum of a page of the store's own or a node, and queues it. */
 enum mn_status mn_page_seal(struct mn_view *view, uint64_t page, uint8_t *buffer, uint64_t *sum64);
 /* Gives a node or run its place and queues it; its memory is gone, `place` is set. */

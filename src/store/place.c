@@ -24,6 +24,8 @@ enum { PREWRITE_LEAST = 64 << 10, PREWRITE_MOST = 4 << 20, PREWRITE_SHARE = 64 }
 enum { ROOMY_PAGES = 32, ROOMY_SHARE = 16, FEW_NODES = 8, FEW_SHARE = 4, PENDING_SHARE = 16 };
 /* Pages of a file in which any two are near each other. */
 enum { NEAR_PAGES = 8192 };
+/* Pieces that a transaction took and that are looked through one by one. */
+enum { UNSORTED_LEAST = 64, UNSORTED_SHARE = 8 };
 
 /* ---- growth ---- */
 
@@ -244,16 +246,49 @@ void mn_room_give_back(struct mn_writer *writer, uint64_t start, uint64_t pages)
     writer->give_failed = true;
 }
 
-bool mn_room_is_taken(const struct mn_writer *writer, uint64_t start, uint64_t pages)
+static bool is_among(const struct mn_extent *list, size_t count, uint64_t start, uint64_t pages)
 {
-    for (size_t i = writer->taken.count; i > 0; i--) {
-        const struct mn_extent *one = &writer->taken.list[i - 1];
+    for (size_t i = count; i > 0; i--) {
+        const struct mn_extent *one = &list[i - 1];
 
         if (start >= one->start && start - one->start < one->pages) {
             return pages <= one->pages - (start - one->start);
         }
     }
     return false;
+}
+
+/* The same among sorted ones that do not overlap. */
+static bool is_among_sorted(const struct mn_extents *sorted, uint64_t start, uint64_t pages)
+{
+    size_t low = 0, high = sorted->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (sorted->list[middle].start <= start) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low > 0 && is_among(&sorted->list[low - 1], 1, start, pages);
+}
+
+/* A large transaction takes pages in many pieces and gives many of them back: most are sorted, the
+ * newest are not yet. */
+bool mn_room_is_taken(struct mn_writer *writer, uint64_t start, uint64_t pages)
+{
+    const struct mn_extents *taken = &writer->taken;
+    size_t rest = taken->count - writer->taken_known;
+
+    if (rest > UNSORTED_LEAST && rest > writer->taken_known / UNSORTED_SHARE &&
+        mn_extents_cover(&writer->taken_sorted, taken->list + writer->taken_known, rest - 1)) {
+        writer->taken_known = taken->count - 1; /* the last one may still grow */
+        rest = 1;
+    }
+    return is_among(taken->list + taken->count - rest, rest, start, pages) ||
+           is_among_sorted(&writer->taken_sorted, start, pages);
 }
 
 /* A piece of what is free. False: nothing is, or new pages at the end are better. */

@@ -181,6 +181,7 @@ void mn_writer_release(struct mn_writer *writer, struct mn_store *store)
     mn_dealloc(writer->savepoints);
     mn_deaths_release(&writer->deaths);
     mn_extents_release(&writer->taken);
+    mn_extents_release(&writer->taken_sorted);
     mn_extents_release(&writer->given);
     mn_extents_release(&writer->reserve);
     mn_queue_release(writer);

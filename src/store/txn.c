@@ -179,6 +179,7 @@ static void writer_clear(struct mn_writer *writer, struct mn_store *store)
 {
     mn_nodes_clear(writer, store);
     writer->deaths.count = writer->taken.count = writer->given.count = 0;
+    writer->taken_sorted.count = writer->taken_known = 0;
     writer->reserve.count = writer->reserve_at = writer->digest_count = 0;
     mn_wing_clear(writer, store);
     writer->wing.from = writer->wing.to = 0;
