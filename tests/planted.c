@@ -31,6 +31,7 @@ enum {
     JOBS = 4,
     LARGE_ROUND = 4,
     FULL_ROUND = 4,
+    ENDLESS = 6,       /* times what a search may take, that is with all that was kept behind it */
     UNIT_SECONDS = 10, /* of processor time, and five times what it takes without a bug */
     UNIT_WAIT = 60,    /* the same of the clock */
     UNITS_MAX = 64,
@@ -161,7 +162,8 @@ static void look(const struct options *options, int plant, uint32_t checks, stru
 {
     struct tally tally = {0};
     struct explorer x = {.checks = checks, .effort = 4, .tally = &tally};
-    struct rlimit limit = {(rlim_t)options->seconds * 2, (rlim_t)options->seconds * 2 + 5};
+    struct rlimit limit = {(rlim_t)options->seconds * ENDLESS,
+                           (rlim_t)options->seconds * ENDLESS + 5};
     bool hit = false;
 
     setrlimit(RLIMIT_CPU, &limit); /* a bug may be an endless loop */
