@@ -196,34 +196,55 @@ static void pieces_sort(uint64_t *offsets, struct mn_slice *pieces, uint32_t cou
     }
 }
 
-enum mn_status mn_wing_flush(struct mn_view *view, const uint8_t *slot)
+/* What lies side by side goes out in one write. */
+static enum mn_status pieces_write(struct mn_store *store, const uint64_t *offsets,
+                                   const struct mn_slice *pieces, uint32_t count)
 {
-    struct mn_store *store = view->store;
-    struct mn_wing *wing = &view->writer->wing;
-    struct mn_slice pieces[MN_WING_PAGES + 1];
-    uint64_t offsets[MN_WING_PAGES + 1];
-    uint32_t count = wing->count, next;
     enum mn_status status = MN_OK;
 
-    memcpy(pieces, wing->pieces, count * sizeof *pieces);
-    memcpy(offsets, wing->offsets, count * sizeof *offsets);
-    if (slot) {
-        offsets[count] = mn_slot_offset(store, wing->slot);
-        pieces[count++] = (struct mn_slice){slot, MN_SLOT_BYTES};
-    }
-    pieces_sort(offsets, pieces, count);
-    if (MN_PLANT(WING_LOST) && slot && count > 1) count--;
-    for (uint32_t i = 0; i < count && !status; i = next) {
+    for (uint32_t i = 0, next; i < count && !status; i = next) {
         next = i + 1;
         while (next < count && offsets[next] == offsets[next - 1] + pieces[next - 1].size_bytes) {
             next++;
         }
         status = store->file->ops->pwritev(store->file, offsets[i], pieces + i, next - i);
     }
+    return status;
+}
+
+/*
+ * The slot goes with the pages, in the order of the file, so that all is one piece: whoever finds
+ * it without some of them, for its writer was killed in between, settles the file. But where
+ * versions are published that are not durable nobody may settle, and a slot whose pages are not
+ * there would look as if the device had lost them: it comes behind them.
+ */
+enum mn_status mn_wing_flush(struct mn_view *view, const uint8_t *slot)
+{
+    struct mn_store *store = view->store;
+    struct mn_writer *writer = view->writer;
+    struct mn_wing *wing = &writer->wing;
+    struct mn_slice pieces[MN_WING_PAGES + 1];
+    uint64_t offsets[MN_WING_PAGES + 1];
+    uint32_t count = wing->count;
+    bool apart = slot && writer->durable != writer->base.version;
+    enum mn_status status;
+
+    memcpy(pieces, wing->pieces, count * sizeof *pieces);
+    memcpy(offsets, wing->offsets, count * sizeof *offsets);
+    if (slot && !apart) {
+        offsets[count] = mn_slot_offset(store, wing->slot);
+        pieces[count++] = (struct mn_slice){slot, MN_SLOT_BYTES};
+    }
+    pieces_sort(offsets, pieces, count);
+    if (MN_PLANT(WING_LOST) && slot && wing->count > 0) count--;
+    status = pieces_write(store, offsets, pieces, count);
+    if (!status && apart) {
+        status = mn_file_write(store->file, mn_slot_offset(store, wing->slot), slot, MN_SLOT_BYTES);
+    }
     for (uint32_t i = 0; i < wing->count && !status; i++) {
         mn_page_believe(store, wing->offsets[i] >> store->page_shift,
                         mn_page_checksum(wing->pieces[i].data));
     }
-    mn_wing_clear(view->writer, store);
+    mn_wing_clear(writer, store);
     return status;
 }
