@@ -136,8 +136,11 @@ static bool look_at_list(struct explorer *x, const char *list, struct hit *found
 
     found->shape = "a kept workload";
     while (file && !hit && fgets(line, sizeof line, file)) {
+        bool quick = line[0] == '~'; /* there are many ways to cut this one, and few will do */
+
         line[strcspn(line, "\n")] = 0;
-        if (line[0] == '#' || !workload_parse(line, &workload)) continue;
+        if (line[0] == '#' || !workload_parse(line + quick, &workload)) continue;
+        x->effort = quick ? 1 : 4;
         /* To check one of its states takes long. */
         x->lean = workload.layer == &layer_vectors || workload.layer == &layer_defs;
         hit = look_at(x, &workload, found);
