@@ -42,10 +42,10 @@ struct mn_rows {
     bool straight;                /* rows of the table's tree are all that there is to make */
     bool checks;                  /* there are columns that must not be NULL */
     bool vectors;                 /* there are columns of vectors */
-    bool coded;      /* the table has a vector index with codes: they are made at the end */
-    uint64_t before; /* rows of the table when the load began */
-    uint64_t memory_bytes;
-    int64_t *ids; /* of the rows of the load, where it is coded */
+    bool coded;            /* the table has a vector index with codes: they are made at the end */
+    uint64_t before;       /* rows of the table when the load began */
+    uint64_t memory_bytes; /* what sorters may hold together before they are merged */
+    int64_t *ids;          /* of the rows of the load, where it is coded */
     size_t id_count, id_capacity;
 };
 
