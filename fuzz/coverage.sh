@@ -16,7 +16,10 @@ cd "$work"
 for file in "$root"/src/base/*.c "$root"/src/os/*.c "$root"/src/store/*.c "$root"/src/btree/*.c; do
     room=$(basename "$(dirname "$file")")
     level=
-    case $file in *_avx2.c) level="-mavx2 -mfma -mf16c" ;; esac
+    case $file in
+    *_avx2.c) level="-mavx2 -mfma -mf16c" ;;
+    *_avx512.c) level=-mavx512f ;;
+    esac
     gcc -std=c11 -w $level -O0 -g --coverage -D_GNU_SOURCE -fno-strict-aliasing -I"$root/src" \
         -I"$root/include" -c "$file" -o "$room-$(basename "$file" .c).o"
 done

@@ -47,6 +47,9 @@ static void every_form_gives_the_same(void **state)
             if (mn_machine_has_avx2()) {
                 assert_true(mn_hash_avx2(bytes + 1, length, key) == value);
             }
+            if (mn_machine_has_avx512()) {
+                assert_true(mn_hash_avx512(bytes + 1, length, key) == value);
+            }
 #endif
             compared++;
         }

@@ -1,6 +1,6 @@
 /*
  * hash: XXH3 by its reference implementation, which chooses its instructions when it is compiled:
- * so it is compiled twice, here for every machine of the architecture.
+ * so it is compiled thrice, here for every machine of the architecture.
  */
 #include "base/hash.h"
 
@@ -27,7 +27,9 @@ static hash_fn long_hash = hash_first;
 /* Two threads that come first at once choose the same, so that either may store it. */
 static uint64_t hash_first(const void *bytes, size_t size_bytes, uint64_t seed)
 {
-    hash_fn chosen = mn_machine_has_avx2() ? mn_hash_avx2 : mn_hash_baseline;
+    hash_fn chosen = mn_machine_has_avx512() ? mn_hash_avx512
+                     : mn_machine_has_avx2() ? mn_hash_avx2
+                                             : mn_hash_baseline;
 
     __atomic_store_n(&long_hash, chosen, __ATOMIC_RELAXED);
     return chosen(bytes, size_bytes, seed);

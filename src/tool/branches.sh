@@ -52,6 +52,7 @@ library() {
             case $name in
             os-* | store-* | btree-*) level='-O0 --coverage' ;;
             *_avx2.c) level='-O1 -mavx2 -mfma -mf16c' ;;
+            *_avx512.c) level='-O1 -mavx512f' ;;
             esac
             echo "gcc @flags $level -c $file -o ${name%.c}.o"
         done >commands
