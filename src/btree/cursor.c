@@ -149,8 +149,11 @@ static enum mn_status step_forward(struct mn_cursor *c, bool *found)
 
         if (step->index + 1 >= mn_node_count(step->page)) continue;
         step->index++;
+        /* Before this one is read, which may be to verify all of it; unless the parent comes first.
+         */
+        if (level + 2 == c->path.depth) neighbour_prefetch(c);
         status = descend(c, level, false);
-        neighbour_prefetch(c);
+        if (level + 2 < c->path.depth) neighbour_prefetch(c);
         return status == MN_OK ? arrive(c, true, found) : status;
     }
     return arrive(c, false, found);
