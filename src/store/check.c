@@ -168,13 +168,12 @@ enum mn_status mn_store_check_begin(struct mn_view *view, mn_report report, void
 enum mn_status mn_store_check_end(struct mn_store_check *check, uint64_t *faults)
 {
     struct mn_view *view = check->view;
-    uint64_t leaks = 0;
+    uint64_t leaks = 0, limit = check->space_known ? view->page_limit : 0;
     char text[120];
 
-    for (uint64_t p = 0; check->space_known && p < view->page_limit; p++) {
-        if (!mn_layout_holds(&view->store->layout, p, 1) || check->marks[p] ||
-            mn_space_is_free(&check->space, p, 1))
-            continue;
+    for (uint64_t p = limit ? mn_space_next_used(&check->space, 0) : 0; p < limit;
+         p = mn_space_next_used(&check->space, p + 1)) {
+        if (!mn_layout_holds(&view->store->layout, p, 1) || check->marks[p]) continue;
         if (leaks++ >= LEAKS_NAMED) continue;
         snprintf(text, sizeof text, "page %" PRIu64 " counts as used but nothing reaches it", p);
         fault(check, p, text);
