@@ -301,6 +301,33 @@ static void only_synced_commits_are_shared(void **state)
     disk_close();
 }
 
+/* One that packs, makes a checkpoint or cuts the file goes on with nobody. */
+static void what_moves_pages_is_not_shared(void **state)
+{
+    static void (*const asks[])(struct mn_view *) = {mn_view_pack, mn_view_checkpoint, mn_view_cut};
+
+    (void)state;
+    for (size_t n = 0; n < sizeof asks / sizeof *asks; n++) {
+        struct job job = {.leaf = 1, .value = 3, .brief = true};
+        struct mn_view *view;
+        uint64_t version;
+
+        disk_open(mn_machine_new(1, 0), MN_STORE_FULL);
+        ok(mn_write_begin(disk.store, 0, &view));
+        jobs_start(&job, 1);
+        brief_waiters_await(1);
+        ok(raw_set(view, 0, 100));
+        asks[n](view);
+        ok(mn_write_commit(view, &version));
+        jobs_join(&job, 1);
+        ok(job.status);
+        assert_int_equal(job.version, version + 1);
+        assert_int_equal(leaf_now(0), 100);
+        assert_int_equal(leaf_now(1), 3);
+        disk_close();
+    }
+}
+
 /* 65 parts in one transaction, and the rest in the next. */
 static void a_transaction_has_65_parts_at_most(void **state)
 {
@@ -354,6 +381,7 @@ int main(void)
         cmocka_unit_test(nobody_is_told_or_sees_before_the_end),
         cmocka_unit_test(others_take_turns_as_ever),
         cmocka_unit_test(only_synced_commits_are_shared),
+        cmocka_unit_test(what_moves_pages_is_not_shared),
         cmocka_unit_test(a_transaction_has_65_parts_at_most),
         cmocka_unit_test(who_waited_too_long_is_told_that_it_is_busy),
     };

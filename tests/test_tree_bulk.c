@@ -379,6 +379,7 @@ static void a_number_has_its_place_or_none(void **state)
     struct mn_store_options options = {
         .path = "numbers", .flags = MN_STORE_CREATE, .hooks = mn_tree_hooks()};
     struct mn_bytes value = mn_bytes_of("value", 5);
+    struct mn_numbered down[] = {{.key = 8, .value_bytes = 5}, {.key = 8, .value_bytes = 5}};
     uint8_t key[8], *at;
     struct mn_store *store;
     struct mn_bulk *bulk;
@@ -403,9 +404,13 @@ static void a_number_has_its_place_or_none(void **state)
     at = mn_bulk_number(bulk, 6, value.len);
     assert_non_null(at);
     memcpy(at, value.data, value.len);
+    assert_int_equal(mn_bulk_numbers(bulk, down, 2), 1); /* the second does not ascend */
+    memcpy(down[0].at, value.data, value.len);
     mn_savepoint_rollback(view, savepoint);
-    assert_null(mn_bulk_number(bulk, 7, value.len));
-    mn_put_u64_be(key, 7);
+    down[0].key = down[1].key = 9;
+    assert_int_equal(mn_bulk_numbers(bulk, down, 1), 0);
+    assert_null(mn_bulk_number(bulk, 9, value.len));
+    mn_put_u64_be(key, 9);
     assert_int_equal(mn_bulk_add(bulk, mn_bytes_of(key, 8), value), MN_MISUSE);
     assert_int_equal(mn_bulk_end(bulk), MN_MISUSE);
     mn_write_abort(view);
