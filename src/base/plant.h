@@ -90,6 +90,8 @@
     X(CHECKPOINT_EARLY, "a checkpoint says durable behind its barrier") \
     X(SLOT_OF_DURABLE, "the durable version's slot is never written") \
     X(LARGE_WING_LATE, "what waits beside the slot of a large commit is synced before the slot") \
+    X(SLOT_BEFORE_WING, \
+      "over versions that are not durable the slot comes behind what is beside it") \
     X(DURABLE_STALE, "a slot behind a checkpoint answers for what came after it") \
     X(REJECTED_UNSYNCED, "a rejected version's slot is gone from the device first") \
     X(CUT_EARLY, "the file is cut behind the durable version too") \

@@ -226,7 +226,7 @@ enum mn_status mn_wing_flush(struct mn_view *view, const uint8_t *slot)
     struct mn_slice pieces[MN_WING_PAGES + 1];
     uint64_t offsets[MN_WING_PAGES + 1];
     uint32_t count = wing->count;
-    bool apart = slot && writer->durable != writer->base.version;
+    bool apart = slot && writer->durable != writer->base.version && !MN_PLANT(SLOT_BEFORE_WING);
     enum mn_status status;
 
     memcpy(pieces, wing->pieces, count * sizeof *pieces);

@@ -183,6 +183,7 @@ struct record {
     /* Faults to come. */
     int sync_fails, dies, write_fails; /* events until then, -1: not */
     uint32_t write_fault;
+    uint32_t dies_within; /* 0: before the event; else within a write, after so many of its parts */
     uint64_t sync_mask;
     struct mn_file *victim;
     bool from_name; /* what comes after a new file got its name is explored; print: empty */
@@ -211,6 +212,8 @@ uint64_t record_newest(const struct record *record);
 /* ---- workloads ---- */
 
 enum { OPS_MAX = 96 };
+/* The second digit of a fault: from here on it waits until the file grows. */
+enum { AFTER_GROWTH = 18 };
 
 struct op {
     char kind;

@@ -161,6 +161,47 @@ static enum mn_sim_fault sync_record(struct record *record, const struct mn_sim_
     return MN_SIM_EIO;
 }
 
+/*
+ * What the kernel has done of a write when it stops a process inside: whole pages from its front,
+ * about `dies_within` of AFTER_GROWTH parts. 0: no page ends inside.
+ */
+static uint64_t part_done(const struct record *record, const struct mn_sim_event *event)
+{
+    uint64_t part = event->size_bytes * record->dies_within / AFTER_GROWTH;
+    uint64_t end = (event->offset + part) / BLOCK * BLOCK;
+
+    if (end <= event->offset) end = (event->offset / BLOCK + 1) * BLOCK;
+    return end < event->offset + event->size_bytes ? end - event->offset : 0;
+}
+
+static void part_write(const struct record *record, const struct mn_sim_event *event)
+{
+    uint64_t offset = event->offset, left = part_done(record, event);
+    struct mn_file *file;
+
+    if (record->os->ops->open(record->os, "walk", 0, &file)) return; /* it has no name yet */
+    for (size_t i = 0; i < event->slice_count && left > 0; i++) {
+        struct mn_slice part = event->slices[i];
+
+        if (part.size_bytes > left) part.size_bytes = left;
+        (void)mn_file_write(file, offset, part.data, part.size_bytes);
+        offset += part.size_bytes;
+        left -= part.size_bytes;
+    }
+    file->ops->close(file);
+}
+
+/* Does the process die here? Within a write if it shall, of those that it can die within. */
+static bool is_death(struct record *record, const struct mn_sim_event *event)
+{
+    if (record->waits_growth || record->dies < 0 || event->file != record->victim) return false;
+    if (record->dies > 0) {
+        record->dies--;
+        return false;
+    }
+    return !record->dies_within || (event->op == MN_SIM_WRITE && part_done(record, event));
+}
+
 /* Another handle's step, or the death of the process, before this event is done. */
 static bool dies_here(struct record *record, const struct mn_sim_event *event)
 {
@@ -170,10 +211,9 @@ static bool dies_here(struct record *record, const struct mn_sim_event *event)
         record->interrupt = NULL;
         interrupt(record->interrupt_context);
     }
-    if (record->waits_growth || record->dies < 0 || event->file != record->victim ||
-        record->dies-- > 0) {
-        return false;
-    }
+    if (!is_death(record, event)) return false;
+    record->dies = -1;
+    if (record->dies_within) part_write(record, event);
     mn_sim_kill(event->file);
     record->died = true;
     return true;
@@ -231,8 +271,11 @@ static void version_add(struct record *record, uint64_t slot)
     uint64_t number = image_slot_version(bytes), hash = mn_hash(bytes, SLOT_BYTES, 5);
     struct version *version;
 
+    record->slot_of[slot] = 0; /* also when the cache was dropped and an older one shows again */
     for (uint32_t i = 0; i < record->version_count; i++) {
-        if (record->versions[i].slot_hash == hash) return;
+        if (record->versions[i].slot_hash != hash) continue;
+        record->slot_of[slot] = number;
+        return;
     }
     if (number == 0 || record->version_count == VERSIONS_MAX) return;
     if (!image_slot_is_whole(&record->image, bytes)) return;
@@ -240,7 +283,9 @@ static void version_add(struct record *record, uint64_t slot)
     version = &record->versions[record->version_count++];
     *version = (struct version){number, hash, calloc(1, PAGES_MAX / 8)};
     if (!version->reach) abort();
-    if (!image_reach(&record->image, bytes, version->reach, PAGES_MAX) && !record->fault[0]) {
+    /* Of what a process that died within a write left, not all is there. */
+    if (!image_reach(&record->image, bytes, version->reach, PAGES_MAX) && !record->fault[0] &&
+        !(record->died && record->dies_within)) {
         snprintf(record->fault, sizeof record->fault,
                  "version %" PRIu64 " has a pointer that leads nowhere", number);
     }

@@ -61,6 +61,12 @@ void world_guards_set(struct world *w)
 
 /* ---- opening and closing ---- */
 
+/* Without syncs in commits a file may say that it is damaged once a sync took some of it. */
+static bool may_be_damaged(const struct world *w, enum mn_status status)
+{
+    return status == MN_CORRUPT && w->lost && w->workload->sync == MN_STORE_OFF;
+}
+
 void world_handle_open(struct world *w, int number)
 {
     struct handle *h = &w->handles[number];
@@ -69,7 +75,7 @@ void world_handle_open(struct world *w, int number)
 
     *h = (struct handle){.layer = w->workload->layer};
     status = h->layer->open(&w->place, h);
-    if (status == MN_CORRUPT && w->lost && w->workload->sync == MN_STORE_OFF) w->over = true;
+    if (may_be_damaged(w, status)) w->over = true;
     /* In the midst of another's step the file may be locked; nobody waits. */
     if (status && !w->over && !(status == MN_BUSY && w->inside)) world_broken(w, 1, "cannot open");
 }
@@ -136,7 +142,7 @@ void world_all_anew(struct world *w)
     for (int i = 0; i < HANDLES && !w->over; i++) world_handle_open(w, i);
     if (w->over || w->x->finding.invariant) return;
     status = h->layer->read(h, &cells);
-    if (status == MN_CORRUPT && w->workload->sync == MN_STORE_OFF) {
+    if (may_be_damaged(w, status)) {
         w->over = true;
         return;
     }
@@ -178,6 +184,7 @@ static void settle(struct world *w)
     struct handle *h = world_writer(w);
     struct cells cells;
     struct mn_view *view;
+    enum mn_status status;
 
     if (h->layer->begin(h)) {
         if (w->lost) {
@@ -188,7 +195,12 @@ static void settle(struct world *w)
         return;
     }
     h->layer->abort(h);
-    if (h->layer->read(h, &cells) || mn_view_begin_read(h->store, &view)) {
+    status = h->layer->read(h, &cells);
+    if (may_be_damaged(w, status)) {
+        w->over = true;
+        return;
+    }
+    if (status || mn_view_begin_read(h->store, &view)) {
         world_broken(w, 1, "cannot read after a failure");
         return;
     }

@@ -105,7 +105,13 @@ static void reuse_draw(struct workload *w, uint64_t *random)
     }
 }
 
-enum { AFTER_GROWTH = 18 };
+/* The process dies before one of the next events, or within a write. */
+static void add_kill(struct workload *w, uint64_t *random, uint32_t events)
+{
+    uint32_t part = below(random, 2) ? 1 + below(random, AFTER_GROWTH - 1) : 0;
+
+    add(w, 'k', below(random, events), part);
+}
 
 static void failed_draw(struct workload *w, uint64_t *random)
 {
@@ -134,7 +140,7 @@ static void killed_draw(struct workload *w, uint64_t *random)
         add(w, 'g', 0, 0);
     }
     for (uint32_t i = 0; i < 6; i++) {
-        if (below(random, 2) == 0) add(w, 'k', below(random, 12), 0);
+        if (below(random, 2) == 0) add_kill(w, random, 12);
         add_changes(w, random, 3);
         add(w, 'c', 0, 0);
         if (below(random, 3) == 0) add(w, 'w', 0, 0);
@@ -189,7 +195,7 @@ static void vectors_draw(struct workload *w, uint64_t *random)
             add(w, 'd', below(random, 36), 0);
             add(w, below(random, 3) ? 'r' : 'l', 0, 0);
         }
-        if (below(random, 8) == 0) add(w, 'k', below(random, 8), 0);
+        if (below(random, 8) == 0) add_kill(w, random, 8);
         add(w, below(random, 8) ? 'c' : 'a', 0, 0);
         if (below(random, 4) == 0) add(w, 'o', 0, 0);
         if (below(random, 4) == 0) add(w, 'y', 0, 0);
@@ -216,7 +222,7 @@ static void unsynced_draw(struct workload *w, uint64_t *random)
     if (below(random, 3) == 0) add(w, 'v', 1, 0);
     if (below(random, 4) == 0) add(w, 'q', below(random, 36), 0);
     for (uint32_t i = 0; i < 7; i++) {
-        if (below(random, 8) == 0) add(w, 'k', below(random, 8), 0);
+        if (below(random, 8) == 0) add_kill(w, random, 8);
         if (parts && i < 4) add(w, 'b', i, 14);
         add_changes(w, random, 3);
         if (below(random, 8) == 0) add_failed_sync(w, random);
@@ -235,7 +241,7 @@ static void mixed_draw(struct workload *w, uint64_t *random)
 {
     if (below(random, 2)) add(w, 'v', 1, 0);
     for (uint32_t i = 0; i < 7; i++) {
-        if (below(random, 8) == 0) add(w, 'k', below(random, 8), 0);
+        if (below(random, 8) == 0) add_kill(w, random, 8);
         add_changes(w, random, 2);
         if (below(random, 5) == 0) add_failed_sync(w, random);
         add(w, below(random, 3) ? 'c' : 'j', 0, 0);
@@ -259,7 +265,7 @@ static void first_draw(struct workload *w, uint64_t *random)
 {
     add(w, 'i', 0, 0);
     for (uint32_t i = 0; i < 4; i++) {
-        if (below(random, 12) == 0) add(w, 'k', below(random, 8), 0);
+        if (below(random, 12) == 0) add_kill(w, random, 8);
         if (below(random, 12) == 0) add(w, 'f', below(random, 2), below(random, 4));
         if (below(random, 3) == 0) {
             add(w, 's', 0, 0);
@@ -295,7 +301,7 @@ static void log_draw(struct workload *w, uint64_t *random)
 const struct shape shapes[] = {
     {"small commits", {&layer_raw, &layer_trees}, MN_STORE_FULL, small_draw, 4, 1},
     {"over 1 MiB", {&layer_raw, &layer_trees}, MN_STORE_FULL, large_draw, 2, 1},
-    {"savepoint abort", {&layer_raw, &layer_trees}, MN_STORE_FULL, savepoint_draw, 3, 1},
+    {"savepoint abort", {&layer_raw, &layer_trees}, MN_STORE_FULL, savepoint_draw, 4, 1},
     {"reader pinned", {&layer_raw, &layer_trees}, MN_STORE_FULL, pinned_draw, 3, 1},
     {"reuse after deletes", {&layer_raw, &layer_trees}, MN_STORE_FULL, reuse_draw, 3, 1},
     {"failed syncs", {&layer_raw, &layer_trees}, MN_STORE_FULL, failed_draw, 3, 1},
@@ -305,7 +311,7 @@ const struct shape shapes[] = {
     {"long logs", {&layer_raw, &layer_trees}, MN_STORE_FULL, log_draw, 2, 1},
     {"lazy", {&layer_raw, &layer_trees}, MN_STORE_LAZY, unsynced_draw, 2, 1},
     {"lazy logs", {&layer_raw, &layer_trees}, MN_STORE_LAZY, log_draw, 1, 1},
-    {"off", {&layer_raw, &layer_trees}, MN_STORE_OFF, unsynced_draw, 5, 1},
+    {"off", {&layer_raw, &layer_trees}, MN_STORE_OFF, unsynced_draw, 8, 1},
     {"new file", {&layer_raw, &layer_raw}, MN_STORE_FULL, new_draw, 1, 1},
     {"full among lazy", {&layer_raw, &layer_trees}, MN_STORE_LAZY, mixed_draw, 1, 1},
     {"vectors", {&layer_vectors, &layer_vectors}, MN_STORE_FULL, vectors_draw, 1, 4},

@@ -2,16 +2,23 @@
  * crash_states: which crash states there are at each position of a record.
  *
  * Between two syncs the pending pieces may arrive in any subset. Up to 12 of them every subset is
- * tried: at each write those subsets that contain one of its pieces, so that each subset of each
- * position is tried once. With more there are prefixes, all but one, only one, pairs and random
- * ones. Tears, garbage and sizes are tried where a window of pending pieces closes.
+ * tried (up to 9 of an index of vectors, where a state takes ten times as long): at each write
+ * those subsets that contain one of its pieces, so that each subset of each position is tried once.
+ * With more there are prefixes, all but one, only one, pairs and random ones. Tears, garbage and
+ * sizes are tried where a window of pending pieces closes.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "support/crash.h"
 
-enum { SUBSETS_BITS = 12, SECTOR = 512, KEEP_MAX = 4096, SECTORS = BLOCK / SECTOR };
+enum {
+    SUBSETS_BITS = 12,
+    DEAR_SUBSETS_BITS = 9,
+    SECTOR = 512,
+    KEEP_MAX = 4096,
+    SECTORS = BLOCK / SECTOR
+};
 
 struct walk {
     struct explorer *x;
@@ -114,6 +121,7 @@ static void subsets(struct walk *w, size_t fresh)
 {
     size_t most = w->x->depth ? SUBSETS_BITS / 2 : SUBSETS_BITS;
 
+    if (w->x->workload->layer->form && most > DEAR_SUBSETS_BITS) most = DEAR_SUBSETS_BITS;
     if (w->stage->count <= most) {
         subsets_all(w, fresh);
     } else {
@@ -247,12 +255,13 @@ static void sizes(struct walk *w)
 
 /* ---- the process dies, another settles, power fails ---- */
 
-static void kill_try(struct walk *w)
+/* All pieces that were written by then; the last of them may be within one write. */
+static void kill_try(struct walk *w, size_t count)
 {
     struct mn_file *file;
 
     if (w->stage->os->ops->open(w->stage->os, "walk", 0, &file)) return;
-    for (size_t i = 0; i < w->stage->count; i++) {
+    for (size_t i = 0; i < count; i++) {
         const struct piece *piece = &w->stage->pieces[i];
 
         if (piece->bytes) {
@@ -401,6 +410,31 @@ static void synced(struct walk *w, const struct record_entry *entry)
     }
 }
 
+/* A commit is acknowledged, or it is known what became of one. */
+static void acknowledged(struct walk *w, const struct record_entry *entry)
+{
+    w->x->retry.count = 0;
+    w->x->moving = false;
+    if (!w->started) return;
+    if (w->x->workload->sync == MN_STORE_FULL) {
+        permit_set(w, entry->print);
+    } else {
+        /* What was found not to have happened does not come back. */
+        if (entry->kind == REC_SETTLE && entry->print != w->flying && !w->lost)
+            w->permit = w->permit_before;
+        permit_add(&w->permit, entry->print);
+        if (!w->lost) w->killed.count = 0; /* else the process may find less than it had */
+        permit_add(&w->killed, entry->print);
+    }
+    subsets(w, w->stage->count);
+    /* What nobody waits for is there still when all processes end now. */
+    if (!w->x->lean && !done(w) && w->stage->count > 0) kill_try(w, w->stage->count);
+    if (entry->kind == REC_ACK) w->kind = w->x->depth ? KIND_RECOVERY : KIND_SUBSET;
+    /* A failed sync may have dropped the notice, which alone tells of a damaged newest slot:
+     * one fault at a time. */
+    if (!w->x->lean && !done(w) && w->kind != KIND_FAILED && !w->lost) damage(w, 3 * w->x->effort);
+}
+
 static void entry_walk(struct walk *w, const struct record_entry *entry)
 {
     size_t fresh = w->stage->count;
@@ -412,7 +446,12 @@ static void entry_walk(struct walk *w, const struct record_entry *entry)
         if (w->lying) stage_pend(w->late, entry);
         if (!w->started) break;
         subsets(w, fresh);
-        if (!w->x->lean && !done(w) && draw(w, 3) == 0) kill_try(w);
+        if (!w->x->lean && !done(w) && draw(w, 3) == 0) {
+            bool within = draw(w, 2) && w->stage->count > fresh + 1;
+
+            kill_try(w,
+                     within ? fresh + 1 + draw(w, w->stage->count - fresh - 1) : w->stage->count);
+        }
         break;
     case REC_SYNC:
     case REC_SYNC_FAILED:
@@ -444,27 +483,7 @@ static void entry_walk(struct walk *w, const struct record_entry *entry)
         if (w->started) permit_set(w, entry->print);
         break;
     case REC_ACK:
-    case REC_SETTLE:
-        w->x->retry.count = 0;
-        w->x->moving = false;
-        if (!w->started) break;
-        if (w->x->workload->sync == MN_STORE_FULL) {
-            permit_set(w, entry->print);
-        } else {
-            /* What was found not to have happened does not come back. */
-            if (entry->kind == REC_SETTLE && entry->print != w->flying && !w->lost)
-                w->permit = w->permit_before;
-            permit_add(&w->permit, entry->print);
-            if (!w->lost) w->killed.count = 0; /* else the process may find less than it had */
-            permit_add(&w->killed, entry->print);
-        }
-        subsets(w, w->stage->count);
-        if (entry->kind == REC_ACK) w->kind = w->x->depth ? KIND_RECOVERY : KIND_SUBSET;
-        /* A failed sync may have dropped the notice, which alone tells of a damaged newest slot:
-         * one fault at a time. */
-        if (!w->x->lean && !done(w) && w->kind != KIND_FAILED && !w->lost)
-            damage(w, 3 * w->x->effort);
-        break;
+    case REC_SETTLE: acknowledged(w, entry); break;
     case REC_REFUSE:
         w->x->retry.count = 0;
         w->x->moving = false;

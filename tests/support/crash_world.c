@@ -8,7 +8,8 @@
  *   v pin the newest version   u unpin the oldest pin   o close a handle and open it again
  *   w the other handle writes from here on   q many small commits that are not explored
  *   f a sync of the next commit fails   e a write of it fails   k the writer dies in it
- *     the second digit of f: nothing arrives (0), all (1), some (2), the oldest (3)
+ *     the second digit of f: nothing arrives (0), all (1), some (2), the oldest (3); of k: not 0,
+ *     within a write, after about so many 18ths of it
  *     with a second digit from `i` on they wait until the file grows; with 9 to h the process
  *     whose sync failed dies of it
  *   g the armed fault meets a commit that makes the file longer: unexplored ones until then
@@ -28,7 +29,6 @@
 
 enum {
     FATAL = 9, /* a fault's second digit from here on */
-    AFTER_GROWTH = 18,
     GROWTH_COMMITS = 60,
     BIG_BYTES = 1060000,
     SMALL_MAP = 4 << 20,
@@ -158,6 +158,7 @@ static void fault_arm(struct world *w)
     } else if (op->kind == 'k') {
         record->victim = world_writer(w)->store->file;
         record->dies = op->a;
+        record->dies_within = op->b % AFTER_GROWTH;
     }
 }
 
