@@ -320,6 +320,39 @@ static int stop_soon(void *context, uint64_t done, uint64_t total)
     return ++*calls >= 3;
 }
 
+static int stop_at_once(void *context, uint64_t done, uint64_t total)
+{
+    (void)context;
+    (void)done;
+    (void)total;
+    return 1;
+}
+
+/* An index over many rows: it can be ended, and then is not there; in little memory it is merged in
+ * parts, and two rows of one key are still found. */
+static void an_index_is_built_in_the_memory_there_is(void **state)
+{
+    mn_db *db =
+        memory_open("CREATE TABLE t (a INT, b INT);"
+                    "INSERT INTO t SELECT g, g * 7919 % 100003 FROM generate_series(1, 100000) g");
+
+    (void)state;
+    assert_int_equal(mn_progress(db, stop_at_once, NULL, 1), MN_OK);
+    assert_int_equal(mn_exec(db, "CREATE INDEX i ON t (b)", NULL, NULL), MN_INTERRUPT);
+    assert_int_equal(mn_progress(db, NULL, NULL, 0), MN_OK);
+    assert_int_equal(mn_exec(db, "DROP INDEX i", NULL, NULL), MN_SCHEMA);
+    assert_int_equal(
+        mn_exec(db, "PRAGMA memory_limit = 65536; CREATE UNIQUE INDEX i ON t (b)", NULL, NULL),
+        MN_OK);
+    assert_int_equal(int_of(db, "SELECT count(*) FROM t WHERE b BETWEEN 500 AND 999"), 500);
+    assert_int_equal(int_of(db, "SELECT a FROM t WHERE b = 7919"), 1);
+    assert_int_equal(mn_exec(db, "DROP INDEX i; UPDATE t SET b = 7919 WHERE a = 99999", NULL, NULL),
+                     MN_OK);
+    assert_int_equal(mn_exec(db, "CREATE UNIQUE INDEX i ON t (b)", NULL, NULL), MN_CONSTRAINT);
+    assert_non_null(strstr(mn_errmsg(db), "7919"));
+    assert_int_equal(mn_close(db), MN_OK);
+}
+
 static void *interrupt_later(void *context)
 {
     usleep(50000);
@@ -408,6 +441,7 @@ int main(void)
                                        cmocka_unit_test(memory_is_limited),
                                        cmocka_unit_test(threads_are_allowed_by_number),
                                        cmocka_unit_test(what_runs_long_can_be_ended),
+                                       cmocka_unit_test(an_index_is_built_in_the_memory_there_is),
                                        cmocka_unit_test(explain_names_the_operators),
                                        cmocka_unit_test(vectors_are_not_copied_on_their_way_out)};
 

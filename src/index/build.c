@@ -10,11 +10,12 @@
 #include "index/sorter.h"
 #include "index/vector/ann.h"
 
-enum { BUILD_BYTES = 128 << 20 };
+enum { MEMORY_BYTES = 256 << 20 }; /* where nobody says how much */
 
 struct build {
     struct mn_view *view;
     const struct mn_index *index;
+    const struct mn_index_watch *watch;
     struct mn_value *values; /* of all columns; only those of the index are read */
     struct mn_sorter sorter;
     struct mn_buf key;
@@ -64,7 +65,7 @@ static enum mn_status row_add(struct build *build, const struct mn_row *row)
     }
     if (!has_id) sorted.unique_bytes = (uint32_t)build->key.len;
     status = mn_sorter_add(&build->sorter, &sorted);
-    if (status == MN_OK && mn_sorter_bytes(&build->sorter) > BUILD_BYTES) {
+    if (status == MN_OK && mn_sorter_bytes(&build->sorter) > build->watch->memory_bytes) {
         status = build_flush(build);
     }
     return status;
@@ -83,14 +84,19 @@ static enum mn_status rows_add(struct build *build)
         status = mn_index_scan_next(scan, &row.id, &row.record, &found);
         if (status != MN_OK || !found) break;
         status = row_add(build, &row);
+        if (status == MN_OK && build->watch->tick) {
+            status = build->watch->tick(build->watch->context);
+        }
     }
     mn_index_scan_close(scan);
     return status == MN_OK ? build_flush(build) : status;
 }
 
-static enum mn_status index_fill(struct mn_view *view, const struct mn_index *index)
+static enum mn_status index_fill(struct mn_view *view, const struct mn_index *index,
+                                 const struct mn_index_watch *watch)
 {
-    struct build build = {.view = view, .index = index, .sorter = {.tree = index->tree}};
+    struct build build = {
+        .view = view, .index = index, .watch = watch, .sorter = {.tree = index->tree}};
     enum mn_status status = MN_OK;
 
     build.values = mn_zalloc(index->table->column_count * sizeof *build.values);
@@ -114,7 +120,7 @@ static enum mn_status codes_fill(struct mn_view *view, const struct mn_index *in
 
 enum mn_status mn_index_create(struct mn_view *view, const struct mn_index_def *def)
 {
-    return mn_index_create_watched(view, def, &(struct mn_index_watch){NULL, NULL});
+    return mn_index_create_watched(view, def, &(struct mn_index_watch){NULL, NULL, MEMORY_BYTES});
 }
 
 enum mn_status mn_index_create_watched(struct mn_view *view, const struct mn_index_def *def,
@@ -133,7 +139,7 @@ enum mn_status mn_index_create_watched(struct mn_view *view, const struct mn_ind
         const struct mn_index *index = &table->indexes[i];
 
         if (index->id != id || MN_PLANT(INDEX_UNBUILT)) continue;
-        status = index->kind == MN_INDEX_BTREE ? index_fill(view, index)
+        status = index->kind == MN_INDEX_BTREE ? index_fill(view, index, watch)
                                                : codes_fill(view, index, watch);
     }
     mn_schema_unref(schema);

@@ -611,7 +611,7 @@ static enum mn_status create_index(const struct definer *definer)
     status = index_columns(definer, table, ast, &def);
     if (status == MN_OK) status = index_method(definer, table, ast, &def);
     if (status == MN_OK) {
-        struct mn_index_watch watch = {build_tick, definer->exec};
+        struct mn_index_watch watch = {build_tick, definer->exec, definer->exec->memory_limit};
         status = mn_index_create_watched(definer->exec->view, &def, &watch);
     }
     return status == MN_OK ? MN_OK : mn_place(ast->table.span.offset, ast->table.span.length);
