@@ -11,12 +11,13 @@
  * bottom-up. MN_CONSTRAINT: two rows have one unique key. */
 enum mn_status mn_index_create(struct mn_view *view, const struct mn_index_def *def);
 
-/* The same, calling back now and then, with each row at least; an answer other than MN_OK ends the
- * build. */
+/* The same, calling back now and then, of a B-tree with each row; an answer other than MN_OK ends
+ * the build. */
 struct mn_index_watch {
     enum mn_status (*tick)(void *context);
     void *context;
-    uint64_t memory_bytes; /* of entries that wait to be sorted; more are merged in parts */
+    uint64_t
+        memory_bytes; /* of a B-tree's entries that wait to be sorted; more are merged in parts */
 };
 enum mn_status mn_index_create_watched(struct mn_view *view, const struct mn_index_def *def,
                                        const struct mn_index_watch *watch);
