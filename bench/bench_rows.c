@@ -3,14 +3,14 @@
  *
  * Every engine stores the same pairs: an integer key and 100 bytes, made before the clock starts.
  * mneme is called as a library of calls, as LMDB is: mn_load_batch, mn_get, mn_fetch, mn_put and
- * mn_delete, with PRAGMA threads = 1 and a memory_limit of 2 GiB, as LMDB keeps a transaction in
- * memory whole: what is out of order waits there. LMDB runs twice, with its default flags and with
- * MDB_WRITEMAP; sorted loads append. SQLite has a cache of 256 MiB, a map of 1 GiB, a rowid table,
- * prepared statements and, where durability is compared, WAL with synchronous=FULL. Reads run on
- * files that were closed and opened again, a million of them a round; the first 200,000 stand by
- * themselves too, as mneme verifies each page when it meets it first and LMDB verifies none. The
- * floor under a commit is what its writes and its sync cost without a database, on a file of the
- * same size.
+ * mn_delete, with PRAGMA threads = 1; what is out of order waits in its memory_limit of
+ * 256 MiB, and more in a file; LMDB keeps a transaction in memory whole. LMDB runs twice, with its
+ * default flags and with MDB_WRITEMAP; sorted loads append. SQLite has a cache of 256 MiB, a map of
+ * 1 GiB, a rowid table, prepared statements and, where durability is compared, WAL with
+ * synchronous=FULL. Reads run on files that were closed and opened again, a million of them a
+ * round; the first 200,000 stand by themselves too, as mneme verifies each page when it meets it
+ * first and LMDB verifies none. The floor under a commit is what its writes and its sync cost
+ * without a database, on a file of the same size.
  *
  *         ./zigw build bench -Dtest-filter=bench_rows -- [ROWS] [PART ...]
  *
@@ -100,7 +100,7 @@ static void mneme_open(struct mneme *m)
 {
     mn_must(m, mn_open(bench_path(m->file), MN_CREATE, &m->db));
     mn_must(m, mn_exec(m->db,
-                       "PRAGMA threads = 1; PRAGMA memory_limit = 2147483648;"
+                       "PRAGMA threads = 1;"
                        "CREATE TABLE IF NOT EXISTS kv (id INT PRIMARY KEY, body TEXT)",
                        NULL, NULL));
     m->scan = mneme_prepare(m, "SELECT id, body FROM kv ORDER BY id");

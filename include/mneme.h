@@ -149,7 +149,7 @@ typedef struct mn_options {
     unsigned page_size;    /* of a new file: 512 to 65536, a power of two; 0: 4096 */
     unsigned sync;         /* MN_SYNC_FULL, _LAZY or _OFF */
     int busy_ms;           /* how long a writer waits for its turn; 0: 5000, negative: not at all */
-    uint64_t memory_limit; /* bytes one statement may take, or a load may sort; 0: 256 MiB */
+    uint64_t memory_limit; /* bytes a statement may take, or a load sort in memory; 0: 256 MiB */
     mn_log_fn log;         /* NULL: none */
     void *log_context;
     mn_vfs *vfs; /* the simulated disk where the file lies; NULL: the machine's files */

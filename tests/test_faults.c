@@ -161,6 +161,26 @@ static int unlink_two(mn_db *db)
     return mn_unlink(db, "r", ends, NULL);
 }
 
+/* In no order, and more than there is memory for: most of them wait in a file. */
+static int load_unordered(mn_db *db)
+{
+    static char text[2000];
+    const char *names[] = {"n", "what"};
+    mn_load *load;
+    int code = mn_exec(db, "PRAGMA memory_limit = 65536", NULL, NULL);
+
+    memset(text, 'u', sizeof text);
+    if (code == MN_OK) code = mn_load_begin(db, "log", names, 2, &load);
+    if (code != MN_OK) return code;
+    for (int i = 0; code == MN_OK && i < 120; i++) {
+        mn_datum values[] = {of_int(1000 + i * 37 % 127),
+                             {.type = MN_TYPE_TEXT, .length = sizeof text, .as.p = text}};
+
+        code = mn_load_row(load, values);
+    }
+    return mn_load_end(load, code == MN_OK);
+}
+
 static const struct call {
     const char *name;
     int (*run)(mn_db *db);
@@ -168,7 +188,8 @@ static const struct call {
              {"put a row that is there", put_old},
              {"delete a row with edges", delete_one},
              {"link", link_two},
-             {"unlink", unlink_two}};
+             {"unlink", unlink_two},
+             {"load more than memory has room for", load_unordered}};
 
 enum { CALLS = sizeof calls / sizeof calls[0] };
 

@@ -11,6 +11,7 @@
 #include "index/index.h"
 #include "index/relation/edge.h"
 #include "index/row.h"
+#include "os/sim.h"
 #include "store/store.h"
 #include "support/base.h"
 #include "support/test.h"
@@ -28,14 +29,28 @@ static const struct mn_index_column on_note[] = {{NOTE, MN_KEY_DESC}};
 static const struct mn_key_def unique_code[] = {{NULL, 1, on_code}};
 
 struct base {
+    struct mn_os *os; /* a simulated machine, where the database has a file; else NULL */
     struct mn_store *store;
     struct mn_view *view;
     const struct mn_schema *schema;
     const struct mn_table *thing, *near;
 };
 
+static struct mn_store *store_on(struct mn_os *os)
+{
+    struct mn_store_options options = {.path = "load.mn",
+                                       .os = os,
+                                       .flags = MN_STORE_CREATE,
+                                       .page_size = 1024,
+                                       .hooks = mn_tree_hooks()};
+    struct mn_store *store;
+
+    assert_int_equal(mn_store_open(&options, &store), MN_OK);
+    return store;
+}
+
 /* thing: an INT key and a UNIQUE code, or the code as its key and hidden row ids. */
-static void base_open(struct base *base, bool hidden)
+static void base_make(struct base *base, struct mn_os *os, bool hidden)
 {
     struct mn_table_def def = {.name = "thing",
                                .column_count = COLUMNS,
@@ -50,7 +65,8 @@ static void base_open(struct base *base, bool hidden)
                                 .columns = on_note};
     struct mn_relation_def near = {.from = "thing", .to = "thing", .table = {.name = "near"}};
 
-    base->store = test_base_open(1024);
+    base->os = os;
+    base->store = os ? store_on(os) : test_base_open(1024);
     assert_int_equal(mn_write_begin(base->store, 0, &base->view), MN_OK);
     assert_int_equal(mn_schema_create_table(base->view, &def, NULL), MN_OK);
     assert_int_equal(mn_index_create(base->view, &note), MN_OK);
@@ -60,11 +76,18 @@ static void base_open(struct base *base, bool hidden)
     base->near = test_table(base->schema, "near");
 }
 
+/* In memory. */
+static void base_open(struct base *base, bool hidden)
+{
+    base_make(base, NULL, hidden);
+}
+
 static void base_close(struct base *base)
 {
     mn_schema_unref(base->schema);
     mn_write_abort(base->view);
     assert_int_equal(mn_store_close(base->store), MN_OK);
+    if (base->os) mn_machine_free(base->os);
 }
 
 struct thing {
@@ -155,17 +178,17 @@ static void rows_load(struct base *base, const struct thing *things, int count,
 }
 
 /* Ids ascending, in any order, and left out; into an empty table and then into the full one. With
- * memory for all rows, for some, and for none. */
+ * memory for all rows, for some, and for none, without a file for the others and with one. */
 static void loading_is_the_same_as_inserting(void **state)
 {
     enum { COUNT = 700 };
-    static const uint64_t memory[] = {1 << 20, 4096, 0};
+    static const uint64_t memory[] = {1 << 20, 4096, 0, 4096, 0};
     struct thing *things = calloc(COUNT, sizeof *things);
     uint64_t random = test_seed();
 
     (void)state;
     assert_non_null(things);
-    for (int mode = 0; mode < 24; mode++) {
+    for (int mode = 0; mode < 40; mode++) {
         bool hidden = mode & 4;
         uint64_t bytes = memory[mode / 8];
         struct base loaded, inserted;
@@ -179,7 +202,7 @@ static void loading_is_the_same_as_inserting(void **state)
             if (hidden && id == INT64_MIN) id = 5;
             things[i] = thing_draw(&random, id, (unsigned)i);
         }
-        base_open(&loaded, hidden);
+        base_make(&loaded, mode < 24 ? NULL : mn_machine_new(random, 0), hidden);
         base_open(&inserted, hidden);
         rows_load(&loaded, things, 0, bytes);
         rows_load(&loaded, things, COUNT / 2, bytes);

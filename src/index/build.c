@@ -21,10 +21,13 @@ struct build {
     struct mn_buf key;
 };
 
-static enum mn_status build_flush(struct build *build)
+/* What was collected goes into the tree, or, while rows come, to where it waits. */
+static enum mn_status build_flush(struct build *build, bool ended)
 {
     struct mn_clash clash;
-    enum mn_status status = mn_sorter_flush(&build->sorter, build->view, &clash);
+    enum mn_status status =
+        ended ? mn_sorter_flush(&build->sorter, build->view, &clash)
+              : mn_sorter_spill(&build->sorter, build->view, build->watch->memory_bytes, &clash);
 
     if (status != MN_EXISTS) return status;
     {
@@ -66,7 +69,7 @@ static enum mn_status row_add(struct build *build, const struct mn_row *row)
     if (!has_id) sorted.unique_bytes = (uint32_t)build->key.len;
     status = mn_sorter_add(&build->sorter, &sorted);
     if (status == MN_OK && mn_sorter_bytes(&build->sorter) > build->watch->memory_bytes) {
-        status = build_flush(build);
+        status = build_flush(build, false);
     }
     return status;
 }
@@ -89,7 +92,7 @@ static enum mn_status rows_add(struct build *build)
         }
     }
     mn_index_scan_close(scan);
-    return status == MN_OK ? build_flush(build) : status;
+    return status == MN_OK ? build_flush(build, true) : status;
 }
 
 static enum mn_status index_fill(struct mn_view *view, const struct mn_index *index,

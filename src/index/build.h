@@ -17,7 +17,7 @@ struct mn_index_watch {
     enum mn_status (*tick)(void *context);
     void *context;
     uint64_t
-        memory_bytes; /* of a B-tree's entries that wait to be sorted; more are merged in parts */
+        memory_bytes; /* of a B-tree's entries that are sorted in memory; more wait in a file */
 };
 enum mn_status mn_index_create_watched(struct mn_view *view, const struct mn_index_def *def,
                                        const struct mn_index_watch *watch);

@@ -6,8 +6,9 @@
  *                                      slabs at once, bottom-up
  *   the first row that does not     -> it and all after it are sorted, slabs by single puts; into
  *                                      an empty table all of it is built bottom-up at the end
- *   entries of indexes, edges       -> sorters, brought into their trees at the end, or whenever
- *                                      they hold more than memory_bytes
+ *   entries of indexes, edges       -> sorters, brought into their trees at the end
+ *   sorters hold over memory_bytes  -> what they hold waits in files without a name, sorted; of a
+ *                                      database in memory it goes into the trees
  *
  * A table with vectors does not wait: its slabs are built as the rows come.
  */
@@ -44,7 +45,7 @@ struct mn_rows {
     bool vectors;                 /* there are columns of vectors */
     bool coded;            /* the table has a vector index with codes: they are made at the end */
     uint64_t before;       /* rows of the table when the load began */
-    uint64_t memory_bytes; /* what sorters may hold together before they are merged */
+    uint64_t memory_bytes; /* what sorters may hold together in memory */
     int64_t *ids;          /* of the rows of the load, where it is coded */
     size_t id_count, id_capacity;
 };
@@ -214,33 +215,39 @@ static enum mn_status pair_clash(struct mn_rows *load, const struct mn_clash *cl
     return status;
 }
 
-static enum mn_status sorters_flush(struct mn_rows *load)
+/* All of a sorter into its tree, or, while rows come, what it has in memory to where it waits. */
+static enum mn_status sorter_empty(struct mn_rows *load, struct mn_sorter *sorter, bool ended,
+                                   struct mn_clash *clash)
+{
+    if (mn_sorter_is_empty(sorter)) return MN_OK;
+    return ended ? mn_sorter_flush(sorter, load->view, clash)
+                 : mn_sorter_spill(sorter, load->view, load->memory_bytes, clash);
+}
+
+static enum mn_status sorters_empty(struct mn_rows *load, bool ended)
 {
     const struct mn_table *table = load->table;
     struct mn_clash clash;
-    enum mn_status status = MN_OK;
+    enum mn_status status = sorter_empty(load, &load->out_of_order, ended, &clash);
 
-    if (!mn_sorter_is_empty(&load->out_of_order)) {
-        status = mn_sorter_flush(&load->out_of_order, load->view, &clash);
-        if (status == MN_EXISTS) {
-            load->failed_row = clash.row;
-            return mn_row_id_duplicate(table, mn_row_id_get(clash.key.data));
-        }
+    if (status == MN_EXISTS) {
+        load->failed_row = clash.row;
+        return mn_row_id_duplicate(table, mn_row_id_get(clash.key.data));
     }
     for (uint32_t i = 0; status == MN_OK && i < table->index_count; i++) {
-        status = mn_sorter_flush(&load->indexes[i], load->view, &clash);
+        status = sorter_empty(load, &load->indexes[i], ended, &clash);
         if (status == MN_EXISTS) {
             load->failed_row = clash.row;
             return index_clash(&table->indexes[i], &clash);
         }
     }
     if (status == MN_OK && table->relation) {
-        status = mn_sorter_flush(&load->forward, load->view, &clash);
+        status = sorter_empty(load, &load->forward, ended, &clash);
         if (status == MN_EXISTS) {
             load->failed_row = clash.row;
             return pair_clash(load, &clash);
         }
-        if (status == MN_OK) status = mn_sorter_flush(&load->backward, load->view, &clash);
+        if (status == MN_OK) status = sorter_empty(load, &load->backward, ended, &clash);
         if (status == MN_EXISTS) {
             return mn_fail(MN_CORRUPT, "the backward tree of %s has edges it should not",
                            table->name);
@@ -441,7 +448,7 @@ static enum mn_status row_add(struct mn_rows *load, const struct mn_value *value
     if (status == MN_OK) status = vectors_add(load, &entry);
     if (status == MN_OK && load->coded) status = id_keep(load, entry.row_id);
     if (status == MN_OK && sorts(load) && load_bytes(load) > load->memory_bytes) {
-        status = sorters_flush(load);
+        status = sorters_empty(load, false);
     }
     if (status != MN_OK) return status;
     if (!load->any || (!load->spent && entry.row_id >= load->next_id)) {
@@ -571,7 +578,7 @@ enum mn_status mn_rows_end(struct mn_rows *load, uint64_t *failed_row)
 {
     enum mn_status status = bulks_end(load, MN_OK);
 
-    if (status == MN_OK) status = sorters_flush(load);
+    if (status == MN_OK) status = sorters_empty(load, true);
     if (status == MN_OK && load->id_count) status = all_codes_add(load);
     if (failed_row) *failed_row = load->failed_row;
     load_free(load);

@@ -105,7 +105,8 @@ enum mn_status mn_row_set_vector(struct mn_view *view, const struct mn_table *ta
  * Loading many rows: the same rules, the same result, but index entries are collected, sorted and
  * merged at the end, and empty trees are built bottom-up. Rows of the load are not visible before
  * mn_rows_end, nor may anything else touch the table until then. Duplicates of unique keys are
- * found when entries are merged, at the end or when more than memory_bytes of them wait.
+ * found when entries are merged: at the end, or, where no file can be made to wait in, when more
+ * than memory_bytes of them are there.
  */
 struct mn_rows;
 enum mn_status mn_rows_begin(struct mn_view *view, const struct mn_table *table,

@@ -18,22 +18,24 @@
  * compared key by key. The first word is kept beside the entry: where it tells keys apart, as row
  * ids, no key is read.
  */
-enum { WORD = 8, SMALL_RUN = 24, DEPTH_MAX = 32, ROW_BYTES = 8, DIGITS = 256 };
+enum { WORD = MN_ENTRY_WORD, ROW_BYTES = MN_ENTRY_ROW_BYTES };
+enum { SMALL_RUN = 24, DEPTH_MAX = 32, DIGITS = 256 };
 enum { FETCH_AHEAD = 12, CHUNK_LEAST = 1 << 16, CHUNK_MOST = 1 << 22 };
 
-struct sorter_entry {
-    uint64_t word;     /* of the key, big-endian, zeros past its end */
-    const uint8_t *at; /* the row, the key, the value */
-    uint32_t value_bytes;
-    uint16_t key_bytes, unique_bytes;
-};
-
-void mn_sorter_release(struct mn_sorter *sorter)
+/* Memory for entries, and what is in it. */
+static void chunks_free(struct mn_sorter *sorter)
 {
     for (size_t i = 0; i < sorter->chunk_count; i++) mn_dealloc(sorter->chunks[i].bytes);
     mn_dealloc(sorter->chunks);
     mn_buf_release(&sorter->entries);
-    *sorter = (struct mn_sorter){.tree = sorter->tree};
+    *sorter = (struct mn_sorter){.tree = sorter->tree, .spill = sorter->spill};
+}
+
+void mn_sorter_release(struct mn_sorter *sorter)
+{
+    chunks_free(sorter);
+    mn_spill_free(sorter->spill);
+    sorter->spill = NULL;
 }
 
 size_t mn_sorter_bytes(const struct mn_sorter *sorter)
@@ -43,7 +45,7 @@ size_t mn_sorter_bytes(const struct mn_sorter *sorter)
 
 bool mn_sorter_is_empty(const struct mn_sorter *sorter)
 {
-    return sorter->entries.len == 0;
+    return sorter->entries.len == 0 && !sorter->spill;
 }
 
 /* All entries are gone; their memory is for the next. */
@@ -80,22 +82,13 @@ static bool chunk_next(struct mn_sorter *sorter, size_t need)
     return chunk->bytes != NULL;
 }
 
-static uint64_t first_word(struct mn_bytes key)
-{
-    uint64_t word = 0;
-
-    if (key.len >= WORD) return mn_get_u64_be(key.data);
-    for (size_t i = 0; i < WORD; i++) word = word << 8 | (i < key.len ? key.data[i] : 0);
-    return word;
-}
-
 uint8_t *mn_sorter_room(struct mn_sorter *sorter, const struct mn_sorted *entry)
 {
     size_t need = ROW_BYTES + entry->key.len + entry->value.len;
-    struct sorter_entry made = {.word = first_word(entry->key),
-                                .key_bytes = (uint16_t)entry->key.len,
-                                .value_bytes = (uint32_t)entry->value.len,
-                                .unique_bytes = (uint16_t)entry->unique_bytes};
+    struct mn_sorter_entry made = {.word = mn_entry_word(entry->key),
+                                   .key_bytes = (uint16_t)entry->key.len,
+                                   .value_bytes = (uint32_t)entry->value.len,
+                                   .unique_bytes = (uint16_t)entry->unique_bytes};
     struct mn_buf *entries = &sorter->entries;
     uint8_t *at;
 
@@ -132,31 +125,11 @@ enum mn_status mn_sorter_add(struct mn_sorter *sorter, const struct mn_sorted *e
     return MN_OK;
 }
 
-static const uint8_t *key_at(const struct sorter_entry *entry)
-{
-    return entry->at + ROW_BYTES;
-}
-
-static uint64_t entry_row(const struct sorter_entry *entry)
-{
-    return mn_get_u64(entry->at);
-}
-
 /* ---- sorting ---- */
 
-static int entry_order(const void *a, const void *b)
+static uint64_t word_at(const struct mn_sorter_entry *entry, size_t offset)
 {
-    const struct sorter_entry *x = a, *y = b;
-    size_t least = x->key_bytes < y->key_bytes ? x->key_bytes : y->key_bytes;
-    int order = memcmp(key_at(x), key_at(y), least);
-
-    if (order == 0) order = (x->key_bytes > y->key_bytes) - (x->key_bytes < y->key_bytes);
-    return order ? order : (entry_row(x) > entry_row(y)) - (entry_row(x) < entry_row(y));
-}
-
-static uint64_t word_at(const struct sorter_entry *entry, size_t offset)
-{
-    const uint8_t *key = key_at(entry);
+    const uint8_t *key = mn_entry_key(entry);
     uint64_t word = 0;
 
     if (offset + WORD <= entry->key_bytes) return mn_get_u64_be(key + offset);
@@ -167,13 +140,13 @@ static uint64_t word_at(const struct sorter_entry *entry, size_t offset)
 }
 
 /* How many bytes from offset on all keys share. */
-static size_t common_bytes(const struct sorter_entry *entries, size_t count, size_t offset)
+static size_t common_bytes(const struct mn_sorter_entry *entries, size_t count, size_t offset)
 {
-    const uint8_t *first = key_at(&entries[0]) + offset;
+    const uint8_t *first = mn_entry_key(&entries[0]) + offset;
     size_t common = entries[0].key_bytes - offset;
 
     for (size_t i = 1; i < count && common > 0; i++) {
-        const uint8_t *key = key_at(&entries[i]) + offset;
+        const uint8_t *key = mn_entry_key(&entries[i]) + offset;
         size_t least = entries[i].key_bytes - offset;
 
         if (common > least) common = least;
@@ -186,14 +159,14 @@ static size_t common_bytes(const struct sorter_entry *entries, size_t count, siz
 
 /* Stable passes over the bytes of the word that are not the same in all; the result is in entries.
  */
-static void radix_sort(struct sorter_entry *entries, struct sorter_entry *scratch, size_t count,
-                       uint64_t differ)
+static void radix_sort(struct mn_sorter_entry *entries, struct mn_sorter_entry *scratch,
+                       size_t count, uint64_t differ)
 {
-    struct sorter_entry *from = entries, *to = scratch;
+    struct mn_sorter_entry *from = entries, *to = scratch;
 
     for (unsigned shift = 0; shift < 64; shift += 8) {
         size_t starts[DIGITS] = {0}, sum = 0;
-        struct sorter_entry *swap = from;
+        struct mn_sorter_entry *swap = from;
 
         if ((differ >> shift & 0xff) == 0) continue;
         for (size_t i = 0; i < count; i++) starts[from[i].word >> shift & 0xff]++;
@@ -211,7 +184,7 @@ static void radix_sort(struct sorter_entry *entries, struct sorter_entry *scratc
 }
 
 /* The words of the run, and how they differ. `ends`: a key ends within its word. */
-static uint64_t words_read(struct sorter_entry *entries, size_t count, size_t offset, bool *ends)
+static uint64_t words_read(struct mn_sorter_entry *entries, size_t count, size_t offset, bool *ends)
 {
     uint64_t differ = 0;
 
@@ -224,7 +197,7 @@ static uint64_t words_read(struct sorter_entry *entries, size_t count, size_t of
 }
 
 /* Are the first words, which are there already, of keys of one word? */
-static bool words_are_keys(const struct sorter_entry *entries, size_t count, uint64_t *differ)
+static bool words_are_keys(const struct mn_sorter_entry *entries, size_t count, uint64_t *differ)
 {
     uint32_t odd = 0;
 
@@ -235,7 +208,7 @@ static bool words_are_keys(const struct sorter_entry *entries, size_t count, uin
     return odd == 0;
 }
 
-static void run_sort(struct sorter_entry *entries, struct sorter_entry *scratch, size_t count,
+static void run_sort(struct mn_sorter_entry *entries, struct mn_sorter_entry *scratch, size_t count,
                      size_t offset, int depth)
 {
     uint64_t differ = 0;
@@ -243,7 +216,7 @@ static void run_sort(struct sorter_entry *entries, struct sorter_entry *scratch,
 
     if (count < 2) return;
     if (count <= SMALL_RUN || depth > DEPTH_MAX) {
-        qsort(entries, count, sizeof *entries, entry_order);
+        qsort(entries, count, sizeof *entries, mn_entry_order);
         return;
     }
     if (depth > 0 || !words_are_keys(entries, count, &differ)) {
@@ -254,23 +227,24 @@ static void run_sort(struct sorter_entry *entries, struct sorter_entry *scratch,
     for (size_t begin = 0, end; begin < count; begin = end) {
         for (end = begin + 1; end < count && entries[end].word == entries[begin].word;) end++;
         if (ends && end - begin > 1) { /* zeros of a key and zeros past its end are not the same */
-            qsort(entries + begin, end - begin, sizeof *entries, entry_order);
+            qsort(entries + begin, end - begin, sizeof *entries, mn_entry_order);
         } else {
             run_sort(entries + begin, scratch, end - begin, offset + WORD, depth + 1);
         }
     }
 }
 
-static enum mn_status entries_sort(struct mn_sorter *sorter, struct sorter_entry **sorted,
+static enum mn_status entries_sort(struct mn_sorter *sorter, struct mn_sorter_entry **sorted,
                                    size_t *count)
 {
-    struct sorter_entry *entries = (struct sorter_entry *)(void *)sorter->entries.data, *scratch;
+    struct mn_sorter_entry *entries = (struct mn_sorter_entry *)(void *)sorter->entries.data,
+                           *scratch;
     bool ascending = true;
 
     *sorted = entries;
     *count = sorter->entries.len / sizeof *entries;
     for (size_t i = 1; i < *count && ascending; i++) {
-        ascending = entry_order(&entries[i - 1], &entries[i]) < 0;
+        ascending = mn_entry_order(&entries[i - 1], &entries[i]) < 0;
     }
     if (ascending) return MN_OK;
     scratch = mn_alloc(*count * sizeof *scratch);
@@ -282,34 +256,35 @@ static enum mn_status entries_sort(struct mn_sorter *sorter, struct sorter_entry
 
 /* ---- into the tree ---- */
 
-static struct mn_bytes entry_key(const struct sorter_entry *entry)
+static struct mn_bytes entry_key(const struct mn_sorter_entry *entry)
 {
-    return mn_bytes_of(key_at(entry), entry->key_bytes);
+    return mn_bytes_of(mn_entry_key(entry), entry->key_bytes);
 }
 
-static struct mn_bytes entry_value(const struct sorter_entry *entry)
+static struct mn_bytes entry_value(const struct mn_sorter_entry *entry)
 {
-    return mn_bytes_of(key_at(entry) + entry->key_bytes, entry->value_bytes);
+    return mn_bytes_of(mn_entry_key(entry) + entry->key_bytes, entry->value_bytes);
 }
 
 /* Two neighbours that may not both be. */
-static bool entries_clash(const struct sorter_entry *a, const struct sorter_entry *b)
+static bool entries_clash(const struct mn_sorter_entry *a, const struct mn_sorter_entry *b)
 {
     uint32_t bytes = a->unique_bytes;
 
     if (a->key_bytes == WORD && b->key_bytes == WORD && bytes == WORD) {
-        return mn_get_u64(key_at(a)) == mn_get_u64(key_at(b));
+        return mn_get_u64(mn_entry_key(a)) == mn_get_u64(mn_entry_key(b));
     }
-    if (a->key_bytes == b->key_bytes && memcmp(key_at(a), key_at(b), a->key_bytes) == 0) {
+    if (a->key_bytes == b->key_bytes &&
+        memcmp(mn_entry_key(a), mn_entry_key(b), a->key_bytes) == 0) {
         return true;
     }
     return bytes > 0 && bytes == b->unique_bytes && bytes <= b->key_bytes &&
-           memcmp(key_at(a), key_at(b), bytes) == 0;
+           memcmp(mn_entry_key(a), mn_entry_key(b), bytes) == 0;
 }
 
-static enum mn_status clash_report(const struct sorter_entry *entry, struct mn_clash *clash)
+static enum mn_status clash_report(const struct mn_sorter_entry *entry, struct mn_clash *clash)
 {
-    *clash = (struct mn_clash){entry_key(entry), entry_row(entry)};
+    *clash = (struct mn_clash){entry_key(entry), mn_entry_row(entry)};
     return MN_EXISTS;
 }
 
@@ -330,97 +305,172 @@ static enum mn_status tree_is_below(struct mn_view *view, uint64_t tree, struct 
 
 /* Finds out whether the tree has a key with the entry's unique bytes, beside the one just below
  * that a seek cannot see. */
-static enum mn_status tree_clashes(struct mn_cursor *cursor, const struct sorter_entry *entry,
+static enum mn_status tree_clashes(struct mn_cursor *cursor, const struct mn_sorter_entry *entry,
                                    bool *clashes)
 {
     struct mn_item item;
     enum mn_status status;
 
-    status = mn_cursor_seek(cursor, mn_bytes_of(key_at(entry), entry->unique_bytes), MN_SEEK_GE,
-                            clashes);
+    status = mn_cursor_seek(cursor, mn_bytes_of(mn_entry_key(entry), entry->unique_bytes),
+                            MN_SEEK_GE, clashes);
     if (status != MN_OK || !*clashes) return status;
     status = mn_cursor_item(cursor, &item);
     if (status == MN_OK) {
         *clashes = item.key.len >= entry->unique_bytes &&
-                   memcmp(item.key.data, key_at(entry), entry->unique_bytes) == 0;
+                   memcmp(item.key.data, mn_entry_key(entry), entry->unique_bytes) == 0;
     }
     return status;
 }
 
+/* What a flush brings into the tree, one after the other: sorted in memory, or merged. */
+struct stream {
+    const struct mn_sorter_entry *entries;
+    size_t count, next;
+    struct mn_spill *spill;                       /* NULL: the entries are all there is */
+    const struct mn_sorter_entry *entry, *before; /* NULL: behind the last; at the first */
+};
+
 /* Sorted entries lie anywhere: their bytes are asked for in time. */
-static void entry_fetch(const struct sorter_entry *entries, size_t count, size_t i)
+static void entry_fetch(const struct stream *stream, size_t i)
 {
-    if (i >= count) return;
-    __builtin_prefetch(entries[i].at);
-    __builtin_prefetch(entries[i].at + 64);
-    __builtin_prefetch(entries[i].at + 128);
+    if (i >= stream->count) return;
+    __builtin_prefetch(stream->entries[i].at);
+    __builtin_prefetch(stream->entries[i].at + 64);
+    __builtin_prefetch(stream->entries[i].at + 128);
 }
 
-static enum mn_status entries_append(const struct sorter_entry *entries, size_t count,
-                                     struct mn_view *view, struct mn_sorter *sorter,
-                                     struct mn_clash *clash)
+static inline enum mn_status stream_next(struct stream *stream)
+{
+    if (stream->spill) return mn_spill_next(stream->spill, &stream->entry, &stream->before);
+    stream->before = stream->entry;
+    stream->entry = stream->next < stream->count ? &stream->entries[stream->next++] : NULL;
+    entry_fetch(stream, stream->next + FETCH_AHEAD);
+    return MN_OK;
+}
+
+static bool stream_clashes(const struct stream *stream)
+{
+    return stream->before && entries_clash(stream->before, stream->entry);
+}
+
+/* Both begin with the stream's first entry. */
+static enum mn_status stream_append(struct stream *stream, struct mn_view *view, uint64_t tree,
+                                    struct mn_clash *clash)
 {
     struct mn_bulk *bulk;
-    enum mn_status status = mn_bulk_begin(view, sorter->tree, &bulk), ended;
+    enum mn_status status = mn_bulk_begin(view, tree, &bulk), ended;
 
     if (status != MN_OK) return status;
-    for (size_t i = 0; status == MN_OK && i < count; i++) {
-        entry_fetch(entries, count, i + FETCH_AHEAD);
-        if (i > 0 && entries_clash(&entries[i - 1], &entries[i])) {
-            status = clash_report(&entries[i], clash);
+    while (status == MN_OK && stream->entry) {
+        if (stream_clashes(stream)) {
+            status = clash_report(stream->entry, clash);
         } else {
-            status = mn_bulk_add(bulk, entry_key(&entries[i]), entry_value(&entries[i]));
+            status = mn_bulk_add(bulk, entry_key(stream->entry), entry_value(stream->entry));
         }
+        if (status == MN_OK) status = stream_next(stream);
     }
     ended = mn_bulk_end(bulk);
     return status == MN_OK ? ended : status;
 }
 
-static enum mn_status entries_merge(const struct sorter_entry *entries, size_t count,
-                                    struct mn_view *view, struct mn_sorter *sorter,
-                                    struct mn_clash *clash)
+static enum mn_status stream_merge(struct stream *stream, struct mn_view *view, uint64_t tree,
+                                   struct mn_clash *clash)
 {
     struct mn_cursor *cursor;
-    enum mn_status status = mn_cursor_open(view, sorter->tree, &cursor);
+    enum mn_status status = mn_cursor_open(view, tree, &cursor);
 
-    for (size_t i = 0; status == MN_OK && i < count; i++) {
-        const struct sorter_entry *entry = &entries[i];
-        bool clashes = i > 0 && entries_clash(&entries[i - 1], entry);
+    while (status == MN_OK && stream->entry) {
+        const struct mn_sorter_entry *entry = stream->entry;
+        bool clashes = stream_clashes(stream);
 
-        entry_fetch(entries, count, i + FETCH_AHEAD);
         if (!clashes && entry->unique_bytes > 0 && entry->unique_bytes < entry->key_bytes) {
             status = tree_clashes(cursor, entry, &clashes);
         }
         if (status == MN_OK && !clashes) {
-            status = mn_tree_put(view, sorter->tree, entry_key(entry), entry_value(entry),
-                                 MN_PUT_INSERT);
+            status = mn_tree_put(view, tree, entry_key(entry), entry_value(entry), MN_PUT_INSERT);
         }
         if (clashes || status == MN_EXISTS) status = clash_report(entry, clash);
+        if (status == MN_OK) status = stream_next(stream);
     }
     mn_cursor_close(cursor);
     return status;
 }
 
+/* Into the tree: behind all that is there, or among it. */
+static enum mn_status stream_bring(struct stream *stream, struct mn_view *view, uint64_t tree,
+                                   struct mn_clash *clash)
+{
+    const struct mn_sorter_entry *first;
+    bool below;
+    enum mn_status status = stream_next(stream);
+
+    first = stream->entry;
+    if (status != MN_OK || !first) return status;
+    status = tree_is_below(view, tree, entry_key(first), &below);
+    if (status == MN_OK && below && first->unique_bytes > 0 &&
+        first->unique_bytes < first->key_bytes) {
+        status = tree_is_below(view, tree, mn_bytes_of(mn_entry_key(first), first->unique_bytes),
+                               &below);
+    }
+    if (status != MN_OK) return status;
+    return below ? stream_append(stream, view, tree, clash)
+                 : stream_merge(stream, view, tree, clash);
+}
+
+/* ---- flush and spill ---- */
+
+/* Memory to the file. */
+static enum mn_status run_write(struct mn_sorter *sorter)
+{
+    struct mn_sorter_entry *entries;
+    size_t count;
+    enum mn_status status = entries_sort(sorter, &entries, &count);
+
+    if (status == MN_OK && count > 0) status = mn_spill_run(sorter->spill, entries, count);
+    if (status == MN_OK) sorter_clear(sorter);
+    return status;
+}
+
+static enum mn_status spilled_flush(struct mn_sorter *sorter, struct mn_view *view,
+                                    struct mn_clash *clash)
+{
+    struct stream stream = {.spill = sorter->spill};
+    enum mn_status status = run_write(sorter);
+
+    if (status != MN_OK) return status;
+    chunks_free(sorter); /* merging takes as much */
+    status = mn_spill_begin(sorter->spill);
+    if (status == MN_OK) status = stream_bring(&stream, view, sorter->tree, clash);
+    if (status != MN_OK) return status;
+    mn_spill_free(sorter->spill);
+    sorter->spill = NULL;
+    return MN_OK;
+}
+
 enum mn_status mn_sorter_flush(struct mn_sorter *sorter, struct mn_view *view,
                                struct mn_clash *clash)
 {
-    size_t count;
-    struct sorter_entry *entries;
-    bool below;
+    struct mn_sorter_entry *entries;
+    struct stream stream = {.count = 0};
     enum mn_status status;
 
-    if (sorter->entries.len == 0) return MN_OK;
-    status = entries_sort(sorter, &entries, &count);
-    if (status != MN_OK) return status;
-    status = tree_is_below(view, sorter->tree, entry_key(&entries[0]), &below);
-    if (status == MN_OK && below && entries[0].unique_bytes > 0 &&
-        entries[0].unique_bytes < entries[0].key_bytes) {
-        status = tree_is_below(view, sorter->tree,
-                               mn_bytes_of(key_at(&entries[0]), entries[0].unique_bytes), &below);
-    }
-    if (status != MN_OK) return status;
-    status = below ? entries_append(entries, count, view, sorter, clash)
-                   : entries_merge(entries, count, view, sorter, clash);
+    if (sorter->spill) return spilled_flush(sorter, view, clash);
+    status = entries_sort(sorter, &entries, &stream.count);
+    stream.entries = entries;
+    if (status == MN_OK) status = stream_bring(&stream, view, sorter->tree, clash);
     if (status == MN_OK) sorter_clear(sorter);
     return status;
+}
+
+enum mn_status mn_sorter_spill(struct mn_sorter *sorter, struct mn_view *view,
+                               uint64_t memory_bytes, struct mn_clash *clash)
+{
+    struct mn_store *store = mn_view_store(view);
+    enum mn_status status;
+
+    if (sorter->spill) return run_write(sorter);
+    if (mn_store_in_memory(store)) return mn_sorter_flush(sorter, view, clash);
+    status = mn_spill_make(store, memory_bytes, &sorter->spill);
+    if (status == MN_READONLY_DB) return mn_sorter_flush(sorter, view, clash);
+    return status == MN_OK ? run_write(sorter) : status;
 }

@@ -1,14 +1,17 @@
 /*
  * sorter: entries for one tree, collected in any order and brought into it sorted.
  *
- * An empty tree, or one whose keys all lie below, is built bottom-up with full leaves; any other
- * gets the entries in ascending order, so that each of its leaves is touched once.
+ * What memory has no room for waits in a file without a name, in sorted runs (spill.h), and is
+ * merged when all entries are there. An empty tree, or one whose keys all lie below, is built
+ * bottom-up with full leaves; any other gets the entries in ascending order, so that each of its
+ * leaves is touched once.
  */
 #ifndef MN_INDEX_SORTER_H
 #define MN_INDEX_SORTER_H
 
 #include "base/buf.h"
 #include "btree/tree.h"
+#include "index/spill.h"
 
 /* Memory for keys and values, which never moves. */
 struct mn_sorter_chunk {
@@ -18,11 +21,12 @@ struct mn_sorter_chunk {
 
 struct mn_sorter {
     uint64_t tree;
-    struct mn_buf entries; /* of struct sorter_entry */
+    struct mn_buf entries; /* of struct mn_sorter_entry */
     struct mn_sorter_chunk *chunks;
     size_t chunk_count, chunk_capacity;
-    size_t chunk, used; /* the one that is being filled, and what is taken of it */
-    size_t bytes;       /* of all keys and values */
+    size_t chunk, used;     /* the one that is being filled, and what is taken of it */
+    size_t bytes;           /* of all keys and values */
+    struct mn_spill *spill; /* NULL: all of it is in memory */
 };
 
 struct mn_sorted {
@@ -51,5 +55,11 @@ size_t mn_sorter_bytes(const struct mn_sorter *sorter);
  * it may be in the tree. */
 enum mn_status mn_sorter_flush(struct mn_sorter *sorter, struct mn_view *view,
                                struct mn_clash *clash);
+/*
+ * Makes room in memory: entries go to the file, whose merge may take memory_bytes. Where nobody may
+ * write in the database's folder, or it is in memory itself, they go into the tree, as by a flush.
+ */
+enum mn_status mn_sorter_spill(struct mn_sorter *sorter, struct mn_view *view,
+                               uint64_t memory_bytes, struct mn_clash *clash);
 
 #endif

@@ -49,6 +49,9 @@ struct mn_os_ops {
                            struct mn_file **out);
     /* A new, empty file beside path that has no name yet; publish gives it its name. */
     enum mn_status (*create)(struct mn_os *os, const char *path, struct mn_file **out);
+    /* A new, empty file in the folder of path that never has a name: with its last handle, or its
+     * process, it is gone. */
+    enum mn_status (*scratch)(struct mn_os *os, const char *path, struct mn_file **out);
     int64_t (*now_us)(struct mn_os *os);  /* wall clock, microseconds since 1970 */
     int64_t (*tick_us)(struct mn_os *os); /* monotonic */
     void (*sleep_us)(struct mn_os *os, int64_t us);

@@ -264,6 +264,19 @@ done:
     return status;
 }
 
+static enum mn_status posix_scratch(struct mn_os *os, const char *path, struct mn_file **out)
+{
+    enum mn_status status = posix_create(os, path, out);
+    struct posix_file *file;
+
+    if (status != MN_OK) return status;
+    file = self(*out);
+    if (file->temp_path) unlink(file->temp_path); /* at once: a killed process leaves nothing */
+    mn_dealloc(file->temp_path);
+    file->temp_path = NULL;
+    return MN_OK;
+}
+
 static enum mn_status folder_sync(const char *path)
 {
     char *folder = folder_of(path);
@@ -740,6 +753,7 @@ struct mn_os *mn_os_posix(void)
     static const struct mn_os_ops ops = {
         .open = posix_open,
         .create = posix_create,
+        .scratch = posix_scratch,
         .now_us = posix_now_us,
         .tick_us = posix_tick_us,
         .sleep_us = posix_sleep_us,

@@ -584,6 +584,7 @@ static struct sim_os *os_new(uint64_t seed, uint64_t map_bytes, bool memory)
     static const struct mn_os_ops ops = {
         .open = sim_open,
         .create = sim_create,
+        .scratch = sim_create, /* never published */
         .now_us = sim_now_us,
         .tick_us = sim_tick_us,
         .sleep_us = sim_sleep_us,

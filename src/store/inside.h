@@ -216,7 +216,7 @@ struct mn_store {
     struct mn_os *os;
     bool own_os;
     struct mn_file *file;
-    char *path;
+    char *path; /* as it was opened: NULL where only slots are looked at */
     unsigned flags;
     bool readonly;      /* opened so, or forced by a feature bit */
     bool ro_descriptor; /* the descriptor cannot write: private mode may be needed */

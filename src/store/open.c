@@ -294,6 +294,16 @@ static enum mn_status store_new(const struct mn_store_options *options, struct m
     return MN_OK;
 }
 
+static enum mn_status path_keep(struct mn_store *store, const char *path)
+{
+    size_t bytes = strlen(path) + 1;
+
+    store->path = mn_alloc(bytes);
+    if (!store->path) return mn_fail_nomem();
+    memcpy(store->path, path, bytes);
+    return MN_OK;
+}
+
 enum mn_status mn_store_open(const struct mn_store_options *options, struct mn_store **out)
 {
     const char *path = options->path ? options->path : MEMORY_NAME;
@@ -305,7 +315,8 @@ enum mn_status mn_store_open(const struct mn_store_options *options, struct mn_s
     status = store_new(options, &store);
     if (status) return status;
     wanted.flags = store->flags;
-    status = file_open(store, &wanted, path);
+    status = path_keep(store, path);
+    if (!status) status = file_open(store, &wanted, path);
     if (!status) status = superblock_read(store, path);
     if (!status) status = map_make(store, options);
     if (!status && !store->ro_descriptor) status = presence_take(store);
@@ -484,6 +495,16 @@ enum mn_status mn_store_wait(struct mn_store *store, uint64_t version, int64_t w
             store->os->ops->sleep_us(store->os, step);
         }
     }
+}
+
+bool mn_store_in_memory(const struct mn_store *store)
+{
+    return store->own_os;
+}
+
+enum mn_status mn_store_scratch(struct mn_store *store, struct mn_file **out)
+{
+    return store->os->ops->scratch(store->os, store->path, out);
 }
 
 bool mn_store_has_codes(const struct mn_store *store)

@@ -116,6 +116,11 @@ bool mn_store_finds_codes(const struct mn_store *store);
 bool mn_store_is_dense(const struct mn_store *store);
 /* Whether they may make branches short. */
 bool mn_store_has_short_branches(const struct mn_store *store);
+/* A database without a file. */
+bool mn_store_in_memory(const struct mn_store *store);
+/* A file that never has a name, in the folder of the database's: for what memory has no room for
+ * while something is sorted. Nothing of it is ever synced; the caller closes it. */
+enum mn_status mn_store_scratch(struct mn_store *store, struct mn_file **out);
 /* Changes how long later writers wait. */
 void mn_store_set_busy_ms(struct mn_store *store, int64_t busy_ms);
 /* Threads of its own that a large transaction or the building of an index may have; at first 0. */
