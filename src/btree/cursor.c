@@ -123,14 +123,13 @@ static enum mn_status descend(struct mn_cursor *c, uint32_t level, bool last)
 }
 
 /* A walk will come to the next leaf soon. One that is longer than a leaf reads all of it, so the
- * memory is asked for all of it while this leaf is read. */
+ * memory is asked for all of it while this leaf is read. It has just left a leaf for another, so
+ * there is a branch above. */
 static void neighbour_prefetch(struct mn_cursor *c)
 {
-    const struct mn_step *parent;
+    const struct mn_step *parent = &c->path.step[c->path.depth - 2];
     struct mn_ref next;
 
-    if (c->path.depth < 2) return;
-    parent = &c->path.step[c->path.depth - 2];
     if (parent->index + 1 >= mn_node_count(parent->page)) return;
     next = mn_node_child(parent->page, parent->index + 1);
     if (c->walks) {
