@@ -492,7 +492,7 @@ static size_t wide_dense(const struct mn_node *leaf, uint32_t index, uint64_t hi
         uint64_t low = width == 2 ? (uint64_t)suffix[0] << 8 | suffix[1] : width ? suffix[0] : 0;
 
         if (from_end & MN_DENSE_RUN) break;
-        entries[n].key = high | low;
+        entries[n].number = (int64_t)(high ^ low);
         entries[n].value = mn_bytes_of(end - from_end, from_end - above);
         above = from_end;
     }
@@ -514,7 +514,7 @@ void mn_cursor_wide(struct mn_cursor *cursor, struct mn_wide *entries, size_t ca
     uint64_t high;
 
     if (prefix >= WIDE_KEY_BYTES && !dense) return;
-    high = wide_prefix(&leaf, prefix);
+    high = wide_prefix(&leaf, prefix) ^ UINT64_C(1) << 63;
     if (dense) n = wide_dense(&leaf, index, high, entries, capacity);
     for (; !dense && n < capacity && index < end; n++, index++) {
         uint32_t slot = mn_get_u32(slots + 4 * (size_t)index);
@@ -523,7 +523,7 @@ void mn_cursor_wide(struct mn_cursor *cursor, struct mn_wide *entries, size_t ca
         /* The length has flags for tails and runs above it. The prefix lies behind every cell, so 8
          * bytes from the suffix on are inside the page. */
         if (slot >> 16 != want) break;
-        entries[n].key = high | mn_get_u64_be(at) >> (8 * prefix);
+        entries[n].number = (int64_t)(high ^ mn_get_u64_be(at) >> (8 * prefix));
         entries[n].value = mn_bytes_of(at + want + 2, mn_get_u16(at + want));
     }
     if (n == 0) return;

@@ -154,7 +154,7 @@ enum mn_status mn_fan_next_words(struct mn_fan *fan, uint32_t lane, struct mn_ta
  * *count 0: the entry has another key or a run, and mn_cursor_item must read it.
  */
 struct mn_wide {
-    uint64_t key; /* the 8 bytes, big-endian */
+    int64_t number; /* the key's 8 bytes, big-endian, with the sign bit flipped */
     struct mn_bytes value;
 };
 void mn_cursor_wide(struct mn_cursor *cursor, struct mn_wide *entries, size_t capacity,

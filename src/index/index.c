@@ -380,12 +380,16 @@ static enum mn_status index_rows(struct mn_index_scan *scan, struct mn_row *rows
     return status;
 }
 
+/* What a cursor gives of many entries is rows already. */
+_Static_assert(sizeof(struct mn_row) == sizeof(struct mn_wide) &&
+                   offsetof(struct mn_row, id) == offsetof(struct mn_wide, number) &&
+                   offsetof(struct mn_row, record) == offsetof(struct mn_wide, value),
+               "a row is an entry of a table's tree");
+
 enum mn_status mn_index_scan_rows(struct mn_index_scan *scan, struct mn_row *rows, size_t capacity,
                                   size_t *count)
 {
     bool to_end = scan->keys.to_end || scan->keys.to.len == 0, found;
-    struct mn_wide wide[WIDE_AT_ONCE];
-    uint64_t limit;
     size_t got;
     enum mn_status status;
 
@@ -399,17 +403,13 @@ enum mn_status mn_index_scan_rows(struct mn_index_scan *scan, struct mn_row *row
         scan->done = true;
         return status;
     }
-    mn_cursor_wide(scan->cursor, wide, capacity < WIDE_AT_ONCE ? capacity : WIDE_AT_ONCE, &got);
+    mn_cursor_wide(scan->cursor, (struct mn_wide *)(void *)rows, capacity, &got);
     scan->ready = got == 0;
-    limit = to_end ? UINT64_MAX : mn_get_u64_be(scan->keys.to.data);
-    for (size_t i = 0; i < got; i++) {
-        if (wide[i].key >= limit && !to_end) {
-            scan->done = true;
-            break;
-        }
-        rows[(*count)++] =
-            (struct mn_row){(int64_t)(wide[i].key ^ UINT64_C(1) << 63), wide[i].value};
+    while (!to_end && got > 0 && rows[got - 1].id >= mn_row_id_get(scan->keys.to.data)) {
+        scan->done = true;
+        got--;
     }
+    *count = got;
     return MN_OK;
 }
 
