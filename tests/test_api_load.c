@@ -428,6 +428,40 @@ static void misuse_is_answered(void **state)
     assert_int_equal(mn_close(db), MN_OK);
 }
 
+/* All rows are given when it comes: merging what was sorted, and making codes, sees it. */
+static void the_end_of_a_load_can_be_interrupted(void **state)
+{
+    static const char *const tables[] = {
+        "CREATE TABLE e (id INT PRIMARY KEY, v VECTOR(2))", /* ids out of order */
+        "CREATE TABLE e (v VECTOR(2), id INT); CREATE INDEX e_id ON e (id)",
+        "CREATE TABLE e (v VECTOR(2), id INT); CREATE INDEX e_v ON e (v) USING vector",
+    };
+    static const char *const names[] = {"id", "v"};
+
+    (void)state;
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
+        mn_db *db = api_open(tables[t]);
+
+        for (int interrupted = 1; interrupted >= 0; interrupted--) {
+            mn_load *load = load_begin(db, "e", names, 2);
+
+            for (int64_t i = 0; i < 1000; i++) { /* too few for a look while they come */
+                float vector[2] = {(float)i, 1};
+                mn_datum values[2] = {api_of_int(i * 7 % 1009),
+                                      {.type = MN_TYPE_VECTOR, .length = 2, .as.p = vector}};
+
+                api_expect(db, mn_load_row(load, values), MN_OK);
+            }
+            if (interrupted) mn_interrupt(db);
+            api_expect(db, mn_load_end(load, 1), interrupted ? MN_INTERRUPT : MN_OK);
+            assert_int_equal(api_int(db, "SELECT count(*) FROM e"), interrupted ? 0 : 1000);
+            assert_int_equal(api_int(db, "SELECT count(*) FROM e WHERE id < 500"),
+                             interrupted ? 0 : 500);
+        }
+        assert_int_equal(mn_close(db), MN_OK);
+    }
+}
+
 static int starving_work(void *context)
 {
     mn_db *db = context;
@@ -495,6 +529,7 @@ int main(void)
         cmocka_unit_test(steps_and_fetches_take_turns),
         cmocka_unit_test(batches_are_loaded_as_they_were_fetched),
         cmocka_unit_test(misuse_is_answered),
+        cmocka_unit_test(the_end_of_a_load_can_be_interrupted),
         cmocka_unit_test(every_allocation_may_fail),
     };
 

@@ -146,6 +146,35 @@ static void short_memory_names_the_same_line(void **state)
     }
 }
 
+enum { MERGED_ROWS = 50000 };
+
+static int stop_behind_the_rows(void *context, uint64_t done, uint64_t total)
+{
+    (void)context;
+    assert_int_equal(total, 0); /* of a CSV nobody knows how many there are */
+    return done == MERGED_ROWS;
+}
+
+/* The callback ends the statement also when all rows are read and what was sorted is merged. */
+static void merging_can_be_ended(void **state)
+{
+    static char text[MERGED_ROWS * 16] = "id,x\n";
+    size_t at = strlen(text);
+
+    (void)state;
+    run("CREATE TABLE t (id INT PRIMARY KEY, x INT); CREATE INDEX t_x ON t (x)");
+    for (int i = 0; i < MERGED_ROWS; i++) {
+        at += (size_t)snprintf(text + at, sizeof text - at, "%d,%d\n", i, i * 7919 % 50021);
+    }
+    file("e.csv", text);
+    assert_int_equal(mn_progress(db, stop_behind_the_rows, NULL, 1), MN_OK);
+    refuse("COPY t FROM 'e.csv'", MN_INTERRUPT, "ended by the progress callback");
+    assert_int_equal(mn_progress(db, NULL, NULL, 0), MN_OK);
+    ask("SELECT count(*) FROM t", "0;");
+    run("COPY t FROM 'e.csv'");
+    ask("SELECT count(*) FROM t WHERE x < 1000", "1000;");
+}
+
 static void bad_rows_can_be_skipped(void **state)
 {
     (void)state;
@@ -320,6 +349,7 @@ int main(void)
         TEST(rows_take_defaults_for_what_is_missing),
         TEST(one_bad_row_takes_all_back),
         TEST(short_memory_names_the_same_line),
+        TEST(merging_can_be_ended),
         TEST(bad_rows_can_be_skipped),
         TEST(upsert_keeps_what_is_not_mentioned),
         TEST(edges_go_by_the_keys_of_their_ends),

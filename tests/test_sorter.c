@@ -31,6 +31,7 @@ struct world {
     struct mn_store *store;
     struct mn_view *view;
     uint64_t tree;
+    const struct mn_watch *watch; /* of sorters */
 };
 
 static void world_open(struct world *world, struct mn_os *os, const char *path)
@@ -42,6 +43,7 @@ static void world_open(struct world *world, struct mn_os *os, const char *path)
                                        .hooks = mn_tree_hooks()};
 
     world->os = os;
+    world->watch = NULL;
     if (mn_store_open(&options, &world->store) != MN_OK) {
         fail_msg("%s", mn_error_last()->message);
     }
@@ -116,7 +118,7 @@ static enum mn_status thing_add(struct mn_sorter *sorter, const struct thing *th
 static enum mn_status things_sort(struct world *world, const struct thing *things, size_t count,
                                   size_t each, uint64_t memory_bytes)
 {
-    struct mn_sorter sorter = {.tree = world->tree};
+    struct mn_sorter sorter = {.tree = world->tree, .watch = world->watch};
     struct mn_clash clash;
     enum mn_status status = MN_OK;
 
@@ -401,6 +403,61 @@ static void a_folder_may_be_closed(void **state)
     world_close(&world);
 }
 
+/* ---- whoever waits ---- */
+
+struct patience {
+    uint64_t at, asked; /* the question that ends the work */
+};
+
+static enum mn_status patience_ask(void *context)
+{
+    struct patience *patience = context;
+
+    return ++patience->asked == patience->at ? mn_fail(MN_INTERRUPT, "enough") : MN_OK;
+}
+
+/* Of entries that wait in memory, in runs, and in runs that are joined first; into an empty tree,
+ * and among what is there. Whichever question ends the work, it is taken back and done again. */
+static void merging_can_be_ended(void **state)
+{
+    enum { COUNT = 3000, FIRST = 1000, LEAST = (COUNT - FIRST) / MN_ENTRIES_BETWEEN_TICKS };
+    static const size_t each[] = {COUNT, 500, 20};
+    static struct thing things[COUNT];
+    uint64_t random = test_seed();
+
+    (void)state;
+    for (uint32_t i = 0; i < COUNT; i++) things[i] = thing_draw(&random, WORDS, i % 400 + 8);
+    for (size_t mode = 0; mode < 6; mode++) {
+        struct patience patience = {0, 0};
+        const struct mn_watch watch = {patience_ask, &patience};
+        bool among = mode & 1;
+
+        do {
+            struct world world;
+            uint32_t savepoint;
+            enum mn_status status;
+
+            patience = (struct patience){patience.at + 1, 0};
+            for (uint32_t i = 0; i < COUNT; i++) things[i].key[0] = among || i >= FIRST ? 9 : 5;
+            world_make(&world);
+            assert_int_equal(things_sort(&world, things, FIRST, COUNT, 0), MN_OK);
+            world.watch = &watch;
+            assert_int_equal(mn_savepoint_begin(world.view, &savepoint), MN_OK);
+            status = things_sort(&world, things + FIRST, COUNT - FIRST, each[mode / 2], 0);
+            assert_int_equal(status, patience.asked < patience.at ? MN_OK : MN_INTERRUPT);
+            if (status == MN_INTERRUPT) {
+                assert_int_equal(patience.asked, patience.at);
+                mn_savepoint_rollback(world.view, savepoint);
+                status = things_sort(&world, things + FIRST, COUNT - FIRST, each[mode / 2], 0);
+                assert_int_equal(status, MN_OK);
+            }
+            tree_expect(&world, things, COUNT);
+            world_close(&world);
+        } while (patience.asked >= patience.at);
+        assert_true(patience.asked >= LEAST + (mode / 2 == 2)); /* joining asks too */
+    }
+}
+
 /* ---- memory ---- */
 
 struct shortage {
@@ -526,6 +583,7 @@ int main(void)
         cmocka_unit_test(runs_are_joined_by_levels),
         cmocka_unit_test(what_the_file_refuses_is_told),
         cmocka_unit_test(a_folder_may_be_closed),
+        cmocka_unit_test(merging_can_be_ended),
         cmocka_unit_test(memory_may_run_out),
         cmocka_unit_test(a_changed_byte_is_noticed),
     };

@@ -15,7 +15,8 @@ enum { MEMORY_BYTES = 256 << 20 }; /* where nobody says how much */
 struct build {
     struct mn_view *view;
     const struct mn_index *index;
-    const struct mn_index_watch *watch;
+    const struct mn_watch *watch;
+    uint64_t memory_bytes;   /* that the sorter may have */
     struct mn_value *values; /* of all columns; only those of the index are read */
     struct mn_sorter sorter;
     struct mn_buf key;
@@ -27,7 +28,7 @@ static enum mn_status build_flush(struct build *build, bool ended)
     struct mn_clash clash;
     enum mn_status status =
         ended ? mn_sorter_flush(&build->sorter, build->view, &clash)
-              : mn_sorter_spill(&build->sorter, build->view, build->watch->memory_bytes, &clash);
+              : mn_sorter_spill(&build->sorter, build->view, build->memory_bytes, &clash);
 
     if (status != MN_EXISTS) return status;
     {
@@ -68,7 +69,7 @@ static enum mn_status row_add(struct build *build, const struct mn_row *row)
     }
     if (!has_id) sorted.unique_bytes = (uint32_t)build->key.len;
     status = mn_sorter_add(&build->sorter, &sorted);
-    if (status == MN_OK && mn_sorter_bytes(&build->sorter) > build->watch->memory_bytes) {
+    if (status == MN_OK && mn_sorter_bytes(&build->sorter) > build->memory_bytes) {
         status = build_flush(build, false);
     }
     return status;
@@ -87,19 +88,20 @@ static enum mn_status rows_add(struct build *build)
         status = mn_index_scan_next(scan, &row.id, &row.record, &found);
         if (status != MN_OK || !found) break;
         status = row_add(build, &row);
-        if (status == MN_OK && build->watch->tick) {
-            status = build->watch->tick(build->watch->context);
-        }
+        if (status == MN_OK) status = mn_watch_tick(build->watch);
     }
     mn_index_scan_close(scan);
     return status == MN_OK ? build_flush(build, true) : status;
 }
 
 static enum mn_status index_fill(struct mn_view *view, const struct mn_index *index,
-                                 const struct mn_index_watch *watch)
+                                 const struct mn_watch *watch, uint64_t memory_bytes)
 {
-    struct build build = {
-        .view = view, .index = index, .watch = watch, .sorter = {.tree = index->tree}};
+    struct build build = {.view = view,
+                          .index = index,
+                          .watch = watch,
+                          .memory_bytes = memory_bytes,
+                          .sorter = {.tree = index->tree, .watch = watch}};
     enum mn_status status = MN_OK;
 
     build.values = mn_zalloc(index->table->column_count * sizeof *build.values);
@@ -112,22 +114,21 @@ static enum mn_status index_fill(struct mn_view *view, const struct mn_index *in
 }
 
 static enum mn_status codes_fill(struct mn_view *view, const struct mn_index *index,
-                                 const struct mn_index_watch *watch)
+                                 const struct mn_watch *watch)
 {
-    struct mn_ann_progress progress = {watch->tick, watch->context};
     struct mn_ann ann;
     enum mn_status status = mn_ann_init(&ann, view, index);
 
-    return status == MN_OK ? mn_ann_build(&ann, &progress) : status;
+    return status == MN_OK ? mn_ann_build(&ann, watch) : status;
 }
 
 enum mn_status mn_index_create(struct mn_view *view, const struct mn_index_def *def)
 {
-    return mn_index_create_watched(view, def, &(struct mn_index_watch){NULL, NULL, MEMORY_BYTES});
+    return mn_index_create_watched(view, def, NULL, MEMORY_BYTES);
 }
 
 enum mn_status mn_index_create_watched(struct mn_view *view, const struct mn_index_def *def,
-                                       const struct mn_index_watch *watch)
+                                       const struct mn_watch *watch, uint64_t memory_bytes)
 {
     const struct mn_schema *schema = NULL;
     const struct mn_table *table;
@@ -142,7 +143,7 @@ enum mn_status mn_index_create_watched(struct mn_view *view, const struct mn_ind
         const struct mn_index *index = &table->indexes[i];
 
         if (index->id != id || MN_PLANT(INDEX_UNBUILT)) continue;
-        status = index->kind == MN_INDEX_BTREE ? index_fill(view, index, watch)
+        status = index->kind == MN_INDEX_BTREE ? index_fill(view, index, watch, memory_bytes)
                                                : codes_fill(view, index, watch);
     }
     mn_schema_unref(schema);

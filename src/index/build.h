@@ -4,6 +4,7 @@
 #ifndef MN_INDEX_BUILD_H
 #define MN_INDEX_BUILD_H
 
+#include "base/watch.h"
 #include "btree/tree.h"
 #include "catalog/schema.h"
 
@@ -11,15 +12,9 @@
  * bottom-up. MN_CONSTRAINT: two rows have one unique key. */
 enum mn_status mn_index_create(struct mn_view *view, const struct mn_index_def *def);
 
-/* The same, calling back now and then, of a B-tree with each row; an answer other than MN_OK ends
- * the build. */
-struct mn_index_watch {
-    enum mn_status (*tick)(void *context);
-    void *context;
-    uint64_t
-        memory_bytes; /* of a B-tree's entries that are sorted in memory; more wait in a file */
-};
+/* The same, asking the watch, of a B-tree with each row and while entries are merged.
+ * memory_bytes: of a B-tree's entries that are sorted in memory; more wait in a file. */
 enum mn_status mn_index_create_watched(struct mn_view *view, const struct mn_index_def *def,
-                                       const struct mn_index_watch *watch);
+                                       const struct mn_watch *watch, uint64_t memory_bytes);
 
 #endif

@@ -46,7 +46,8 @@ struct mn_rows {
     bool coded;            /* the table has a vector index with codes: they are made at the end */
     uint64_t before;       /* rows of the table when the load began */
     uint64_t memory_bytes; /* what sorters may hold together in memory */
-    int64_t *ids;          /* of the rows of the load, where it is coded */
+    const struct mn_watch *watch;
+    int64_t *ids; /* of the rows of the load, where it is coded */
     size_t id_count, id_capacity;
 };
 
@@ -541,7 +542,7 @@ static enum mn_status codes_add(struct mn_rows *load, const struct mn_index *ind
 
     if (status == MN_OK && load->id_count >= load->before) {
         status = mn_ann_clear(&ann);
-        return status == MN_OK ? mn_ann_build(&ann, NULL) : status;
+        return status == MN_OK ? mn_ann_build(&ann, load->watch) : status;
     }
     for (size_t i = 0; i < load->id_count && status == MN_OK; i++) {
         struct mn_index_entry entry = {values, load->ids[i]};
@@ -551,6 +552,7 @@ static enum mn_status codes_add(struct mn_rows *load, const struct mn_index *ind
         if (status == MN_OK && !mn_is_null(vector)) {
             status = mn_ann_insert(&ann, &entry, vector->p);
         }
+        if (status == MN_OK) status = mn_watch_tick(load->watch);
     }
     return status;
 }
@@ -567,6 +569,12 @@ static enum mn_status all_codes_add(struct mn_rows *load)
     }
     mn_dealloc(values);
     return status;
+}
+
+void mn_rows_watch(struct mn_rows *load, const struct mn_watch *watch)
+{
+    load->watch = load->out_of_order.watch = load->forward.watch = load->backward.watch = watch;
+    for (uint32_t i = 0; i < load->table->index_count; i++) load->indexes[i].watch = watch;
 }
 
 uint64_t mn_rows_failed(const struct mn_rows *load)

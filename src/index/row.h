@@ -18,6 +18,7 @@
 #ifndef MN_INDEX_ROW_H
 #define MN_INDEX_ROW_H
 
+#include "base/watch.h"
 #include "btree/tree.h"
 #include "catalog/record.h"
 #include "catalog/schema.h"
@@ -111,6 +112,8 @@ enum mn_status mn_row_set_vector(struct mn_view *view, const struct mn_table *ta
 struct mn_rows;
 enum mn_status mn_rows_begin(struct mn_view *view, const struct mn_table *table,
                              uint64_t memory_bytes, struct mn_rows **load);
+/* Whom to ask while entries are merged and codes are made; the caller's, until the end. */
+void mn_rows_watch(struct mn_rows *load, const struct mn_watch *watch);
 enum mn_status mn_rows_add(struct mn_rows *load, const struct mn_value *values, int64_t *row_id);
 /* *rows of them, one behind the other; after a failure *rows is how many were added before the row
  * that failed. */

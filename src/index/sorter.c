@@ -28,7 +28,8 @@ static void chunks_free(struct mn_sorter *sorter)
     for (size_t i = 0; i < sorter->chunk_count; i++) mn_dealloc(sorter->chunks[i].bytes);
     mn_dealloc(sorter->chunks);
     mn_buf_release(&sorter->entries);
-    *sorter = (struct mn_sorter){.tree = sorter->tree, .spill = sorter->spill};
+    *sorter =
+        (struct mn_sorter){.tree = sorter->tree, .spill = sorter->spill, .watch = sorter->watch};
 }
 
 void mn_sorter_release(struct mn_sorter *sorter)
@@ -328,6 +329,8 @@ struct stream {
     size_t count, next;
     struct mn_spill *spill;                       /* NULL: the entries are all there is */
     const struct mn_sorter_entry *entry, *before; /* NULL: behind the last; at the first */
+    const struct mn_watch *watch;
+    size_t given; /* entries so far */
 };
 
 /* Sorted entries lie anywhere: their bytes are asked for in time. */
@@ -341,6 +344,11 @@ static void entry_fetch(const struct stream *stream, size_t i)
 
 static inline enum mn_status stream_next(struct stream *stream)
 {
+    if (++stream->given % MN_ENTRIES_BETWEEN_TICKS == 0) {
+        enum mn_status status = mn_watch_tick(stream->watch);
+
+        if (status != MN_OK) return status;
+    }
     if (stream->spill) return mn_spill_next(stream->spill, &stream->entry, &stream->before);
     stream->before = stream->entry;
     stream->entry = stream->next < stream->count ? &stream->entries[stream->next++] : NULL;
@@ -434,7 +442,7 @@ static enum mn_status run_write(struct mn_sorter *sorter)
 static enum mn_status spilled_flush(struct mn_sorter *sorter, struct mn_view *view,
                                     struct mn_clash *clash)
 {
-    struct stream stream = {.spill = sorter->spill};
+    struct stream stream = {.spill = sorter->spill, .watch = sorter->watch};
     enum mn_status status = run_write(sorter);
 
     if (status != MN_OK) return status;
@@ -451,7 +459,7 @@ enum mn_status mn_sorter_flush(struct mn_sorter *sorter, struct mn_view *view,
                                struct mn_clash *clash)
 {
     struct mn_sorter_entry *entries;
-    struct stream stream = {.count = 0};
+    struct stream stream = {.watch = sorter->watch};
     enum mn_status status;
 
     if (sorter->spill) return spilled_flush(sorter, view, clash);
@@ -470,7 +478,7 @@ enum mn_status mn_sorter_spill(struct mn_sorter *sorter, struct mn_view *view,
 
     if (sorter->spill) return run_write(sorter);
     if (mn_store_in_memory(store)) return mn_sorter_flush(sorter, view, clash);
-    status = mn_spill_make(store, memory_bytes, &sorter->spill);
+    status = mn_spill_make(store, memory_bytes, sorter->watch, &sorter->spill);
     if (status == MN_READONLY_DB) return mn_sorter_flush(sorter, view, clash);
     return status == MN_OK ? run_write(sorter) : status;
 }

@@ -24,9 +24,10 @@ struct mn_sorter {
     struct mn_buf entries; /* of struct mn_sorter_entry */
     struct mn_sorter_chunk *chunks;
     size_t chunk_count, chunk_capacity;
-    size_t chunk, used;     /* the one that is being filled, and what is taken of it */
-    size_t bytes;           /* of all keys and values */
-    struct mn_spill *spill; /* NULL: all of it is in memory */
+    size_t chunk, used;           /* the one that is being filled, and what is taken of it */
+    size_t bytes;                 /* of all keys and values */
+    struct mn_spill *spill;       /* NULL: all of it is in memory */
+    const struct mn_watch *watch; /* asked while entries are merged; may be NULL */
 };
 
 struct mn_sorted {
@@ -52,7 +53,7 @@ bool mn_sorter_is_empty(const struct mn_sorter *sorter);
 size_t mn_sorter_bytes(const struct mn_sorter *sorter);
 
 /* Empties the sorter into its tree. MN_EXISTS without a message: *clash says which; entries before
- * it may be in the tree. */
+ * it may be in the tree, as after any other failure. */
 enum mn_status mn_sorter_flush(struct mn_sorter *sorter, struct mn_view *view,
                                struct mn_clash *clash);
 /*

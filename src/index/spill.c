@@ -31,6 +31,7 @@ struct reader {
 };
 
 struct mn_spill {
+    const struct mn_watch *watch;
     struct mn_file *file;
     uint64_t end; /* of the file */
     size_t fan;   /* runs that are merged at once */
@@ -75,7 +76,8 @@ int mn_entry_order(const void *a, const void *b)
 
 /* ---- begin and end ---- */
 
-enum mn_status mn_spill_make(struct mn_store *store, uint64_t memory_bytes, struct mn_spill **out)
+enum mn_status mn_spill_make(struct mn_store *store, uint64_t memory_bytes,
+                             const struct mn_watch *watch, struct mn_spill **out)
 {
     struct mn_spill *spill = mn_zalloc(sizeof *spill);
     uint64_t fan = memory_bytes / BLOCK;
@@ -83,6 +85,7 @@ enum mn_status mn_spill_make(struct mn_store *store, uint64_t memory_bytes, stru
 
     *out = NULL;
     if (!spill) return mn_fail_nomem();
+    spill->watch = watch;
     spill->fan = fan < RUNS_LEAST ? RUNS_LEAST : fan > RUNS_MOST ? RUNS_MOST : (size_t)fan;
     spill->block = mn_alloc(BLOCK);
     status = spill->block ? mn_store_scratch(store, &spill->file) : mn_fail_nomem();
@@ -354,6 +357,9 @@ static enum mn_status runs_join(struct mn_spill *spill, size_t count)
         status = mn_spill_next(spill, &entry, &before);
         if (status != MN_OK || !entry) break;
         status = entry_write(spill, &made, entry);
+        if (status == MN_OK && made.entries % MN_ENTRIES_BETWEEN_TICKS == 0) {
+            status = mn_watch_tick(spill->watch);
+        }
     }
     readers_free(spill);
     if (status != MN_OK) return status;

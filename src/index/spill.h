@@ -13,9 +13,11 @@
 #define MN_INDEX_SPILL_H
 
 #include "base/bytes.h"
+#include "base/watch.h"
 #include "btree/tree.h"
 
 enum { MN_ENTRY_WORD = 8, MN_ENTRY_ROW_BYTES = 8 };
+enum { MN_ENTRIES_BETWEEN_TICKS = 256 };
 
 /* An entry that waits in memory: what lies at `at` is the row, the key, the value. */
 struct mn_sorter_entry {
@@ -42,8 +44,10 @@ int mn_entry_order(const void *a, const void *b);
 
 struct mn_spill;
 
-/* memory_bytes: of the blocks that a merge may hold; at least 16 of them it will. */
-enum mn_status mn_spill_make(struct mn_store *store, uint64_t memory_bytes, struct mn_spill **out);
+/* memory_bytes: of the blocks that a merge may hold; at least 16 of them it will. The watch, which
+ * may be NULL and must last as long, is asked while runs are joined. */
+enum mn_status mn_spill_make(struct mn_store *store, uint64_t memory_bytes,
+                             const struct mn_watch *watch, struct mn_spill **out);
 void mn_spill_free(struct mn_spill *spill); /* NULL is harmless */
 /* Writes a run of sorted entries. MN_FULL, MN_IOERR: the spill is good for nothing but its end. */
 enum mn_status mn_spill_run(struct mn_spill *spill, const struct mn_sorter_entry *entries,

@@ -78,17 +78,31 @@ static enum mn_status rows_add(struct mn_copy_load_state *state, const struct mn
     return status;
 }
 
+/* While entries are merged; behind the last row nobody knows how long that will take. */
+static enum mn_status merge_tick(void *context)
+{
+    const struct mn_copy_load_state *state = context;
+    const struct mn_copy_job *job = state->job;
+    int64_t all = state->reader->rows;
+
+    if (!job->tick) return MN_OK;
+    return job->tick(job->tick_context, job->rows,
+                     all > 0 && job->rows < (uint64_t)all ? (uint64_t)all : 0);
+}
+
 enum mn_status mn_copy_load_rows(struct mn_copy_load_state *state)
 {
     struct mn_copy_job *job = state->job;
     struct mn_rules *rules = NULL;
     struct mn_rows *load = NULL;
     struct line_map lines = {0};
+    const struct mn_watch watch = {merge_tick, state};
     uint64_t failed_row = UINT64_MAX;
 
     enum mn_status status = mn_rules_new(job->arena, job->table, &rules);
     if (!status) status = mn_rows_begin(job->view, job->table, job->memory_limit, &load);
     if (status) return status;
+    mn_rows_watch(load, &watch);
     status = rows_add(state, rules, load, &lines);
     if (status) {
         mn_rows_abort(load);

@@ -611,8 +611,10 @@ static enum mn_status create_index(const struct definer *definer)
     status = index_columns(definer, table, ast, &def);
     if (status == MN_OK) status = index_method(definer, table, ast, &def);
     if (status == MN_OK) {
-        struct mn_index_watch watch = {build_tick, definer->exec, definer->exec->memory_limit};
-        status = mn_index_create_watched(definer->exec->view, &def, &watch);
+        const struct mn_watch watch = {build_tick, definer->exec};
+
+        status =
+            mn_index_create_watched(definer->exec->view, &def, &watch, definer->exec->memory_limit);
     }
     return status == MN_OK ? MN_OK : mn_place(ast->table.span.offset, ast->table.span.length);
 }

@@ -33,6 +33,7 @@ struct mn_load {
     struct mn_value *block;  /* of BLOCK_ROWS rows */
     struct mn_rows *rows;    /* NULL: ended by a failure or a rollback */
     uint64_t done, interrupts;
+    struct mn_watch watch;
     struct mn_error failure; /* MN_OK: none yet */
 };
 
@@ -77,6 +78,17 @@ static enum mn_status columns_take(struct mn_load *load, const struct mn_target 
     return MN_OK;
 }
 
+static enum mn_status interrupts_see(const struct mn_load *load)
+{
+    if (atomic_load(&load->session->db->interrupts) == load->interrupts) return MN_OK;
+    return mn_fail(MN_INTERRUPT, "interrupted");
+}
+
+static enum mn_status load_tick(void *context)
+{
+    return interrupts_see(context);
+}
+
 static enum mn_status load_prepare(struct mn_load *load, const struct mn_target_names *names)
 {
     struct mn_session *session = load->session;
@@ -98,7 +110,10 @@ static enum mn_status load_prepare(struct mn_load *load, const struct mn_target_
         status = mn_rows_begin(load->access.view, load->table,
                                atomic_load(&session->db->memory_limit), &load->rows);
     }
-    return status;
+    if (status != MN_OK) return status;
+    load->watch = (struct mn_watch){load_tick, load};
+    mn_rows_watch(load->rows, &load->watch);
+    return MN_OK;
 }
 
 enum mn_status mn_direct_load_begin(struct mn_session *session, const struct mn_target_names *names,
@@ -178,12 +193,6 @@ static enum mn_status row_check(struct mn_load *load, struct mn_value *values)
         status = mn_rules_default(load->rules, i, &load->eval, &values[i]);
     }
     return status == MN_OK ? mn_rules_check(load->rules, &load->eval, values) : status;
-}
-
-static enum mn_status interrupts_see(const struct mn_load *load)
-{
-    if (atomic_load(&load->session->db->interrupts) == load->interrupts) return MN_OK;
-    return mn_fail(MN_INTERRUPT, "interrupted");
 }
 
 /* A row of all columns of the table, the given ones filled. */

@@ -167,7 +167,7 @@ static enum mn_status exec_tick(void *context)
 /* Packs the lists of every coded index; answers how many there were to pack. */
 static enum mn_status maintain_run(struct mn_stmt *stmt)
 {
-    const struct mn_ann_progress progress = {exec_tick, &stmt->exec};
+    const struct mn_watch watch = {exec_tick, &stmt->exec};
     const struct mn_schema *schema = stmt->exec.schema;
     struct mn_value value = mn_int(0);
     enum mn_status status = MN_OK;
@@ -178,7 +178,7 @@ static enum mn_status maintain_run(struct mn_stmt *stmt)
 
         if (!mn_index_is_coded(schema->indexes[i])) continue;
         status = mn_ann_init(&ann, stmt->exec.view, schema->indexes[i]);
-        if (status == MN_OK) status = mn_ann_maintain(&ann, &progress, &packed);
+        if (status == MN_OK) status = mn_ann_maintain(&ann, &watch, &packed);
         value.i += (int64_t)packed;
     }
     return status == MN_OK ? mn_statement_keep(stmt, &value) : status;
@@ -218,7 +218,7 @@ static enum mn_status stat_keep(struct mn_stmt *stmt, const struct mn_ann *ann,
 /* A row for every coded index, in the order of their names. */
 static enum mn_status stat_run(struct mn_stmt *stmt)
 {
-    const struct mn_ann_progress progress = {exec_tick, &stmt->exec};
+    const struct mn_watch watch = {exec_tick, &stmt->exec};
     const struct mn_schema *schema = stmt->exec.schema;
     enum mn_status status = MN_OK;
 
@@ -228,7 +228,7 @@ static enum mn_status stat_run(struct mn_stmt *stmt)
 
         if (!mn_index_is_coded(schema->indexes[i])) continue;
         status = mn_ann_init(&ann, stmt->exec.view, schema->indexes[i]);
-        if (status == MN_OK) status = mn_ann_stat(&ann, &progress, &stat);
+        if (status == MN_OK) status = mn_ann_stat(&ann, &watch, &stat);
         if (status == MN_OK) status = stat_keep(stmt, &ann, &stat);
     }
     return status;

@@ -446,7 +446,7 @@ enum mn_status mn_ann_delete(const struct mn_ann *ann, const struct mn_index_ent
 
 /* ---- all chunks ---- */
 
-enum mn_status mn_ann_walk(const struct mn_ann *ann, const struct mn_ann_progress *progress,
+enum mn_status mn_ann_walk(const struct mn_ann *ann, const struct mn_watch *watch,
                            mn_chunk_visit visit, void *context)
 {
     struct mn_posting_scan scan;
@@ -456,7 +456,7 @@ enum mn_status mn_ann_walk(const struct mn_ann *ann, const struct mn_ann_progres
 
     if (status == MN_OK) status = mn_posting_scan_seek(&scan, mn_bytes_of("", 0), NULL);
     while (status == MN_OK) {
-        if (progress && progress->tick) status = progress->tick(progress->context);
+        status = mn_watch_tick(watch);
         if (status == MN_OK) status = mn_posting_scan_next(&scan, &chunk, &found);
         if (status != MN_OK || !found) break;
         status = visit(context, &chunk);

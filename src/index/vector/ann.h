@@ -20,6 +20,7 @@
 #define MN_INDEX_VECTOR_ANN_H
 
 #include "base/buf.h"
+#include "base/watch.h"
 #include "catalog/schema.h"
 #include "index/entry.h"
 #include "index/vector/place.h"
@@ -76,15 +77,12 @@ enum mn_status mn_ann_insert(const struct mn_ann *ann, const struct mn_index_ent
                              const float *vector);
 enum mn_status mn_ann_delete(const struct mn_ann *ann, const struct mn_index_entry *row);
 
-/* Codes for all rows of the table, into empty trees. */
-struct mn_ann_progress {
-    enum mn_status (*tick)(void *context); /* NULL: none; other than MN_OK ends the build */
-    void *context;
-};
-enum mn_status mn_ann_build(const struct mn_ann *ann, const struct mn_ann_progress *progress);
+/* Codes for all rows of the table, into empty trees. Of this and what follows the watch, which may
+ * be NULL, is asked of each row or chunk. */
+enum mn_status mn_ann_build(const struct mn_ann *ann, const struct mn_watch *watch);
 
 /* Packs lists whose rows fit fewer chunks; how many there were. */
-enum mn_status mn_ann_maintain(const struct mn_ann *ann, const struct mn_ann_progress *progress,
+enum mn_status mn_ann_maintain(const struct mn_ann *ann, const struct mn_watch *watch,
                                uint64_t *packed);
 
 /* How many rows have a code, from the heads of the chunks. */

@@ -36,7 +36,7 @@ struct member {
 
 struct build {
     const struct mn_ann *ann;
-    const struct mn_ann_progress *progress;
+    const struct mn_watch *watch;
     struct member *members;
     size_t count, capacity;
     struct mn_buf prefixes; /* of all partitions, one behind another */
@@ -54,13 +54,6 @@ struct build {
     uint8_t *codes;
     struct mn_code_facts *facts;
 };
-
-static enum mn_status build_tick(const struct build *build)
-{
-    const struct mn_ann_progress *progress = build->progress;
-
-    return progress && progress->tick ? progress->tick(progress->context) : MN_OK;
-}
 
 static struct mn_bytes partition_prefix(const struct build *build, size_t partition)
 {
@@ -106,7 +99,7 @@ static enum mn_status list_rows_write(struct build *build, const struct member *
     for (size_t at = 0; at < count && status == MN_OK; at += build->batch) {
         size_t n = count - at < build->batch ? count - at : build->batch;
 
-        status = build_tick(build);
+        status = mn_watch_tick(build->watch);
         if (status == MN_OK) {
             status = order ? batch_gather(build, members, order + at, n)
                            : batch_gather(build, members + at, NULL, n);
@@ -170,7 +163,7 @@ static enum mn_status members_assign(struct partition *p, const struct mn_kmeans
     for (size_t at = 0; at < p->count && status == MN_OK; at += build->batch) {
         size_t n = p->count - at < build->batch ? p->count - at : build->batch;
 
-        status = build_tick(build);
+        status = mn_watch_tick(build->watch);
         if (status == MN_OK) status = batch_gather(build, p->members + at, NULL, n);
         if (status == MN_OK) status = mn_kmeans_assign(kmeans, build->vectors, n, true, nearest);
         for (size_t i = 0; i < n && status == MN_OK; i++) {
@@ -193,8 +186,8 @@ static enum mn_status clusters_train(struct partition *p)
         .rounds = ROUNDS,
         .seed = p->count,
         .threads = mn_view_threads(ann->view),
-        .tick = build->progress ? build->progress->tick : NULL,
-        .context = build->progress ? build->progress->context : NULL,
+        .tick = build->watch ? build->watch->tick : NULL,
+        .context = build->watch ? build->watch->context : NULL,
     };
     struct mn_kmeans kmeans = {.count = 0};
     const float **sample = NULL;
@@ -317,7 +310,7 @@ static enum mn_status cluster_cut(struct partition *p, struct piece whole)
         if (piece.count <= most || depth + 2 > PIECES_MAX) continue;
         struct piece rest;
         status = piece_cut(p, &piece, &rest, vectors, ids);
-        if (status == MN_OK) status = build_tick(p->build);
+        if (status == MN_OK) status = mn_watch_tick(p->build->watch);
         if (status != MN_OK) break;
         /* the smaller one last, so that the stack stays low */
         stack[depth++] = piece.count > rest.count ? piece : rest;
@@ -356,7 +349,7 @@ static enum mn_status means_take(struct partition *p)
     for (size_t at = 0; at < p->count && status == MN_OK; at += build->batch) {
         size_t n = p->count - at < build->batch ? p->count - at : build->batch;
 
-        status = build_tick(build);
+        status = mn_watch_tick(build->watch);
         if (status == MN_OK) status = batch_gather(build, p->members + at, NULL, n);
         for (size_t i = 0; i < n && status == MN_OK; i++) {
             uint32_t c = p->members[at + i].cluster - p->first;
@@ -505,7 +498,7 @@ static enum mn_status members_from_slabs(struct build *build)
     while (status == MN_OK) {
         status = mn_slab_scan_next(build->scan, &block, &found);
         if (status != MN_OK || !found) break;
-        status = build_tick(build);
+        status = mn_watch_tick(build->watch);
         for (size_t i = 0; i < block.count && status == MN_OK; i++) {
             status = member_add(build, mn_slab_block_row(&block, i), 0);
         }
@@ -595,7 +588,7 @@ static enum mn_status members_from_rows(struct build *build)
         status = mn_index_scan_next(scan, &row.id, &row.record, &found);
         if (status != MN_OK || !found) break;
         status = row_note(build, &row, values, &prefix);
-        if (status == MN_OK) status = build_tick(build);
+        if (status == MN_OK) status = mn_watch_tick(build->watch);
     }
     mn_index_scan_close(scan);
     mn_buf_release(&prefix);
@@ -705,9 +698,9 @@ static enum mn_status places_write(struct build *build)
     return status == MN_OK ? ended : status;
 }
 
-enum mn_status mn_ann_build(const struct mn_ann *ann, const struct mn_ann_progress *progress)
+enum mn_status mn_ann_build(const struct mn_ann *ann, const struct mn_watch *watch)
 {
-    struct build build = {.ann = ann, .progress = progress};
+    struct build build = {.ann = ann, .watch = watch};
     enum mn_status status = build_open(&build), ended;
 
     if (status == MN_OK) {
@@ -721,7 +714,7 @@ enum mn_status mn_ann_build(const struct mn_ann *ann, const struct mn_ann_progre
     if (status == MN_OK) status = ended;
     if (status == MN_OK && ann->placed) status = places_write(&build);
     if (status == MN_OK && ann->index->cover_count) {
-        status = mn_cover_build(ann->view, ann->index, progress);
+        status = mn_cover_build(ann->view, ann->index, watch);
     }
     build_close(&build);
     return status;

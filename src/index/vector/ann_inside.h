@@ -42,7 +42,7 @@ struct mn_posting mn_list_rows_get(const struct mn_ann *ann, const struct mn_lis
 
 /* Shows all chunks of all lists, in the order of their keys; the visitor may write. */
 typedef enum mn_status (*mn_chunk_visit)(void *context, const struct mn_chunk *chunk);
-enum mn_status mn_ann_walk(const struct mn_ann *ann, const struct mn_ann_progress *progress,
+enum mn_status mn_ann_walk(const struct mn_ann *ann, const struct mn_watch *watch,
                            mn_chunk_visit visit, void *context);
 
 /* The centroid and its code come or are replaced. */

@@ -109,11 +109,11 @@ static enum mn_status walk_add(void *context, const struct mn_chunk *chunk)
     return status;
 }
 
-enum mn_status mn_ann_maintain(const struct mn_ann *ann, const struct mn_ann_progress *progress,
+enum mn_status mn_ann_maintain(const struct mn_ann *ann, const struct mn_watch *watch,
                                uint64_t *packed)
 {
     struct walk walk = {.ann = ann};
-    enum mn_status status = mn_ann_walk(ann, progress, walk_add, &walk);
+    enum mn_status status = mn_ann_walk(ann, watch, walk_add, &walk);
 
     if (status == MN_OK && walk.chunks > 0 && walk.number != MN_LIST_CENTROIDS) {
         status = list_pack(&walk, &walk.packed);

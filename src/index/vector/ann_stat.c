@@ -13,11 +13,6 @@
 #include "index/vector/ann_inside.h"
 #include "index/vector/ann_search.h"
 
-static enum mn_status tick(const struct mn_ann_progress *progress)
-{
-    return progress->tick ? progress->tick(progress->context) : MN_OK;
-}
-
 /* ---- lists ---- */
 
 struct walk {
@@ -77,11 +72,11 @@ static enum mn_status chunk_add(void *context, const struct mn_chunk *chunk)
     return status;
 }
 
-static enum mn_status lists_walk(const struct mn_ann *ann, const struct mn_ann_progress *progress,
+static enum mn_status lists_walk(const struct mn_ann *ann, const struct mn_watch *watch,
                                  struct mn_ann_stat *stat)
 {
     struct walk walk = {.stat = stat};
-    enum mn_status status = mn_ann_walk(ann, progress, chunk_add, &walk);
+    enum mn_status status = mn_ann_walk(ann, watch, chunk_add, &walk);
 
     list_end(&walk);
     stat->lists += stat->clusters;
@@ -94,7 +89,7 @@ static enum mn_status lists_walk(const struct mn_ann *ann, const struct mn_ann_p
 
 struct sample {
     const struct mn_ann *ann;
-    const struct mn_ann_progress *progress;
+    const struct mn_watch *watch;
     uint64_t rows, wanted;
     size_t count;
     int64_t ids[MN_STAT_QUERIES];
@@ -138,7 +133,7 @@ static enum mn_status sample_take(struct sample *sample, struct mn_slab_scan *sc
     enum mn_status status = MN_OK;
 
     while (status == MN_OK && i < sample->wanted) {
-        status = tick(sample->progress);
+        status = mn_watch_tick(sample->watch);
         if (status == MN_OK) status = mn_slab_scan_next(scan, &block, &found);
         if (status != MN_OK || !found) break;
         for (; i < sample->wanted && status == MN_OK; i++) {
@@ -162,7 +157,7 @@ static enum mn_status sample_compare(struct sample *sample, struct mn_slab_scan 
     enum mn_status status = mn_slab_scan_seek(scan, INT64_MIN);
 
     while (status == MN_OK) {
-        status = tick(sample->progress);
+        status = mn_watch_tick(sample->watch);
         if (status == MN_OK) status = mn_slab_scan_next(scan, &block, &found);
         if (status != MN_OK || !found) break;
         for (size_t i = 0; i < sample->count && status == MN_OK; i++) {
@@ -196,8 +191,8 @@ static enum mn_status query_judge(struct sample *sample, size_t i, double *share
         .search = {ann->metric, sample->vectors[i], ann->vectors.dims, MN_STAT_K + 1, INFINITY,
                    NULL, NULL},
         .rows = sample->rows,
-        .tick = sample->progress->tick,
-        .context = sample->progress->context,
+        .tick = sample->watch->tick,
+        .context = sample->watch->context,
     };
     struct mn_near truth[MN_STAT_K], near[MN_STAT_K];
     struct mn_ann_counts counts = {0};
@@ -229,7 +224,7 @@ static enum mn_status sample_judge(struct sample *sample, struct mn_ann_stat *st
         double share = 1; /* so few vectors are compared as they are */
 
         if (pays) status = query_judge(sample, i, &share);
-        if (status == MN_OK) status = tick(sample->progress);
+        if (status == MN_OK) status = mn_watch_tick(sample->watch);
         sum += share;
     }
     if (status != MN_OK || sample->count == 0) return status;
@@ -238,8 +233,7 @@ static enum mn_status sample_judge(struct sample *sample, struct mn_ann_stat *st
     return MN_OK;
 }
 
-static enum mn_status recall_measure(const struct mn_ann *ann,
-                                     const struct mn_ann_progress *progress,
+static enum mn_status recall_measure(const struct mn_ann *ann, const struct mn_watch *watch,
                                      struct mn_ann_stat *stat)
 {
     struct sample *sample = mn_zalloc(sizeof *sample);
@@ -248,7 +242,7 @@ static enum mn_status recall_measure(const struct mn_ann *ann,
 
     if (!sample) return mn_fail_nomem();
     sample->ann = ann;
-    sample->progress = progress;
+    sample->watch = watch;
     sample->rows = stat->rows;
     sample->wanted = mn_ann_stat_queries(stat->rows, ann->vectors.dims);
     status = mn_slab_scan_open(&ann->vectors, &scan);
@@ -261,12 +255,12 @@ static enum mn_status recall_measure(const struct mn_ann *ann,
     return status;
 }
 
-enum mn_status mn_ann_stat(const struct mn_ann *ann, const struct mn_ann_progress *progress,
+enum mn_status mn_ann_stat(const struct mn_ann *ann, const struct mn_watch *watch,
                            struct mn_ann_stat *stat)
 {
     *stat = (struct mn_ann_stat){0};
-    enum mn_status status = lists_walk(ann, progress, stat);
+    enum mn_status status = lists_walk(ann, watch, stat);
 
     stat->vector_bytes = stat->rows * ann->vectors.dims * sizeof(float);
-    return status == MN_OK ? recall_measure(ann, progress, stat) : status;
+    return status == MN_OK ? recall_measure(ann, watch, stat) : status;
 }

@@ -31,7 +31,7 @@ struct mn_ann_stat {
     double recall;         /* of the nearest, the share that the index found */
 };
 
-enum mn_status mn_ann_stat(const struct mn_ann *ann, const struct mn_ann_progress *progress,
+enum mn_status mn_ann_stat(const struct mn_ann *ann, const struct mn_watch *watch,
                            struct mn_ann_stat *stat);
 
 #endif

@@ -97,7 +97,7 @@ static enum mn_status row_add(struct mn_slab_bulk *bulk, struct mn_view *view,
 
 static enum mn_status rows_add(struct mn_slab_bulk *bulk, struct mn_view *view,
                                const struct mn_index *index, struct mn_value *values,
-                               const struct mn_ann_progress *progress)
+                               const struct mn_watch *watch)
 {
     struct mn_scan_options options = {.table = index->table};
     struct mn_index_scan *scan;
@@ -107,7 +107,7 @@ static enum mn_status rows_add(struct mn_slab_bulk *bulk, struct mn_view *view,
     while (status == MN_OK) {
         struct mn_row row;
 
-        if (progress && progress->tick) status = progress->tick(progress->context);
+        status = mn_watch_tick(watch);
         if (status == MN_OK) status = mn_index_scan_next(scan, &row.id, &row.record, &found);
         if (status != MN_OK || !found) break;
         status = row_add(bulk, view, index, &row, values);
@@ -117,7 +117,7 @@ static enum mn_status rows_add(struct mn_slab_bulk *bulk, struct mn_view *view,
 }
 
 enum mn_status mn_cover_build(struct mn_view *view, const struct mn_index *index,
-                              const struct mn_ann_progress *progress)
+                              const struct mn_watch *watch)
 {
     struct mn_slabs slabs = mn_cover_slabs(view, index);
     struct mn_slab_bulk *bulk = NULL;
@@ -125,7 +125,7 @@ enum mn_status mn_cover_build(struct mn_view *view, const struct mn_index *index
     enum mn_status status = values ? mn_slab_bulk_begin(&slabs, &bulk) : mn_fail_nomem();
 
     if (status == MN_OK) {
-        status = rows_add(bulk, view, index, values, progress);
+        status = rows_add(bulk, view, index, values, watch);
         if (status == MN_OK)
             status = mn_slab_bulk_end(bulk);
         else

@@ -35,7 +35,7 @@ enum mn_status mn_cover_delete(struct mn_view *view, const struct mn_index *inde
 
 /* All rows of the table that have a vector, into an empty tree. */
 enum mn_status mn_cover_build(struct mn_view *view, const struct mn_index *index,
-                              const struct mn_ann_progress *progress);
+                              const struct mn_watch *watch);
 
 /* ---- filters ---- */
 
