@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -534,6 +535,34 @@ static size_t names_count(const char *folder)
     return count - 2;
 }
 
+/* The folder's own rights; root, whom none bind, is somebody else meanwhile. */
+static void a_real_folder_may_be_closed(void **state)
+{
+    enum { COUNT = 150, NOBODY = 65534 };
+    struct thing things[COUNT];
+    const char *folder = test_folder();
+    char path[512];
+    struct mn_file *file;
+    struct world world;
+    uint64_t random = test_seed();
+    enum mn_status status;
+    bool root = geteuid() == 0;
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/closed.mn", folder);
+    for (uint32_t i = 0; i < COUNT; i++) things[i] = thing_draw(&random, WORDS, i);
+    world_open(&world, NULL, path);
+    assert_int_equal(chmod(folder, 0555), 0);
+    if (root) assert_int_equal(seteuid(NOBODY), 0);
+    assert_int_equal(mn_store_scratch(world.store, &file), MN_READONLY_DB);
+    status = things_sort(&world, things, COUNT, 20, 0);
+    if (root) assert_int_equal(seteuid(0), 0);
+    assert_int_equal(chmod(folder, 0755), 0);
+    assert_int_equal(status, MN_OK);
+    tree_expect(&world, things, COUNT);
+    world_close(&world);
+}
+
 /* The file has no name beside the database's; a byte of it that another one wrote is noticed. */
 static void a_changed_byte_is_noticed(void **state)
 {
@@ -585,6 +614,7 @@ int main(void)
         cmocka_unit_test(a_folder_may_be_closed),
         cmocka_unit_test(merging_can_be_ended),
         cmocka_unit_test(memory_may_run_out),
+        cmocka_unit_test(a_real_folder_may_be_closed),
         cmocka_unit_test(a_changed_byte_is_noticed),
     };
 
